@@ -1,0 +1,112 @@
+//! The error a service answers with: AWS's own code, status and text, whatever the protocol.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::value::{ShapeError, Value};
+
+/// Whose doing it was. Clients retry the receiver's faults, and throttles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The request is at fault.
+    Sender,
+    /// The server is.
+    Receiver,
+}
+
+/// What a service answers instead of a result.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServiceError {
+    /// AWS's name for it, such as `ResourceNotFoundException`.
+    pub code: Cow<'static, str>,
+    /// HTTP status.
+    pub status: u16,
+    /// AWS's text; empty for an error that AWS gives none.
+    pub message: String,
+    /// Whose doing it was.
+    pub fault: Fault,
+    /// Further members of the error, such as `Reason`.
+    pub fields: Vec<(&'static str, Value)>,
+}
+
+impl ServiceError {
+    /// An error of the caller's doing: status 400.
+    pub fn sender(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        ServiceError {
+            code: code.into(),
+            status: 400,
+            message: message.into(),
+            fault: Fault::Sender,
+            fields: Vec::new(),
+        }
+    }
+
+    /// An error of the server's doing: status 500.
+    pub fn receiver(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        ServiceError {
+            status: 500,
+            fault: Fault::Receiver,
+            ..ServiceError::sender(code, message)
+        }
+    }
+
+    /// The same with another HTTP status.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// The same with a further member.
+    #[must_use]
+    pub fn with_field(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.fields.push((name, value.into()));
+        self
+    }
+
+    /// The input could not be read. AWS gives no text where the body is not in the protocol's format at all.
+    pub fn serialization(message: impl Into<String>) -> Self {
+        ServiceError::sender("SerializationException", message)
+    }
+
+    /// Something of ours went wrong, and the caller can't help it. AWS gives no text.
+    #[must_use]
+    pub fn internal() -> Self {
+        ServiceError::receiver("InternalFailure", "")
+    }
+
+    /// The error as a document: `__type` (shape name), the text, the further members.
+    pub(crate) fn document(&self) -> Value {
+        let mut members = vec![("__type".to_owned(), Value::from(&*self.code))];
+        if !self.message.is_empty() {
+            // AWS spells this member of this one error with a capital.
+            let name = match &*self.code {
+                "SerializationException" => "Message",
+                _ => "message",
+            };
+            members.push((name.to_owned(), self.message.as_str().into()));
+        }
+        for (name, value) in &self.fields {
+            members.push(((*name).to_owned(), value.clone()));
+        }
+        Value::Map(members)
+    }
+}
+
+impl fmt::Display for ServiceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.message.is_empty() {
+            return f.write_str(&self.code);
+        }
+        write!(f, "{}: {}", self.code, self.message)
+    }
+}
+
+impl std::error::Error for ServiceError {}
+
+/// Input which is not the operation's shape.
+impl From<ShapeError> for ServiceError {
+    fn from(error: ShapeError) -> Self {
+        ServiceError::serialization(error.to_string())
+    }
+}
