@@ -3,48 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-/// An AWS account: twelve digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AccountId([u8; 12]);
-
-impl AccountId {
-    /// The account where nothing says otherwise.
-    pub const DEFAULT: AccountId = AccountId(*b"000000000000");
-
-    /// An account from its digits; `None` unless there are twelve.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let digits: [u8; 12] = text.as_bytes().try_into().ok()?;
-        digits
-            .iter()
-            .all(u8::is_ascii_digit)
-            .then_some(AccountId(digits))
-    }
-
-    /// The digits.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).expect("digits are ASCII")
-    }
-}
-
-impl Default for AccountId {
-    fn default() -> Self {
-        AccountId::DEFAULT
-    }
-}
-
-impl fmt::Display for AccountId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl fmt::Debug for AccountId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "AccountId({self})")
-    }
-}
+use model::{AccountId, Region};
 
 /// Names one request, in the reply and in logs. Shown as a UUID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -81,7 +40,7 @@ pub struct Caller {
     /// The caller's account.
     pub account: AccountId,
     /// The region the request is signed for; `us-east-1` where it does not say.
-    pub region: String,
+    pub region: Region,
     /// The access key the request is signed with.
     pub access_key: Option<String>,
     /// This request's name.
@@ -99,8 +58,8 @@ impl Caller {
     #[must_use]
     pub fn local() -> Self {
         Caller {
-            account: AccountId::DEFAULT,
-            region: "us-east-1".to_owned(),
+            account: AccountId::unnamed(),
+            region: Region::unnamed(),
             access_key: None,
             request_id: RequestId::from_bits(0),
             host: "127.0.0.1:4566".to_owned(),
@@ -113,17 +72,6 @@ impl Caller {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_account_is_twelve_digits() {
-        assert_eq!(
-            AccountId::parse("123456789012").unwrap().as_str(),
-            "123456789012"
-        );
-        for text in ["", "12345678901", "1234567890123", "12345678901x"] {
-            assert_eq!(AccountId::parse(text), None);
-        }
-    }
 
     #[test]
     fn a_request_id_shows_as_a_uuid() {

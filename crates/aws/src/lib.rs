@@ -19,8 +19,9 @@ pub mod service;
 pub mod shapes;
 pub mod value;
 
-pub use caller::{AccountId, Caller, RequestId};
+pub use caller::{Caller, RequestId};
 pub use error::{Fault, ServiceError};
+pub use model::{AccountId, Region};
 pub use protocol::{Format, Protocol};
 pub use rules::{Checker, Rule};
 pub use service::{Endpoint, Event, Operations, RawReply, RawRequest, Support};

@@ -96,7 +96,7 @@ impl Visitor<'_> for BytesVisitor {
     }
 }
 
-/// A moment: milliseconds since 1970-01-01T00:00:00Z, negative before.
+/// A moment on the wire: milliseconds since 1970-01-01T00:00:00Z, negative before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(i64);
 
@@ -124,6 +124,18 @@ impl Timestamp {
     #[must_use]
     pub fn seconds(self) -> f64 {
         self.0 as f64 / 1000.0
+    }
+}
+
+impl From<model::Timestamp> for Timestamp {
+    fn from(moment: model::Timestamp) -> Self {
+        Timestamp(moment.0)
+    }
+}
+
+impl From<Timestamp> for model::Timestamp {
+    fn from(moment: Timestamp) -> Self {
+        model::Timestamp(moment.0)
     }
 }
 
