@@ -1,0 +1,75 @@
+"""Runs the checks of one suite against a running server and exits non-zero if any fails.
+
+    run.py [--suite main|limits] [--only TEXT] [--operations FILE]
+
+The endpoint comes from HEADWATER_ENDPOINT. One line is printed for each check. With --operations,
+the names of all operations called are written to FILE, one a line, in alphabetical order.
+"""
+
+import argparse
+import concurrent.futures
+import importlib
+import os
+import sys
+import time
+import traceback
+
+import harness
+
+SUITES = {
+    "main": [
+        "streams", "listing", "puts", "put_limits", "iterators", "reads", "shards", "reshard", "scaling",
+        "settings", "capacity", "consumers", "fanout", "tags", "policies", "identity", "validation",
+        "dry_run", "unsupported",
+    ],
+    # Needs a server that was started with `--limits aws`.
+    "limits": ["limits"],
+}
+WORKERS = 6
+
+
+def run_one(check, endpoint):
+    """Returns the check's duration in seconds and its failure, if any, as text."""
+    start = time.monotonic()
+    try:
+        check(harness.World(endpoint))
+        failure = None
+    except Exception:  # a check may fail in any way; the report names it and the run goes on
+        failure = traceback.format_exc()
+    return time.monotonic() - start, failure
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--suite", choices=SUITES, default="main")
+    parser.add_argument("--only", default="")
+    parser.add_argument("--operations")
+    arguments = parser.parse_args()
+    endpoint = os.environ["HEADWATER_ENDPOINT"]
+    for name in SUITES[arguments.suite]:
+        importlib.import_module(f"checks.{name}")
+    checks = [c for c in harness.CHECKS if arguments.only in f"{c.__module__}.{c.__name__}"]
+    if not checks:
+        sys.exit(f"no check has {arguments.only!r} in its name")
+
+    failed = []
+    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+        running = {pool.submit(run_one, check, endpoint): check for check in checks}
+        for done in concurrent.futures.as_completed(running):
+            check = running[done]
+            name = f"{check.__module__.removeprefix('checks.')}: {check.__name__.replace('_', ' ')}"
+            seconds, failure = done.result()
+            print(f"{'FAIL' if failure else 'ok  '} {name} ({seconds:.2f} s)", flush=True)
+            if failure:
+                failed.append((name, failure))
+    for name, failure in sorted(failed):
+        print(f"\n--- {name}\n{failure}", flush=True)
+    if arguments.operations:
+        with open(arguments.operations, "w", encoding="utf-8") as file:
+            file.writelines(f"{name}\n" for name in harness.operations_called())
+    print(f"\n{len(checks) - len(failed)} passed, {len(failed)} failed")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
