@@ -1,0 +1,293 @@
+//! Servers as processes: started from a command line, asked for memory and processor time through /proc, ended by their id.
+
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+
+use crate::control::{CallError, Control};
+
+/// How long a server may take to answer for the first time.
+pub(crate) const START_MAX: Duration = Duration::from_secs(120);
+/// How long a server may take to end when asked; then it is killed.
+const STOP_MAX: Duration = Duration::from_secs(20);
+/// How often a server that is starting is tried. Each try costs it little: a refused connection.
+const TRY_EVERY: Duration = Duration::from_micros(500);
+
+/// How to start a server. `{port}`, `{port2}` and `{data}` in words and values stand for two free ports and a directory.
+#[derive(Debug, Clone)]
+pub(crate) struct Recipe {
+    pub(crate) words: Vec<String>,
+    pub(crate) variables: Vec<(String, String)>,
+}
+
+impl Recipe {
+    /// From a command line split at spaces.
+    pub(crate) fn from_command(command: &str) -> Self {
+        Self {
+            words: command.split_whitespace().map(str::to_owned).collect(),
+            variables: Vec::new(),
+        }
+    }
+}
+
+/// A running server.
+#[derive(Debug)]
+pub(crate) struct Server {
+    recipe: Recipe,
+    directory: PathBuf,
+    pub(crate) address: SocketAddr,
+    child: Child,
+}
+
+impl Server {
+    /// Starts the server with an empty directory of its own at `directory`.
+    pub(crate) fn start(recipe: &Recipe, directory: &Path) -> Result<Self> {
+        match fs::remove_dir_all(directory) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(error).context("empty the directory");
+            }
+            _ => fs::create_dir_all(directory)
+                .with_context(|| format!("create {}", directory.display()))?,
+        }
+        let directory = directory.canonicalize()?;
+        let [first, second] = free_ports()?;
+        let data = directory.join("data").display().to_string();
+        let fill = |text: &String| {
+            let text = text
+                .replace("{port}", &first.to_string())
+                .replace("{port2}", &second.to_string());
+            text.replace("{data}", &data)
+        };
+        let recipe = Recipe {
+            words: recipe.words.iter().map(fill).collect(),
+            variables: recipe
+                .variables
+                .iter()
+                .map(|(name, value)| (name.clone(), fill(value)))
+                .collect(),
+        };
+        let child = spawn(&recipe, &directory)?;
+        Ok(Self {
+            recipe,
+            directory,
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, first)),
+            child,
+        })
+    }
+
+    /// Waits for the first successful ListStreams. `since` is when the server was started; returns how long ago.
+    pub(crate) fn await_answer(&mut self, since: Instant) -> Result<Duration> {
+        while since.elapsed() < START_MAX {
+            if let Some(status) = self.child.try_wait()? {
+                bail!(
+                    "the server ended with {status}; see {}",
+                    self.directory.join("log").display()
+                );
+            }
+            let mut control = Control::new(self.address, Duration::from_secs(10));
+            match control.call("ListStreams", &json!({})) {
+                Ok(_) => return Ok(since.elapsed()),
+                Err(CallError::Refused { status, body, .. }) if status < 500 => {
+                    bail!("ListStreams refused with status {status}: {body}")
+                }
+                Err(_) => std::thread::sleep(TRY_EVERY),
+            }
+        }
+        bail!(
+            "no answer within {START_MAX:?}; see {}",
+            self.directory.join("log").display()
+        )
+    }
+
+    /// Ends the server as a crash would: SIGKILL, nothing flushed.
+    pub(crate) fn crash(&mut self) -> Result<()> {
+        self.child.kill().context("kill")?;
+        self.child.wait().context("wait for the killed server")?;
+        Ok(())
+    }
+
+    /// Starts the server again after [`Self::crash`], on the same directory and ports.
+    pub(crate) fn start_again(&mut self) -> Result<()> {
+        self.child = spawn(&self.recipe, &self.directory)?;
+        Ok(())
+    }
+
+    /// Asks the server to end, and sees that it does.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<()> {
+        if self.child.try_wait()?.is_some() {
+            return Ok(());
+        }
+        kill_process(self.process_id()?, Signal::TERM).context("ask the server to end")?;
+        let start = Instant::now();
+        while start.elapsed() < STOP_MAX {
+            if self.child.try_wait()?.is_some() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.crash()
+    }
+
+    /// The id of the server's process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn process_id(&self) -> Result<Pid> {
+        Pid::from_raw(self.child.id().try_into()?).context("process id 0")
+    }
+}
+
+impl Drop for Server {
+    /// No server outlives the run that started it, whatever ended the run.
+    fn drop(&mut self) {
+        if let Err(error) = self.end() {
+            eprintln!("could not end process {}: {error:#}", self.child.id());
+        }
+    }
+}
+
+fn spawn(recipe: &Recipe, directory: &Path) -> Result<Child> {
+    let (program, arguments) = recipe.words.split_first().context("an empty command")?;
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(directory.join("log"))
+        .context("open the log")?;
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .envs(recipe.variables.iter().cloned());
+    command
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log);
+    command.spawn().with_context(|| format!("start {program}"))
+}
+
+fn free_ports() -> Result<[u16; 2]> {
+    let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let second = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    Ok([first.local_addr()?.port(), second.local_addr()?.port()])
+}
+
+/// Memory in use by a process and its children, in bytes: resident set size.
+pub(crate) fn resident(pid: u32) -> Result<u64> {
+    let mut total = 0;
+    for process in family(pid) {
+        let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line
+            .and_then(|rest| rest.trim().strip_suffix(" kB"))
+            .and_then(|text| text.trim().parse::<u64>().ok());
+        total += kib.unwrap_or_default() * 1024;
+    }
+    ensure!(total > 0, "process {pid} is not there");
+    Ok(total)
+}
+
+/// Processor time a process and its children have used.
+pub(crate) fn cpu_time(pid: u32) -> Result<Duration> {
+    let mut ticks = 0;
+    for process in family(pid) {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+        // Fields are counted after the name, which stands in parentheses and may hold anything (proc_pid_stat(5)).
+        let after_name = stat
+            .rsplit_once(')')
+            .map(|(_, rest)| rest)
+            .unwrap_or_default();
+        let fields: Vec<&str> = after_name.split_whitespace().collect();
+        for at in [11, 12] {
+            ticks += fields
+                .get(at)
+                .and_then(|text| text.parse::<u64>().ok())
+                .unwrap_or_default();
+        }
+    }
+    let per_second = rustix::param::clock_ticks_per_second().max(1);
+    Ok(Duration::from_secs_f64(ticks as f64 / per_second as f64))
+}
+
+/// The process and all below it that are there now.
+fn family(pid: u32) -> Vec<u32> {
+    let mut found = vec![pid];
+    let mut at = 0;
+    while let Some(&parent) = found.get(at) {
+        let tasks = fs::read_dir(format!("/proc/{parent}/task"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        for task in tasks {
+            let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
+            found.extend(
+                children
+                    .split_whitespace()
+                    .filter_map(|text| text.parse::<u32>().ok()),
+            );
+        }
+        at += 1;
+    }
+    found
+}
+
+/// How busy this process and a server were over a piece of work.
+#[derive(Debug)]
+pub(crate) struct CpuMeter {
+    server: Option<u32>,
+    start: Instant,
+    own_before: Duration,
+    server_before: Duration,
+}
+
+impl CpuMeter {
+    /// Starts measuring.
+    pub(crate) fn start(server: Option<u32>) -> Self {
+        let own_before = cpu_time(std::process::id()).unwrap_or_default();
+        let server_before = server
+            .and_then(|pid| cpu_time(pid).ok())
+            .unwrap_or_default();
+        Self {
+            server,
+            start: Instant::now(),
+            own_before,
+            server_before,
+        }
+    }
+
+    /// Processors in use by the server, if its id is known, and by this process, since the start.
+    pub(crate) fn stop(&self) -> (Option<f64>, f64) {
+        let seconds = self.start.elapsed().as_secs_f64().max(1e-9);
+        let share = |pid, before| {
+            let used: Duration = cpu_time(pid).unwrap_or_default();
+            used.saturating_sub(before).as_secs_f64() / seconds
+        };
+        let own = share(std::process::id(), self.own_before);
+        (self.server.map(|pid| share(pid, self.server_before)), own)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_has_memory_and_used_time() {
+        assert!(resident(std::process::id()).unwrap() > 100_000);
+        let before = cpu_time(std::process::id()).unwrap();
+        let start = Instant::now();
+        while cpu_time(std::process::id()).unwrap() == before {
+            assert!(start.elapsed() < Duration::from_secs(60));
+        }
+    }
+}
