@@ -17,6 +17,7 @@ pub mod protocol;
 pub mod rules;
 pub mod service;
 pub mod shapes;
+pub mod sigv4;
 pub mod value;
 
 pub use caller::{Caller, RequestId};
