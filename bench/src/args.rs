@@ -96,24 +96,18 @@ impl Time {
     }
 }
 
+/// What PutRecord and PutRecords have in common.
 #[derive(Debug, Args)]
-pub(crate) struct PutRecords {
+pub(crate) struct Put {
     #[command(flatten)]
     pub(crate) target: Target,
     #[command(flatten)]
     pub(crate) time: Time,
+    /// A stream of this name is deleted and made anew
     #[arg(long, default_value = "bench-wide")]
     pub(crate) stream: String,
     #[arg(long, default_value_t = 64)]
     pub(crate) shards: usize,
-    #[arg(long, default_value_t = 8)]
-    pub(crate) connections: usize,
-    /// Records in a request, 1 to 500
-    #[arg(long, default_value_t = 500)]
-    pub(crate) records: usize,
-    /// Bytes of data in a record
-    #[arg(long, default_value_t = 1024)]
-    pub(crate) size: usize,
     /// Requests a second, open loop
     #[arg(long)]
     pub(crate) rate: Option<f64>,
@@ -122,25 +116,28 @@ pub(crate) struct PutRecords {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct PutRecords {
+    #[command(flatten)]
+    pub(crate) put: Put,
+    #[arg(long, default_value_t = 8)]
+    pub(crate) connections: usize,
+    /// Records in a request, 1 to 500
+    #[arg(long, default_value_t = 500)]
+    pub(crate) records: usize,
+    /// Bytes of data in a record
+    #[arg(long, default_value_t = 1024)]
+    pub(crate) size: usize,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct PutRecord {
     #[command(flatten)]
-    pub(crate) target: Target,
-    #[command(flatten)]
-    pub(crate) time: Time,
-    #[arg(long, default_value = "bench-wide")]
-    pub(crate) stream: String,
-    #[arg(long, default_value_t = 64)]
-    pub(crate) shards: usize,
+    pub(crate) put: Put,
     #[arg(long, default_value_t = 64)]
     pub(crate) connections: usize,
     /// Bytes of data in a record
     #[arg(long, default_value_t = 100)]
     pub(crate) size: usize,
-    /// Requests a second, open loop
-    #[arg(long)]
-    pub(crate) rate: Option<f64>,
-    #[arg(long, value_enum, default_value_t = Format::Json)]
-    pub(crate) format: Format,
 }
 
 #[derive(Debug, Args)]
@@ -243,7 +240,7 @@ pub(crate) struct Restart {
 #[derive(Debug, Args)]
 pub(crate) struct Reshard {
     #[command(flatten)]
-    pub(crate) target: Target,
+    pub(crate) spawn: Spawn,
     /// Shards before the doubling
     #[arg(long, default_value_t = 1000)]
     pub(crate) from: usize,

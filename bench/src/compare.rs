@@ -72,14 +72,15 @@ fn run_peer(
     report.push(&row)?;
     rows.push(row);
 
-    let bench = Bench {
+    let mut bench = Bench {
+        acked: 0,
         server: &server,
         load,
     };
     for (workload, step) in STEPS {
         let mut row = Row::new(peer.name, workload);
         let meter = CpuMeter::start(Some(server.id()));
-        if let Err(error) = step(&bench, &mut row) {
+        if let Err(error) = step(&mut bench, &mut row) {
             row.note(format!("{error:#}"));
         }
         if !row.figures.is_empty() {
@@ -95,11 +96,13 @@ fn run_peer(
 }
 
 struct Bench<'a> {
+    /// Records acked in the wide stream, to be held against what is read back.
+    acked: u64,
     server: &'a Server,
     load: &'a Load,
 }
 
-type Step = fn(&Bench<'_>, &mut Row) -> Result<()>;
+type Step = fn(&mut Bench<'_>, &mut Row) -> Result<()>;
 
 /// In this order, on one server: what is put first is what is read next.
 const STEPS: &[(&str, Step)] = &[
@@ -138,15 +141,15 @@ impl Bench<'_> {
     }
 }
 
-fn put_records(bench: &Bench<'_>, row: &mut Row) -> Result<()> {
+fn put_records(bench: &mut Bench<'_>, row: &mut Row) -> Result<()> {
     bench.control().fresh_stream(WIDE, bench.load.shards)?;
     let outcome = put::run(bench.server.address, &bench.plan(WIDE, Some(500), 1024, 8))?;
     outcome.describe(row);
-    row.add("acked", outcome.records_all as f64, "records");
+    bench.acked = outcome.records_all;
     Ok(())
 }
 
-fn get_records(bench: &Bench<'_>, row: &mut Row) -> Result<()> {
+fn get_records(bench: &mut Bench<'_>, row: &mut Row) -> Result<()> {
     let plan = GetPlan {
         host: bench.server.address.to_string(),
         stream: WIDE.to_owned(),
@@ -156,17 +159,22 @@ fn get_records(bench: &Bench<'_>, row: &mut Row) -> Result<()> {
     };
     let outcome = get::run(bench.server.address, &plan)?;
     outcome.describe(row);
-    row.add("found", outcome.seen.records as f64, "records");
+    if outcome.seen.records != bench.acked && !outcome.cut_short {
+        row.note(format!(
+            "{} records were acked, {} were found",
+            bench.acked, outcome.seen.records
+        ));
+    }
     Ok(())
 }
 
-fn put_record(bench: &Bench<'_>, row: &mut Row) -> Result<()> {
+fn put_record(bench: &mut Bench<'_>, row: &mut Row) -> Result<()> {
     bench.control().fresh_stream(WIDE, bench.load.shards)?;
     put::run(bench.server.address, &bench.plan(WIDE, None, 100, 64))?.describe(row);
     Ok(())
 }
 
-fn put_record_at_rate(bench: &Bench<'_>, row: &mut Row) -> Result<()> {
+fn put_record_at_rate(bench: &mut Bench<'_>, row: &mut Row) -> Result<()> {
     bench.control().fresh_stream(WIDE, bench.load.shards)?;
     let mut plan = bench.plan(WIDE, None, 100, 64);
     plan.rate = Some(bench.load.rate);
@@ -174,7 +182,7 @@ fn put_record_at_rate(bench: &Bench<'_>, row: &mut Row) -> Result<()> {
     Ok(())
 }
 
-fn fan_out(bench: &Bench<'_>, row: &mut Row) -> Result<()> {
+fn fan_out(bench: &mut Bench<'_>, row: &mut Row) -> Result<()> {
     bench.control().fresh_stream(NARROW, 4)?;
     let mut plan = bench.plan(NARROW, None, 100, 16);
     plan.shape.format = Format::Json;

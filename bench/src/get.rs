@@ -179,7 +179,7 @@ impl Load for GetLoad<'_> {
         let at_end = seen.records == 0 && scan::millis_behind(format, answer.body) == Some(0);
         let over = at_end || reader.empty >= EMPTY_MAX;
         let following = scan::next_iterator(format, answer.body).filter(|_| !over);
-        reader.iterator = following.map(str::to_owned);
+        reader.iterator = following;
         Ok(())
     }
 }

@@ -197,10 +197,10 @@ pub(crate) fn resident(pid: u32) -> Result<u64> {
     Ok(total)
 }
 
-/// Processor time a process and its children have used.
-pub(crate) fn cpu_time(pid: u32) -> Result<Duration> {
+/// Processor time these processes have used.
+fn cpu_time(processes: &[u32]) -> Result<Duration> {
     let mut ticks = 0;
-    for process in family(pid) {
+    for process in processes {
         let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
         // Fields are counted after the name, which stands in parentheses and may hold anything (proc_pid_stat(5)).
         let after_name = stat
@@ -253,27 +253,28 @@ pub(crate) struct CpuMeter {
 impl CpuMeter {
     /// Starts measuring.
     pub(crate) fn start(server: Option<u32>) -> Self {
-        let own_before = cpu_time(std::process::id()).unwrap_or_default();
-        let server_before = server
-            .and_then(|pid| cpu_time(pid).ok())
-            .unwrap_or_default();
+        let own_before = cpu_time(&[std::process::id()]).unwrap_or_default();
+        let server_before = server.and_then(|pid| cpu_time(&family(pid)).ok());
         Self {
             server,
             start: Instant::now(),
             own_before,
-            server_before,
+            server_before: server_before.unwrap_or_default(),
         }
     }
 
-    /// Processors in use by the server, if its id is known, and by this process, since the start.
+    /// Processors in use by the server and its children, if its id is known, and by this process alone, since the start.
     pub(crate) fn stop(&self) -> (Option<f64>, f64) {
         let seconds = self.start.elapsed().as_secs_f64().max(1e-9);
-        let share = |pid, before| {
-            let used: Duration = cpu_time(pid).unwrap_or_default();
+        let share = |processes: &[u32], before| {
+            let used = cpu_time(processes).unwrap_or_default();
             used.saturating_sub(before).as_secs_f64() / seconds
         };
-        let own = share(std::process::id(), self.own_before);
-        (self.server.map(|pid| share(pid, self.server_before)), own)
+        let own = share(&[std::process::id()], self.own_before);
+        let server = self
+            .server
+            .map(|pid| share(&family(pid), self.server_before));
+        (server, own)
     }
 }
 
@@ -284,9 +285,10 @@ mod tests {
     #[test]
     fn this_process_has_memory_and_used_time() {
         assert!(resident(std::process::id()).unwrap() > 100_000);
-        let before = cpu_time(std::process::id()).unwrap();
+        let own = [std::process::id()];
+        let before = cpu_time(&own).unwrap();
         let start = Instant::now();
-        while cpu_time(std::process::id()).unwrap() == before {
+        while cpu_time(&own).unwrap() == before {
             assert!(start.elapsed() < Duration::from_secs(60));
         }
     }

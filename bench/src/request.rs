@@ -68,9 +68,8 @@ pub(crate) fn write_get_records(body: &mut Vec<u8>, format: Format, iterator: &s
     body.clear();
     match format {
         Format::Json => {
-            body.extend_from_slice(
-                format!("{{\"ShardIterator\":\"{iterator}\",\"Limit\":{limit}}}").as_bytes(),
-            );
+            let input = serde_json::json!({ "ShardIterator": iterator, "Limit": limit });
+            body.extend_from_slice(input.to_string().as_bytes());
         }
         Format::Cbor => {
             cbor::write_head(body, cbor::MAP, 2);

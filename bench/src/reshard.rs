@@ -1,19 +1,18 @@
 //! How long resharding a wide stream takes, and what very many shards cost.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde_json::json;
 
 use crate::control::Control;
-use crate::process;
+use crate::process::{self, Server};
 use crate::report::Row;
 
 /// Doubles a stream of `from` shards with UpdateShardCount: time to the answer, and to ACTIVE with all shards open.
-pub(crate) fn double(server: SocketAddr, from: usize, row: &mut Row) -> Result<()> {
+pub(crate) fn double(server: &Server, from: usize, row: &mut Row) -> Result<()> {
     let stream = "bench-reshard";
-    let mut control = Control::new(server, Duration::from_secs(120));
+    let mut control = Control::new(server.address, Duration::from_secs(120));
     control.fresh_stream(stream, from)?;
     let input = json!({ "StreamName": stream, "TargetShardCount": 2 * from, "ScalingType": "UNIFORM_SCALING" });
     let start = Instant::now();
@@ -30,32 +29,28 @@ pub(crate) fn double(server: SocketAddr, from: usize, row: &mut Row) -> Result<(
     Ok(())
 }
 
-/// Makes `streams` streams of `shards` shards each: the time it takes and the memory of process `pid` before and after.
-pub(crate) fn many(
-    server: SocketAddr,
-    streams: usize,
-    shards: usize,
-    pid: Option<u32>,
-    row: &mut Row,
-) -> Result<()> {
-    let mut control = Control::new(server, Duration::from_secs(120));
-    let resident = || pid.map(process::resident).transpose();
-    let before = resident()?;
+/// Makes `streams` streams of `shards` shards each: the time it takes, and the server's memory before and after.
+pub(crate) fn many(server: &Server, streams: usize, shards: usize, row: &mut Row) -> Result<()> {
+    let mut control = Control::new(server.address, Duration::from_secs(120));
+    row.add(
+        "memory before",
+        process::resident(server.id())? as f64 / 1e6,
+        "MB",
+    );
     let start = Instant::now();
     for index in 0..streams {
         control.fresh_stream(&format!("bench-many-{index}"), shards)?;
     }
     row.add("create", start.elapsed().as_secs_f64() * 1000.0, "ms");
-    if let (Some(before), Some(after)) = (before, resident()?) {
-        row.add("memory before", before as f64 / 1e6, "MB");
-        row.add("memory after", after as f64 / 1e6, "MB");
-    }
+    row.add(
+        "memory after",
+        process::resident(server.id())? as f64 / 1e6,
+        "MB",
+    );
     for index in 0..streams {
+        let input = json!({ "StreamName": format!("bench-many-{index}") });
         control
-            .call(
-                "DeleteStream",
-                &json!({ "StreamName": format!("bench-many-{index}") }),
-            )
+            .call("DeleteStream", &input)
             .context("DeleteStream")?;
     }
     Ok(())
