@@ -1,1 +1,30 @@
-//! (to come)
+//! What every protocol means by a stream, without a wire: its life, its shards and their lineage, its retention, its
+//! encryption, and reading from a position.
+//!
+//! It must never know: a protocol's words or errors, which engine stores its records.
+//!
+//! Read in this order: [`stream`], [`topology`], [`reshard`], [`registry`], [`records`], [`seal`], [`retention`].
+
+pub mod stream;
+
+pub mod topology;
+
+pub mod reshard;
+
+pub mod registry;
+
+pub mod records;
+
+pub mod seal;
+
+pub mod retention;
+
+pub use records::Position;
+pub use registry::{NewStream, Streams, StreamsError};
+pub use reshard::{Plan, ReshardError};
+pub use seal::Keyring;
+pub use stream::{Mode, Settings, Status, Stream, StreamName};
+pub use topology::{Shard, Topology};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+//! Putting records into a shard and reading them from a position.
+
+use model::{BatchBuilder, LogId, Offset, Timestamp};
+use store::{Append, Appended, Bounds, StoreError, StoredBatch, Watch};
+
+use crate::registry::Streams;
+use crate::stream::Stream;
+
+/// Bytes read at once to find a record by time.
+const LOCATE_BYTES: usize = 256 << 10;
+
+/// Where to begin to read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Position {
+    /// The oldest record kept.
+    Start,
+    /// After the newest.
+    End,
+    /// At this offset; the oldest record kept, where that is later.
+    At(Offset),
+    /// The first record of this time or later.
+    Time(Timestamp),
+}
+
+impl Streams {
+    /// Adds each builder's records to its shard, encrypted where the stream is. Answers in order, each for itself.
+    pub async fn append(
+        &self,
+        stream: &Stream,
+        batches: Vec<(u32, BatchBuilder)>,
+    ) -> Vec<Result<Appended, StoreError>> {
+        let appends = batches
+            .into_iter()
+            .map(|(shard, builder)| {
+                let log = stream.log(shard);
+                Append::to(log, stream.sealer.seal(log, builder.finish()))
+            })
+            .collect();
+        self.store().append(appends).await
+    }
+
+    /// Batches in the clear from the one that holds `from`: at least one where there is any, up to about `max_bytes`.
+    ///
+    /// # Errors
+    /// As [`store::Log::read`].
+    pub async fn read(
+        &self,
+        stream: &Stream,
+        shard: u32,
+        from: Offset,
+        max_bytes: usize,
+    ) -> Result<Vec<StoredBatch>, StoreError> {
+        let log = stream.log(shard);
+        let batches = self.store().read(log, from, max_bytes).await?;
+        batches
+            .into_iter()
+            .map(|stored| open(stream, log, stored))
+            .collect()
+    }
+
+    /// The offset that `position` means now.
+    ///
+    /// # Errors
+    /// As [`store::Log::read`].
+    pub async fn locate(
+        &self,
+        stream: &Stream,
+        shard: u32,
+        position: Position,
+    ) -> Result<Offset, StoreError> {
+        let log = stream.log(shard);
+        let Bounds { start, end, .. } = self.store().bounds(log).await?;
+        match position {
+            Position::Start => Ok(start),
+            Position::End => Ok(end),
+            Position::At(offset) => Ok(offset.clamp(start, end)),
+            Position::Time(time) => self.locate_time(stream, shard, time).await,
+        }
+    }
+
+    /// The log of a shard: where it starts and ends.
+    ///
+    /// # Errors
+    /// As [`store::Log::bounds`].
+    pub async fn bounds(&self, stream: &Stream, shard: u32) -> Result<Bounds, StoreError> {
+        self.store().bounds(stream.log(shard)).await
+    }
+
+    /// Tells of a shard's growth.
+    ///
+    /// # Errors
+    /// As [`store::Log::watch`].
+    pub fn watch(&self, stream: &Stream, shard: u32) -> Result<Watch, StoreError> {
+        self.store().watch(stream.log(shard))
+    }
+
+    async fn locate_time(
+        &self,
+        stream: &Stream,
+        shard: u32,
+        time: Timestamp,
+    ) -> Result<Offset, StoreError> {
+        let from = self
+            .store()
+            .offset_for_time(stream.log(shard), time)
+            .await?;
+        let batches = self.read(stream, shard, from, LOCATE_BYTES).await?;
+        let Some(first) = batches.first() else {
+            return Ok(from);
+        };
+        let found = first
+            .records()
+            .find(|record| record.offset >= from && record.timestamp >= time);
+        Ok(found.map_or(first.end(), |record| record.offset))
+    }
+}
+
+fn open(stream: &Stream, log: LogId, stored: StoredBatch) -> Result<StoredBatch, StoreError> {
+    let batch = stream.sealer.open(log, stored.batch)?;
+    Ok(StoredBatch {
+        base_offset: stored.base_offset,
+        batch,
+    })
+}

@@ -1,0 +1,483 @@
+//! The streams there are: made, found, changed, resharded, deleted. Each change is one transaction on the catalog and the logs.
+//!
+//! Kept: `stream, account, region, name` → [`Settings`]; `shard, stream number, shard number` → [`Shard`]; `counter, stream` →
+//! the last stream number. A change of any shard also writes its stream's settings, so that their version tells whether a
+//! stream in the cache is still as it was.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use model::{AccountId, Clock, HashRange, LogId, Region, StreamId};
+use store::key::encode;
+use store::{Check, Document, Expect, Key, LogChange, Scan, Store, StoreError, Txn, Write};
+
+use crate::reshard::{Plan, Planner, ReshardError};
+use crate::seal::Keyring;
+use crate::stream::{Mode, Settings, Status, Stream, StreamName};
+use crate::topology::{Shard, Topology};
+
+/// Attempts at a change that others get in the way of, before the caller is told.
+const ATTEMPTS: usize = 16;
+
+/// Why a stream was not made, found or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum StreamsError {
+    /// There is none of that name.
+    #[error("there is no such stream")]
+    NotFound,
+    /// There is one of that name already.
+    #[error("there is such a stream already")]
+    Exists,
+    /// Its shards can't be divided so.
+    #[error(transparent)]
+    Reshard(#[from] ReshardError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What a new stream is to be.
+#[derive(Clone, Debug)]
+pub struct NewStream {
+    /// Open shards to begin with, at least 1.
+    pub shards: u32,
+    /// Who decides how many there are later.
+    pub mode: Mode,
+    /// How long records are kept, in milliseconds; without it, for ever.
+    pub retention_ms: Option<u64>,
+    /// Largest record in bytes.
+    pub max_record_bytes: u32,
+    /// Throughput kept ready, in MiB/s.
+    pub warm_throughput_mibps: Option<u32>,
+    /// Documents to be made with the stream, or not at all: tags and the like.
+    pub documents: Vec<Write>,
+}
+
+/// The streams of one store.
+pub struct Streams {
+    store: Arc<dyn Store>,
+    clock: Clock,
+    keyring: Keyring,
+    cache: Mutex<HashMap<StreamName, Arc<Stream>>>,
+}
+
+impl fmt::Debug for Streams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Streams")
+    }
+}
+
+impl Streams {
+    /// The streams in `store`.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, clock: Clock, keyring: Keyring) -> Streams {
+        Streams {
+            store,
+            clock,
+            keyring,
+            cache: Mutex::default(),
+        }
+    }
+
+    /// The store below.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// The clock in use.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The master key's ring.
+    #[must_use]
+    pub fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// Makes a stream, its shards and their logs.
+    ///
+    /// # Errors
+    /// [`StreamsError::Exists`]; [`ReshardError::NoShards`].
+    pub async fn create(
+        &self,
+        name: &StreamName,
+        new: NewStream,
+    ) -> Result<Arc<Stream>, StreamsError> {
+        if new.shards == 0 {
+            return Err(ReshardError::NoShards.into());
+        }
+        for _ in 0..ATTEMPTS {
+            match self.store.commit(self.creation(name, &new).await?).await {
+                Ok(_) => return self.find(name).await,
+                Err(StoreError::Conflict { key }) if key == name.key() => {
+                    return Err(StreamsError::Exists);
+                }
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(contended(name))
+    }
+
+    async fn creation(&self, name: &StreamName, new: &NewStream) -> Result<Txn, StoreError> {
+        let counter = Key::of(&["counter", "stream"]);
+        let last = self.store.get(&counter).await?;
+        let number: u64 = last.as_ref().map_or(Ok(0), Document::decode)?;
+        let id = StreamId(number + 1);
+        let now = self.clock.now();
+        let mut settings = Settings {
+            id,
+            created: now,
+            mode: new.mode,
+            retention_ms: new.retention_ms,
+            max_record_bytes: new.max_record_bytes,
+            encryption: None,
+            data_keys: Vec::new(),
+            warm_throughput_mibps: new.warm_throughput_mibps,
+            shard_metrics: Vec::new(),
+            busy: None,
+            generation: 0,
+            next_shard: new.shards,
+        };
+        settings.show(Status::Creating, now);
+        let mut txn = Txn {
+            checks: vec![
+                Check {
+                    key: name.key(),
+                    expect: Expect::Absent,
+                },
+                Check {
+                    key: counter.clone(),
+                    expect: last.map_or(Expect::Absent, |doc| Expect::At(doc.version)),
+                },
+            ],
+            writes: new.documents.clone(),
+            ..Txn::default()
+        };
+        txn.writes.push(Write::Put {
+            key: counter,
+            value: encode(&id.0),
+        });
+        txn.writes.push(Write::Put {
+            key: name.key(),
+            value: encode(&settings),
+        });
+        for (index, range) in (0..new.shards).zip(HashRange::even(new.shards)) {
+            let shard = Shard {
+                index,
+                range,
+                parents: Vec::new(),
+                generation: 0,
+                opened: now,
+                closed: None,
+            };
+            txn.writes.push(put_shard(id, &shard));
+            txn.logs.push(LogChange::Create(LogId::new(id, index)));
+        }
+        Ok(txn)
+    }
+
+    /// The stream of that name as it is now.
+    ///
+    /// # Errors
+    /// [`StreamsError::NotFound`].
+    pub async fn find(&self, name: &StreamName) -> Result<Arc<Stream>, StreamsError> {
+        let Some(document) = self.store.get(&name.key()).await? else {
+            self.cache().remove(name);
+            return Err(StreamsError::NotFound);
+        };
+        let cached = self.cache().get(name).cloned();
+        match cached {
+            Some(stream) if stream.version == document.version => Ok(stream),
+            _ => self.load(name, &document).await,
+        }
+    }
+
+    async fn load(
+        &self,
+        name: &StreamName,
+        document: &Document,
+    ) -> Result<Arc<Stream>, StreamsError> {
+        let mut document = document.clone();
+        for _ in 0..ATTEMPTS {
+            let settings: Settings = document.decode()?;
+            let shards = self
+                .store
+                .scan(Scan::below(&shard_folder(settings.id)))
+                .await?;
+            let shards = shards
+                .iter()
+                .map(|(_, shard)| shard.decode())
+                .collect::<Result<Vec<Shard>, _>>()?;
+            // The shards are those of the settings only if these did not change meanwhile.
+            let again = self
+                .store
+                .get(&name.key())
+                .await?
+                .ok_or(StreamsError::NotFound)?;
+            if again.version != document.version {
+                document = again;
+                continue;
+            }
+            let current = settings
+                .encryption
+                .as_ref()
+                .map(|encryption| encryption.data_key);
+            let stream = Arc::new(Stream {
+                name: name.clone(),
+                version: document.version,
+                topology: Topology::of(shards),
+                sealer: self.keyring.sealer(&settings.data_keys, current)?,
+                settings,
+            });
+            self.cache().insert(name.clone(), stream.clone());
+            return Ok(stream);
+        }
+        Err(contended(name))
+    }
+
+    /// Names of an account's streams in a region, in order, after `after`.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn names(
+        &self,
+        account: &AccountId,
+        region: &Region,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<StreamName>, StreamsError> {
+        let folder = StreamName::folder(account, region);
+        let named = |name: &str| StreamName {
+            account: account.clone(),
+            region: region.clone(),
+            name: name.into(),
+        };
+        let scan = Scan {
+            after: after.map(|name| named(name).key()),
+            limit,
+            ..Scan::below(&folder)
+        };
+        let found = self.store.scan(scan).await?;
+        Ok(found
+            .iter()
+            .filter_map(|(key, _)| StreamName::from_key(key))
+            .collect())
+    }
+
+    /// Names of all streams of all accounts.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn all_names(&self) -> Result<Vec<StreamName>, StreamsError> {
+        let found = self.store.scan(Scan::below(&Key::of(&["stream"]))).await?;
+        Ok(found
+            .iter()
+            .filter_map(|(key, _)| StreamName::from_key(key))
+            .collect())
+    }
+
+    /// Changes a stream's settings by `change`, which is asked again where others get in between. Gives what it gave.
+    ///
+    /// # Errors
+    /// What `change` refuses with, or the stream's own.
+    pub async fn update<E: From<StreamsError>>(
+        &self,
+        name: &StreamName,
+        change: impl Fn(&Stream, &mut Settings) -> Result<(), E>,
+    ) -> Result<Arc<Stream>, E> {
+        for _ in 0..ATTEMPTS {
+            let stream = self.find(name).await?;
+            let mut settings = stream.settings.clone();
+            change(&stream, &mut settings)?;
+            if settings == stream.settings {
+                return Ok(stream);
+            }
+            let txn = Txn {
+                writes: vec![put_settings(name, &settings)],
+                ..unchanged(&stream)
+            };
+            match self.store.commit(txn).await {
+                Ok(_) => return Ok(self.find(name).await?),
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(StreamsError::from(error).into()),
+            }
+        }
+        Err(contended(name).into())
+    }
+
+    /// Divides a stream's ring anew, in one step. `plan` is asked again where others get in between.
+    ///
+    /// # Errors
+    /// What `plan` refuses with, or the stream's own.
+    pub async fn reshard<E: From<StreamsError>>(
+        &self,
+        name: &StreamName,
+        plan: impl Fn(&Stream, Planner<'_>) -> Result<Plan, E>,
+    ) -> Result<Arc<Stream>, E> {
+        for _ in 0..ATTEMPTS {
+            let stream = self.find(name).await?;
+            let Settings {
+                generation,
+                next_shard,
+                ..
+            } = stream.settings;
+            let planner = Planner::new(&stream.topology, generation, next_shard, self.clock.now());
+            let plan = plan(&stream, planner)?;
+            if plan.opens.is_empty() {
+                return Ok(stream);
+            }
+            match self.store.commit(self.resharding(&stream, &plan)).await {
+                Ok(_) => return Ok(self.find(name).await?),
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(StreamsError::from(error).into()),
+            }
+        }
+        Err(contended(name).into())
+    }
+
+    fn resharding(&self, stream: &Stream, plan: &Plan) -> Txn {
+        let now = self.clock.now();
+        let id = stream.settings.id;
+        let mut settings = stream.settings.clone();
+        settings.generation = plan.generation;
+        settings.next_shard +=
+            u32::try_from(plan.opens.len()).expect("a plan has fewer shards than numbers");
+        settings.show(Status::Updating, now);
+        let mut txn = Txn {
+            writes: vec![put_settings(&stream.name, &settings)],
+            ..unchanged(stream)
+        };
+        for shard in plan
+            .closes
+            .iter()
+            .filter_map(|&index| stream.topology.get(index))
+        {
+            txn.writes.push(put_shard(
+                id,
+                &Shard {
+                    closed: Some(now),
+                    ..shard.clone()
+                },
+            ));
+            txn.logs.push(LogChange::Seal(stream.log(shard.index)));
+        }
+        for shard in &plan.opens {
+            let log = stream.log(shard.index);
+            txn.writes.push(put_shard(id, shard));
+            txn.logs.push(LogChange::Create(log));
+            if !shard.is_open() {
+                txn.logs.push(LogChange::Seal(log));
+            }
+        }
+        txn
+    }
+
+    /// Removes a stream with all its records, and `documents` with it.
+    ///
+    /// # Errors
+    /// [`StreamsError::NotFound`].
+    pub async fn delete(
+        &self,
+        name: &StreamName,
+        documents: Vec<Write>,
+    ) -> Result<(), StreamsError> {
+        for _ in 0..ATTEMPTS {
+            let stream = self.find(name).await?;
+            let mut txn = Txn {
+                writes: documents.clone(),
+                ..unchanged(&stream)
+            };
+            txn.writes.push(Write::Delete { key: name.key() });
+            for shard in stream.topology.shards() {
+                txn.writes.push(Write::Delete {
+                    key: shard_key(stream.settings.id, shard.index),
+                });
+                txn.logs.push(LogChange::Delete(stream.log(shard.index)));
+            }
+            match self.store.commit(txn).await {
+                Ok(_) => {
+                    self.cache().remove(name);
+                    return Ok(());
+                }
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(contended(name))
+    }
+
+    /// Forgets closed shards and their logs, whose records have all expired.
+    pub(crate) async fn forget_shards(
+        &self,
+        stream: &Stream,
+        shards: &[u32],
+    ) -> Result<(), StoreError> {
+        let mut txn = Txn {
+            writes: vec![put_settings(&stream.name, &stream.settings)],
+            ..unchanged(stream)
+        };
+        for &index in shards {
+            txn.writes.push(Write::Delete {
+                key: shard_key(stream.settings.id, index),
+            });
+            txn.logs.push(LogChange::Delete(stream.log(index)));
+        }
+        self.store.commit(txn).await.map(drop)
+    }
+
+    fn cache(&self) -> MutexGuard<'_, HashMap<StreamName, Arc<Stream>>> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A transaction that holds only if the stream is as it was looked up.
+fn unchanged(stream: &Stream) -> Txn {
+    let check = Check {
+        key: stream.name.key(),
+        expect: Expect::At(stream.version),
+    };
+    Txn {
+        checks: vec![check],
+        ..Txn::default()
+    }
+}
+
+fn put_settings(name: &StreamName, settings: &Settings) -> Write {
+    Write::Put {
+        key: name.key(),
+        value: encode(settings),
+    }
+}
+
+fn put_shard(stream: StreamId, shard: &Shard) -> Write {
+    Write::Put {
+        key: shard_key(stream, shard.index),
+        value: encode(shard),
+    }
+}
+
+fn shard_folder(stream: StreamId) -> Key {
+    Key::of(&["shard", &format!("{:016x}", stream.0)])
+}
+
+fn shard_key(stream: StreamId, index: u32) -> Key {
+    Key::of(&[
+        "shard",
+        &format!("{:016x}", stream.0),
+        &format!("{index:08x}"),
+    ])
+}
+
+fn contended(name: &StreamName) -> StreamsError {
+    let reason = format!("too many changes to stream {} at once", name.name);
+    StoreError::Unavailable {
+        reason,
+        source: None,
+    }
+    .into()
+}
