@@ -51,10 +51,6 @@ def max_results_pages_with_tokens(world):
     third = world.kinesis.list_shards(NextToken=second["NextToken"])
     equal(ids(third["Shards"]), [5, 6])
     true("NextToken" not in third, "no NextToken on the last page")
-    pages = world.kinesis.get_paginator("list_shards").paginate(
-        StreamName=name, PaginationConfig={"PageSize": 2}
-    )
-    equal(ids([shard for page in pages for shard in page["Shards"]]), list(range(7)))
 
 
 @check
@@ -87,7 +83,11 @@ def tokens_and_members_that_do_not_go_together_are_refused(world):
     token = world.kinesis.list_shards(StreamName=name, MaxResults=1)["NextToken"]
     list_shards = world.kinesis.list_shards
     invalid = "InvalidArgumentException"
-    refused(invalid, list_shards, StreamName=name, NextToken=token)
+    # The SDK's own paginator does this (botocore issue 2009); AWS refuses it all the same.
+    refused(
+        invalid, list_shards, "NextToken and StreamName cannot be provided together.",
+        StreamName=name, NextToken=token,
+    )
     refused(
         invalid, list_shards, NextToken=token, ExclusiveStartShardId="shardId-000000000000"
     )
