@@ -17,6 +17,9 @@ use crate::http1::{Answer, Incoming, Progress};
 
 /// The longest any answer may take before the run is given up.
 const STALL_MAX: Duration = Duration::from_secs(60);
+/// The shortest sleep. At 20,000 requests a second four leave together, up to this late; waking for each would take a fifth of
+/// a processor from the server. The lateness is in the latencies.
+const SLEEP_MIN: Duration = Duration::from_micros(200);
 const TIMER: u64 = u64::MAX;
 const EVENTS_MAX: usize = 256;
 
@@ -146,10 +149,7 @@ impl Driver {
     }
 
     fn set_timer(&self, at: Instant) -> Result<()> {
-        // A zero would disarm the timer.
-        let delay = at
-            .saturating_duration_since(Instant::now())
-            .max(Duration::from_nanos(1));
+        let delay = at.saturating_duration_since(Instant::now()).max(SLEEP_MIN);
         let it_value = Timespec {
             tv_sec: delay.as_secs() as i64,
             tv_nsec: delay.subsec_nanos().into(),
