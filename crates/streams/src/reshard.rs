@@ -81,7 +81,7 @@ impl<'a> Planner<'a> {
             .range
             .split_at(start)
             .ok_or(ReshardError::OutsideRange { shard, start })?;
-        Ok(self.to_ranges(vec![parent], &[halves.0, halves.1]))
+        Ok(self.replace(&[parent], &[halves.0, halves.1]))
     }
 
     /// Makes one of two that touch.
@@ -94,7 +94,7 @@ impl<'a> Planner<'a> {
             .range
             .join(&second.range)
             .ok_or(ReshardError::NotAdjacent(shard, other))?;
-        let mut plan = self.to_ranges(vec![first, second], &[range]);
+        let mut plan = self.replace(&[first, second], &[range]);
         // The shard that was named first is the parent, the other the adjacent one.
         plan.opens[0].parents = vec![shard, other];
         Ok(plan)
@@ -128,12 +128,12 @@ impl<'a> Planner<'a> {
             .filter(|range| stays(range))
             .map(|range| range.first)
             .collect();
-        let parents = self
+        let parents: Vec<_> = self
             .topology
             .open_shards()
             .filter(|s| kept.binary_search(&s.range.first).is_err())
             .collect();
-        Ok(self.to_ranges(parents, &new))
+        Ok(self.replace(&parents, &new))
     }
 
     fn open(&self, index: u32) -> Result<&'a Shard, ReshardError> {
@@ -149,9 +149,9 @@ impl<'a> Planner<'a> {
     }
 
     /// Closes `parents`, which lie in ring order, and opens `ranges`, which cover the same keys in ring order.
-    fn to_ranges(mut self, parents: Vec<&Shard>, ranges: &[HashRange]) -> Plan {
+    fn replace(mut self, parents: &[&Shard], ranges: &[HashRange]) -> Plan {
         let mut plan = Plan::default();
-        let mut parents_left = parents.as_slice();
+        let mut parents_left = parents;
         let mut finals = Vec::with_capacity(ranges.len());
         for range in ranges {
             let before = parents_left.partition_point(|parent| parent.range.last < range.first);

@@ -1,1 +1,319 @@
+//! Streams over the naive engine: what holds whatever is done to their shards.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{AccountId, BatchBuilder, Clock, HashKey, HashRange, Offset, Region, Rng, Timestamp};
+use proptest::prelude::*;
+use store::{Log, Memory, StoreError};
+
+use crate::reshard::{Planner, ReshardError};
+use crate::stream::{Encryption, Settings};
+use crate::*;
+
+const HOUR: u64 = 3_600_000;
+
+fn name(text: &str) -> StreamName {
+    StreamName {
+        account: AccountId::unnamed(),
+        region: Region::unnamed(),
+        name: text.into(),
+    }
+}
+
+fn new(shards: u32) -> NewStream {
+    NewStream {
+        shards,
+        mode: Mode::Provisioned,
+        retention_ms: Some(24 * HOUR),
+        max_record_bytes: 1 << 20,
+        warm_throughput_mibps: None,
+        documents: Vec::new(),
+    }
+}
+
+fn fixture() -> (Arc<Memory>, Streams, Clock) {
+    let clock = Clock::manual(Timestamp(1_000_000));
+    let store = Arc::new(Memory::new(clock.clone()));
+    let keyring = Keyring::new(&[7; 32], Rng::seeded(1));
+    (
+        store.clone(),
+        Streams::new(store, clock.clone(), keyring),
+        clock,
+    )
+}
+
+fn one(timestamp: Timestamp, value: &str) -> BatchBuilder {
+    let mut builder = BatchBuilder::with_capacity(64);
+    builder.push(timestamp, Some(b"key"), Some(value.as_bytes()), &[]);
+    builder
+}
+
+async fn put(
+    streams: &Streams,
+    stream: &Stream,
+    shard: u32,
+    value: &str,
+) -> Result<Offset, StoreError> {
+    let now = streams.clock().now();
+    let mut results = streams.append(stream, vec![(shard, one(now, value))]).await;
+    results
+        .pop()
+        .expect("one answer")
+        .map(|appended| appended.base_offset)
+}
+
+async fn values(streams: &Streams, stream: &Stream, shard: u32, from: Offset) -> Vec<String> {
+    let batches = streams.read(stream, shard, from, usize::MAX).await.unwrap();
+    let records = batches.iter().flat_map(|batch| batch.records());
+    records
+        .map(|record| String::from_utf8_lossy(record.value.unwrap_or_default()).into_owned())
+        .collect()
+}
+
+async fn scale(streams: &Streams, stream: &str, count: u32) -> Arc<Stream> {
+    let plan = |_: &Stream, planner: Planner<'_>| Ok::<_, StreamsError>(planner.uniform(count)?);
+    streams.reshard(&name(stream), plan).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_stream_is_made_once_found_listed_and_deleted() {
+    let (_, streams, clock) = fixture();
+    let made = streams.create(&name("b"), new(3)).await.unwrap();
+    assert!(matches!(
+        streams.create(&name("b"), new(1)).await,
+        Err(StreamsError::Exists)
+    ));
+    streams.create(&name("a"), new(1)).await.unwrap();
+    assert_eq!(made.status(clock.now()), Status::Creating);
+    clock.advance(stream::BUSY_FOR);
+    assert_eq!(made.status(clock.now()), Status::Active);
+    assert!(made.topology.covers_ring());
+    let listed = streams
+        .names(&AccountId::unnamed(), &Region::unnamed(), Some("a"), 10)
+        .await
+        .unwrap();
+    assert_eq!(listed, [name("b")]);
+    streams.delete(&name("b"), Vec::new()).await.unwrap();
+    assert!(matches!(
+        streams.find(&name("b")).await,
+        Err(StreamsError::NotFound)
+    ));
+    assert!(matches!(
+        put(&streams, &made, 0, "late").await,
+        Err(StoreError::NoSuchLog { .. })
+    ));
+    let again = streams.create(&name("b"), new(1)).await.unwrap();
+    assert_ne!(again.settings.id, made.settings.id);
+}
+
+#[tokio::test]
+async fn a_split_closes_one_shard_and_opens_two() {
+    let (_, streams, _) = fixture();
+    let before = streams.create(&name("s"), new(1)).await.unwrap();
+    put(&streams, &before, 0, "old").await.unwrap();
+    let plan = |_: &Stream, planner: Planner<'_>| {
+        Ok::<_, StreamsError>(planner.split(0, HashKey(1 << 100))?)
+    };
+    let after = streams.reshard(&name("s"), plan).await.unwrap();
+    assert!(matches!(
+        put(&streams, &before, 0, "no").await,
+        Err(StoreError::Sealed { .. })
+    ));
+    assert_eq!(values(&streams, &after, 0, Offset(0)).await, ["old"]);
+    let children: Vec<_> = after
+        .topology
+        .children(0)
+        .map(|shard| shard.index)
+        .collect();
+    assert_eq!(children, [1, 2]);
+    assert_eq!(after.topology.route(HashKey(1 << 100)).unwrap().index, 2);
+    let (parent, child) = (
+        after.topology.get(0).unwrap(),
+        after.topology.get(1).unwrap(),
+    );
+    assert!(
+        after.sequence_number(child, Offset(0)) > after.sequence_number(parent, Offset(u64::MAX))
+    );
+    let closed =
+        |_: &Stream, planner: Planner<'_>| Ok::<_, StreamsError>(planner.split(0, HashKey(5))?);
+    let refused = streams.reshard(&name("s"), closed).await;
+    assert!(matches!(
+        refused,
+        Err(StreamsError::Reshard(ReshardError::Closed(0)))
+    ));
+    let merge = |_: &Stream, planner: Planner<'_>| Ok::<_, StreamsError>(planner.merge(2, 1)?);
+    let merged = streams.reshard(&name("s"), merge).await.unwrap();
+    assert_eq!(merged.topology.get(3).unwrap().parents, [2, 1]);
+    assert!(merged.topology.covers_ring());
+}
+
+#[tokio::test]
+async fn scaling_is_one_step_whatever_the_counts() {
+    let (_, streams, _) = fixture();
+    streams.create(&name("s"), new(4)).await.unwrap();
+    for count in [8, 3, 7, 1, 64, 5, 5] {
+        let stream = scale(&streams, "s", count).await;
+        assert_eq!(stream.topology.open_count(), count as usize);
+        assert!(stream.topology.covers_ring());
+        let ranges: Vec<_> = stream
+            .topology
+            .open_shards()
+            .map(|shard| shard.range)
+            .collect();
+        assert_eq!(ranges, HashRange::even(count));
+    }
+}
+
+#[tokio::test]
+async fn encrypted_records_are_not_in_the_store_in_the_clear() {
+    let (store, streams, _) = fixture();
+    streams.create(&name("s"), new(1)).await.unwrap();
+    let wrapped = streams.keyring().new_data_key();
+    let encrypt = |_: &Stream, settings: &mut Settings| {
+        settings.data_keys.push(wrapped.clone());
+        settings.encryption = Some(Encryption {
+            key_id: "alias/aws/kinesis".into(),
+            data_key: 0,
+        });
+        Ok::<_, StreamsError>(())
+    };
+    let stream = streams.update(&name("s"), encrypt).await.unwrap();
+    put(&streams, &stream, 0, "a secret").await.unwrap();
+    let stored = store
+        .read(stream.log(0), Offset(0), usize::MAX)
+        .await
+        .unwrap();
+    let bytes = stored[0].batch.bytes();
+    assert!(stored[0].batch.is_sealed() && !bytes.windows(8).any(|window| window == b"a secret"));
+    assert_eq!(values(&streams, &stream, 0, Offset(0)).await, ["a secret"]);
+    let stop = |_: &Stream, settings: &mut Settings| {
+        settings.encryption = None;
+        Ok::<_, StreamsError>(())
+    };
+    let stream = streams.update(&name("s"), stop).await.unwrap();
+    put(&streams, &stream, 0, "open").await.unwrap();
+    assert_eq!(
+        values(&streams, &stream, 0, Offset(0)).await,
+        ["a secret", "open"]
+    );
+    let other = Streams::new(
+        store,
+        Clock::system(),
+        Keyring::new(&[8; 32], Rng::seeded(2)),
+    );
+    assert!(matches!(
+        other.find(&name("s")).await,
+        Err(StreamsError::Store(StoreError::Damaged { .. }))
+    ));
+}
+
+#[tokio::test]
+async fn a_time_is_found_to_the_record() {
+    let (_, streams, clock) = fixture();
+    let stream = streams.create(&name("s"), new(1)).await.unwrap();
+    let start = clock.now();
+    let mut batch = BatchBuilder::with_capacity(64);
+    for step in 0..5 {
+        batch.push(
+            start.plus(Duration::from_millis(step * 10)),
+            None,
+            Some(b"v"),
+            &[],
+        );
+    }
+    streams
+        .append(&stream, vec![(0, batch)])
+        .await
+        .remove(0)
+        .unwrap();
+    for (after_ms, expected) in [(0, 0), (1, 1), (10, 1), (40, 4), (41, 5)] {
+        let time = start.plus(Duration::from_millis(after_ms));
+        let found = streams
+            .locate(&stream, 0, Position::Time(time))
+            .await
+            .unwrap();
+        assert_eq!(found, Offset(expected), "{after_ms} ms");
+    }
+    assert_eq!(
+        streams
+            .locate(&stream, 0, Position::At(Offset(99)))
+            .await
+            .unwrap(),
+        Offset(5)
+    );
+    assert_eq!(
+        streams.locate(&stream, 0, Position::End).await.unwrap(),
+        Offset(5)
+    );
+}
+
+#[tokio::test]
+async fn records_expire_and_then_their_closed_shards() {
+    let (_, streams, clock) = fixture();
+    let stream = streams.create(&name("s"), new(1)).await.unwrap();
+    put(&streams, &stream, 0, "old").await.unwrap();
+    clock.advance(Duration::from_millis(23 * HOUR));
+    put(&streams, &stream, 0, "newer").await.unwrap();
+    let stream = scale(&streams, "s", 2).await;
+    clock.advance(Duration::from_millis(2 * HOUR));
+    assert_eq!(streams.expire().await.unwrap(), 1);
+    assert_eq!(
+        streams.locate(&stream, 0, Position::Start).await.unwrap(),
+        Offset(1)
+    );
+    assert_eq!(values(&streams, &stream, 0, Offset(1)).await, ["newer"]);
+    clock.advance(Duration::from_millis(25 * HOUR));
+    streams.expire().await.unwrap();
+    let stream = streams.find(&name("s")).await.unwrap();
+    assert_eq!(
+        stream
+            .topology
+            .shards()
+            .map(|shard| shard.index)
+            .collect::<Vec<_>>(),
+        [1, 2]
+    );
+}
+
+proptest! {
+    /// After any plans the ring is covered once, no child has more than two parents or a range they don't cover, and each
+    /// child's generation is above its parents'.
+    #[test]
+    fn any_plans_keep_the_ring_whole(steps in proptest::collection::vec((0..3u8, any::<u32>(), any::<u128>()), 1..12)) {
+        let first = Shard { index: 0, range: HashRange::ALL, parents: vec![], generation: 0, opened: Timestamp(0), closed: None };
+        let mut topology = Topology::of([first]);
+        let (mut generation, mut next) = (0, 1);
+        for (kind, pick, key) in steps {
+            let open: Vec<u32> = topology.open_shards().map(|shard| shard.index).collect();
+            let place = pick as usize % open.len();
+            let planner = Planner::new(&topology, generation, next, Timestamp(1));
+            let plan = match kind {
+                0 => planner.split(open[place], HashKey(key)),
+                1 => planner.merge(open[place], open[(place + 1) % open.len()]),
+                _ => planner.uniform(pick % 40),
+            };
+            let Ok(plan) = plan else { continue };
+            generation = plan.generation.max(generation);
+            next += plan.opens.len() as u32;
+            let closed: Vec<u32> = plan.closes.clone();
+            let kept = topology.shards().cloned().map(|mut shard| {
+                if closed.contains(&shard.index) {
+                    shard.closed = Some(Timestamp(1));
+                }
+                shard
+            });
+            topology = Topology::of(kept.chain(plan.opens).collect::<Vec<_>>());
+            prop_assert!(topology.covers_ring());
+            for shard in topology.shards() {
+                prop_assert!(shard.parents.len() <= 2);
+                for parent in shard.parents.iter().filter_map(|&parent| topology.get(parent)) {
+                    prop_assert!(parent.generation < shard.generation, "{shard:?} of {parent:?}");
+                    prop_assert!(parent.range.first <= shard.range.last && shard.range.first <= parent.range.last);
+                }
+                let covered = |key| shard.parents.iter().any(|&p| topology.get(p).is_some_and(|p| p.range.contains(key)));
+                prop_assert!(shard.parents.is_empty() || (covered(shard.range.first) && covered(shard.range.last)));
+            }
+        }
+    }
+}
