@@ -17,6 +17,10 @@ impl RequestId {
         let variant = 0x2_u128 << 62;
         RequestId(bits & !(0xf_u128 << 76) & !(0x3_u128 << 62) | version | variant)
     }
+
+    pub(crate) fn low_bits(self) -> u64 {
+        self.0 as u64
+    }
 }
 
 impl fmt::Display for RequestId {

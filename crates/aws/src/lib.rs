@@ -9,22 +9,32 @@
 //! - `value`: the one document between formats and shapes.
 //! - `protocol`: the seam; behind it one file a format: `json`, `cbor`.
 
+pub mod body;
 pub mod caller;
 pub mod cbor;
 pub mod error;
+pub mod event_stream;
 pub mod json;
+pub mod limits;
 pub mod protocol;
+pub mod router;
 pub mod rules;
+pub mod server;
 pub mod service;
 pub mod shapes;
 pub mod sigv4;
+pub mod tls;
 pub mod value;
 
+pub use body::Body;
 pub use caller::{Caller, RequestId};
 pub use error::{Fault, ServiceError};
+pub use limits::Limits;
 pub use model::{AccountId, Region};
 pub use protocol::{Format, Protocol};
+pub use router::{Auth, Observation, Observer, OwnPages, Peer, Router};
 pub use rules::{Checker, Rule};
+pub use server::Server;
 pub use service::{Endpoint, Event, Operations, RawReply, RawRequest, Support};
 pub use shapes::{Blob, Timestamp};
 pub use value::{Value, from_value, to_value};

@@ -14,6 +14,7 @@ mod moment;
 mod sign;
 mod verify;
 
+pub(crate) use canonical::host;
 pub(crate) use claim::Identity;
 pub use key::{Credentials, Keys};
 pub use sign::sign;

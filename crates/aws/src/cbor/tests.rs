@@ -17,8 +17,8 @@ fn read(hex: &str) -> Option<Value> {
 
 /// Read and written alike.
 fn check(hex: &str, value: Value) {
-    assert_eq!(read(hex), Some(value.clone()), "{hex}");
     assert_eq!(encode(&value), bytes_of(hex), "{hex}");
+    assert_eq!(read(hex), Some(value), "{hex}");
 }
 
 fn check_read(hex: &str, value: Value) {

@@ -332,57 +332,57 @@ fn claims_that_are_not_whole_are_refused_in_the_words_of_aws() {
         incomplete,
         "AWS query-string parameters must include 'X-Amz-SignedHeaders'. Re-examine the query-string parameters.",
     );
-    let whole = "Credential=a, SignedHeaders=host, Signature=b";
+}
+
+#[test]
+fn claims_that_do_not_fit_together_are_refused() {
+    let check = |headers: &[(&str, &str)], code: &str, text: &str| {
+        check_refused(&bare("/", headers), b"{}", NOW, code, text);
+    };
+    let incomplete = "IncompleteSignatureException";
     let date = ("x-amz-date", "20150830T123600Z");
+    let claim = |algorithm: &str, credential: &str| {
+        format!("{algorithm} Credential={credential}, SignedHeaders=host, Signature=b")
+    };
+    let bearer = claim("Bearer", "a");
     check(
-        "/",
-        &[("authorization", &format!("Bearer {whole}")), date],
+        &[("authorization", &bearer), date],
         incomplete,
         "Unsupported AWS 'algorithm': 'Bearer'",
     );
+    let short = claim(ALGORITHM, "a");
     check(
-        "/",
-        &[
-            ("authorization", &format!("AWS4-HMAC-SHA256 {whole}")),
-            date,
-        ],
+        &[("authorization", &short), date],
         incomplete,
         "Credential must have exactly 5 slash-delimited elements",
     );
+    let other_day = claim(ALGORITHM, "a/20150829/r/s/aws4_request");
     check(
-        "/",
-        &[
-            (
-                "authorization",
-                &format!("AWS4-HMAC-SHA256 {whole}").replace("=a", "=a/20150829/r/s/aws4_request"),
-            ),
-            date,
-        ],
+        &[("authorization", &other_day), date],
         "InvalidSignatureException",
-        "Date in Credential scope does not match YYYYMMDD",
+        "Date in Credential scope does not",
     );
+    let other_end = claim(ALGORITHM, "a/20150830/r/s/aws5_request");
     check(
-        "/",
-        &[
-            (
-                "authorization",
-                &format!("AWS4-HMAC-SHA256 {whole}").replace("=a", "=a/20150830/r/s/aws4_request"),
-            ),
-            date,
-        ],
+        &[("authorization", &other_end), date],
+        "InvalidSignatureException",
+        "Credential should be scoped with",
+    );
+    let stranger = claim(ALGORITHM, "a/20150830/r/s/aws4_request");
+    check(
+        &[("authorization", &stranger), date],
         "UnrecognizedClientException",
-        "The security token included in the request is invalid.",
+        "The security token included",
     );
     check(
-        "/",
-        &[
-            (
-                "authorization",
-                "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/r/s/aws4_request, SignedHeaders=host, Signature=b",
-            ),
-            date,
-            ("x-amz-content-sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"),
-        ],
+        &[("authorization", &stranger), ("x-amz-date", "yesterday")],
+        incomplete,
+        "Date must be in ISO-8601",
+    );
+    let known = claim(ALGORITHM, "AKIDEXAMPLE/20150830/r/s/aws4_request");
+    let chunked = ("x-amz-content-sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD");
+    check(
+        &[("authorization", &known), date, chunked],
         "InvalidSignatureException",
         "payloads signed in chunks",
     );

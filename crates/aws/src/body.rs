@@ -1,0 +1,261 @@
+//! Bodies: collecting a request's within limits, and a reply's as one piece or as events.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::time::{Sleep, sleep};
+
+use crate::limits::Limits;
+
+/// A reply's body.
+pub struct Body(Kind);
+
+enum Kind {
+    Whole(Bytes),
+    Events(BoxStream<'static, Bytes>),
+}
+
+impl Body {
+    pub(crate) fn events(events: BoxStream<'static, Bytes>) -> Self {
+        Body(Kind::Events(events))
+    }
+
+    /// The body, if it is one piece; a reply of events is not.
+    #[must_use]
+    pub fn whole(&self) -> Option<&Bytes> {
+        match &self.0 {
+            Kind::Whole(bytes) => Some(bytes),
+            Kind::Events(_) => None,
+        }
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Body(Kind::Whole(bytes))
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Whole(bytes) => write!(f, "Body({} bytes)", bytes.len()),
+            Kind::Events(_) => f.write_str("Body(events)"),
+        }
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match &mut self.0 {
+            Kind::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Kind::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Kind::Events(events) => {
+                let next = events.as_mut().poll_next(cx);
+                next.map(|event| event.map(|bytes| Ok(Frame::data(bytes))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(&self.0, Kind::Whole(bytes) if bytes.is_empty())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Events(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// Why a request's body was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Untaken {
+    /// It is, or says it will be, longer than the limit.
+    TooLarge,
+    /// Too much is held for other requests.
+    NoRoom,
+    /// The client paused too long.
+    TooSlow,
+    /// The connection broke, or the body's framing did.
+    Broken,
+}
+
+/// All request bodies held at one time, counted as their bytes arrive.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Buffered(Arc<AtomicUsize>);
+
+/// One request's part of what is held; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Held {
+    all: Buffered,
+    bytes: usize,
+}
+
+impl Buffered {
+    pub(crate) fn hold_none(&self) -> Held {
+        Held {
+            all: self.clone(),
+            bytes: 0,
+        }
+    }
+}
+
+impl Held {
+    fn add(&mut self, bytes: usize, max: usize) -> Result<(), Untaken> {
+        let before = self.all.0.fetch_add(bytes, Ordering::Relaxed);
+        self.bytes += bytes;
+        if before + bytes > max {
+            return Err(Untaken::NoRoom);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.all.0.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// Collects a body. One that comes as a single frame is passed on uncopied; one of known length is copied once.
+pub(crate) async fn collect<B: HttpBody<Data = Bytes> + Unpin>(
+    mut body: B,
+    limits: &Limits,
+    held: &mut Held,
+) -> Result<Bytes, Untaken> {
+    let expected = body.size_hint();
+    let at_least = usize::try_from(expected.lower()).map_err(|_| Untaken::TooLarge)?;
+    if at_least > limits.body_bytes_max {
+        return Err(Untaken::TooLarge);
+    }
+    let mut first = Bytes::new();
+    let mut whole = Vec::new();
+    while let Some(data) = next_data(&mut body, limits).await? {
+        if first.len() + whole.len() + data.len() > limits.body_bytes_max {
+            return Err(Untaken::TooLarge);
+        }
+        held.add(data.len(), limits.buffered_bytes_max)?;
+        if first.is_empty() && whole.is_empty() {
+            first = data;
+            continue;
+        }
+        if whole.is_empty() {
+            whole.reserve_exact(at_least.max(first.len() + data.len()));
+            whole.extend_from_slice(&std::mem::take(&mut first));
+        }
+        whole.extend_from_slice(&data);
+    }
+    if whole.is_empty() {
+        return Ok(first);
+    }
+    Ok(whole.into())
+}
+
+/// The next data of a body; trailers are passed over. The timer is not set up unless the client makes us wait.
+async fn next_data<B: HttpBody<Data = Bytes> + Unpin>(
+    body: &mut B,
+    limits: &Limits,
+) -> Result<Option<Bytes>, Untaken> {
+    let mut pause: Option<Pin<Box<Sleep>>> = None;
+    poll_fn(|cx| {
+        loop {
+            match Pin::new(&mut *body).poll_frame(cx) {
+                Poll::Ready(None) => return Poll::Ready(Ok(None)),
+                Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(Untaken::Broken)),
+                Poll::Ready(Some(Ok(frame))) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Poll::Ready(Ok(Some(data)));
+                    }
+                }
+                Poll::Pending => {
+                    let pause = pause.get_or_insert_with(|| Box::pin(sleep(limits.body_pause_max)));
+                    return pause.as_mut().poll(cx).map(|()| Err(Untaken::TooSlow));
+                }
+            }
+        }
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::stream::{self, StreamExt};
+    use http_body_util::StreamBody;
+
+    use super::*;
+
+    async fn check(pieces: &[&'static str], expected: Result<&'static str, Untaken>) {
+        let limits = Limits {
+            body_bytes_max: 10,
+            buffered_bytes_max: 8,
+            body_pause_max: Duration::from_secs(5),
+            ..Limits::default()
+        };
+        let frames: Vec<Result<_, Infallible>> = pieces
+            .iter()
+            .map(|piece| Ok(Frame::data(Bytes::from(*piece))))
+            .collect();
+        let all = Buffered::default();
+        let mut held = all.hold_none();
+        let body = StreamBody::new(stream::iter(frames));
+        let found = collect(body, &limits, &mut held).await;
+        assert_eq!(found, expected.map(Bytes::from));
+        drop(held);
+        assert_eq!(all.0.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn bodies_are_collected_within_limits() {
+        check(&[], Ok("")).await;
+        check(&["abc"], Ok("abc")).await;
+        check(&["abc", "", "de", "f"], Ok("abcdef")).await;
+        check(&["abcdefghi"], Err(Untaken::NoRoom)).await;
+        check(&["abcdefghijk"], Err(Untaken::TooLarge)).await;
+        check(&["abcd", "abcdefg"], Err(Untaken::TooLarge)).await;
+    }
+
+    #[tokio::test]
+    async fn a_length_beyond_the_limit_is_refused_unread() {
+        let limits = Limits {
+            body_bytes_max: 3,
+            ..Limits::default()
+        };
+        let body = http_body_util::Full::new(Bytes::from("abcd"));
+        let mut held = Buffered::default().hold_none();
+        assert_eq!(
+            collect(body, &limits, &mut held).await,
+            Err(Untaken::TooLarge)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_client_that_stops_is_given_up() {
+        let first = stream::iter([Ok::<_, Infallible>(Frame::data(Bytes::from("a")))]);
+        let body = StreamBody::new(first.chain(stream::pending()));
+        let mut held = Buffered::default().hold_none();
+        let limits = Limits {
+            body_pause_max: Duration::from_millis(10),
+            ..Limits::default()
+        };
+        let found = collect(body, &limits, &mut held).await;
+        assert_eq!(found, Err(Untaken::TooSlow));
+    }
+}

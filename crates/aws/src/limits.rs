@@ -1,0 +1,46 @@
+//! What one client, or all together, may take of the server.
+
+use std::time::Duration;
+
+/// Bounds on requests and connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest request body, in bytes. The largest an AWS service here takes is PutRecords' 10 MiB, a third more as base64.
+    pub body_bytes_max: usize,
+    /// All request bodies held at one time, in bytes; requests beyond are told to come again.
+    pub buffered_bytes_max: usize,
+    /// Longest a client may pause within a body.
+    pub body_pause_max: Duration,
+    /// Longest a client may take over the TLS handshake, and again over a request's headers.
+    pub header_time_max: Duration,
+    /// Longest a connection may stay open without a request. SDKs keep idle connections for about a minute, and a
+    /// server that hangs up first makes them fail a request now and then.
+    pub idle_time_max: Duration,
+    /// Longest a client may leave a reply unread.
+    pub reply_pause_max: Duration,
+    /// Connections at one time; further ones wait to be accepted.
+    pub connections_max: usize,
+    /// Requests at one time on one HTTP/2 connection.
+    pub streams_max: u32,
+    /// Largest head of a request, in bytes.
+    pub header_bytes_max: u32,
+    /// Longest that requests under way may take to finish once the server is to stop.
+    pub drain_time_max: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            body_bytes_max: 16 << 20,
+            buffered_bytes_max: 1 << 30,
+            body_pause_max: Duration::from_secs(20),
+            header_time_max: Duration::from_secs(20),
+            idle_time_max: Duration::from_secs(120),
+            reply_pause_max: Duration::from_secs(60),
+            connections_max: 10_000,
+            streams_max: 256,
+            header_bytes_max: 64 << 10,
+            drain_time_max: Duration::from_secs(10),
+        }
+    }
+}
