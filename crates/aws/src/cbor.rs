@@ -12,7 +12,7 @@
 //! `instant.toEpochMilli()` and reads the same (`SdkCborGenerator`, `AwsCborProtocolFactory` of aws-sdk-java-v2). Tag 1
 //! around a float is RFC 8949's seconds, which no AWS client sends here.
 //!
-//! Every length is held against the bytes that are there before anything is allocated, and depth is bounded.
+//! Every length is held against the bytes that are there before anything is allocated; depth and the number of values are bounded.
 
 #![deny(clippy::unwrap_used, clippy::indexing_slicing)]
 
@@ -21,7 +21,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use crate::shapes::Timestamp;
-use crate::value::{DEPTH_MAX, Value};
+use crate::value::{DEPTH_MAX, VALUES_MAX, Value};
 
 /// Most elements allocated on the word of a length alone.
 const PREALLOCATED_MAX: usize = 1024;
@@ -291,13 +291,20 @@ fn half(bits: u16) -> f64 {
 #[must_use]
 pub fn decode(body: &Bytes) -> Option<Value> {
     let mut reader = Reader::new(body);
-    let document = value(&mut reader, body, DEPTH_MAX).ok()??;
+    let mut room = VALUES_MAX;
+    let document = value(&mut reader, body, DEPTH_MAX, &mut room).ok()??;
     reader.is_at_end().then_some(document)
 }
 
-/// The next value; `None` is a break.
-fn value(reader: &mut Reader<'_>, body: &Bytes, depth: usize) -> Result<Option<Value>, Malformed> {
+/// The next value, while there is room for more; `None` is a break.
+fn value(
+    reader: &mut Reader<'_>,
+    body: &Bytes,
+    depth: usize,
+    room: &mut usize,
+) -> Result<Option<Value>, Malformed> {
     let depth_left = depth.checked_sub(1).ok_or(reader.malformed())?;
+    *room = room.checked_sub(1).ok_or(reader.malformed())?;
     Ok(Some(match reader.item()? {
         Item::Break => return Ok(None),
         Item::Null => Value::Null,
@@ -311,7 +318,7 @@ fn value(reader: &mut Reader<'_>, body: &Bytes, depth: usize) -> Result<Option<V
         Item::List(count) => {
             let mut items = Vec::with_capacity(capacity(count));
             while count.is_none_or(|count| (items.len() as u64) < count) {
-                match value(reader, body, depth_left)? {
+                match value(reader, body, depth_left, room)? {
                     Some(item) => items.push(item),
                     None if count.is_none() => break,
                     None => return Err(reader.malformed()),
@@ -327,7 +334,7 @@ fn value(reader: &mut Reader<'_>, body: &Bytes, depth: usize) -> Result<Option<V
                     Item::Break if count.is_none() => break,
                     _ => return Err(reader.malformed()),
                 };
-                let member = value(reader, body, depth_left)?.ok_or(reader.malformed())?;
+                let member = value(reader, body, depth_left, room)?.ok_or(reader.malformed())?;
                 members.push((name, member));
             }
             Value::Map(members)

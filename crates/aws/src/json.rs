@@ -2,21 +2,24 @@
 //!
 //! serde_json does the parsing and stops at a depth of 128, our `DEPTH_MAX`.
 
+use std::cell::Cell;
 use std::fmt;
 
 use bytes::Bytes;
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use crate::shapes::encode_base64;
-use crate::value::Value;
+use crate::value::{VALUES_MAX, Value};
 
 /// Reads a document; `None` if this is not one JSON value.
 #[must_use]
 pub fn decode(body: &[u8]) -> Option<Value> {
-    serde_json::from_slice::<Decoded>(body)
-        .ok()
-        .map(|decoded| decoded.0)
+    let room = Cell::new(VALUES_MAX);
+    let mut parser = serde_json::Deserializer::from_slice(body);
+    let document = Document { room: &room }.deserialize(&mut parser).ok()?;
+    parser.end().ok()?;
+    Some(document)
 }
 
 /// Writes a document. Numbers that JSON has no way to write (NaN, infinities) become null.
@@ -27,17 +30,24 @@ pub fn encode(document: &Value) -> Bytes {
         .into()
 }
 
-struct Decoded(Value);
+/// Reads one value while there is room for more.
+#[derive(Clone, Copy)]
+struct Document<'a> {
+    room: &'a Cell<usize>,
+}
 
-impl<'de> Deserialize<'de> for Decoded {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(DocumentVisitor).map(Decoded)
+impl<'de> DeserializeSeed<'de> for Document<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        let left = self.room.get().checked_sub(1);
+        self.room
+            .set(left.ok_or_else(|| D::Error::custom("too many values"))?);
+        deserializer.deserialize_any(self)
     }
 }
 
-struct DocumentVisitor;
-
-impl<'de> Visitor<'de> for DocumentVisitor {
+impl<'de> Visitor<'de> for Document<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -74,7 +84,7 @@ impl<'de> Visitor<'de> for DocumentVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(Decoded(item)) = items.next_element()? {
+        while let Some(item) = items.next_element_seed(self)? {
             list.push(item);
         }
         Ok(Value::List(list))
@@ -82,8 +92,8 @@ impl<'de> Visitor<'de> for DocumentVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut map = Vec::new();
-        while let Some((name, Decoded(value))) = members.next_entry()? {
-            map.push((name, value));
+        while let Some(name) = members.next_key()? {
+            map.push((name, members.next_value_seed(self)?));
         }
         Ok(Value::Map(map))
     }
@@ -160,6 +170,13 @@ mod tests {
             Some(Value::Float(18_446_744_073_709_551_616.0))
         );
         assert_eq!(decode(b"9223372036854775807"), Some(Value::Int(i64::MAX)));
+    }
+
+    #[test]
+    fn the_number_of_values_is_bounded() {
+        let list = |count: usize| format!("[{}0]", "0,".repeat(count - 1));
+        assert!(decode(list(VALUES_MAX - 1).as_bytes()).is_some());
+        assert!(decode(list(VALUES_MAX).as_bytes()).is_none());
     }
 
     proptest! {

@@ -179,6 +179,12 @@ impl Router {
         self.draining.send_replace(true);
     }
 
+    /// Waits until no request is being answered, by whichever connection it came and even if that is gone.
+    pub(crate) async fn finished(&self) {
+        // Every reply in the making holds a receiver.
+        self.draining.closed().await;
+    }
+
     /// Answers a request: collects its body, then as [`Router::answer`].
     pub async fn handle<B>(self: Arc<Self>, request: Request<B>, peer: Peer) -> Response<Body>
     where

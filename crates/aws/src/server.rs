@@ -136,7 +136,11 @@ impl Server {
         drop((listener, alive));
         shared.router.drain();
         phase.send_replace(Phase::Draining);
-        if timeout(shared.limits.drain_time_max, all_gone.recv())
+        let finished = async {
+            all_gone.recv().await;
+            shared.router.finished().await;
+        };
+        if timeout(shared.limits.drain_time_max, finished)
             .await
             .is_err()
         {

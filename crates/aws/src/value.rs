@@ -16,6 +16,10 @@ pub use ser::to_value;
 /// Deepest nesting a decoder accepts. serde_json stops at the same depth; no AWS shape comes near it.
 pub const DEPTH_MAX: usize = 128;
 
+/// Most values a decoder accepts in one document. A value takes some 40 bytes here and may take one on the wire, so this
+/// bounds what a request can make of its bytes; the largest honest requests have a tenth of it.
+pub const VALUES_MAX: usize = 2_000_000;
+
 /// A decoded document, or one about to be encoded.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Value {

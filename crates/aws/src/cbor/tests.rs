@@ -187,6 +187,16 @@ fn depth_is_bounded() {
 }
 
 #[test]
+fn the_number_of_values_is_bounded() {
+    let list = |count: usize| {
+        let zeros = vec![0; count];
+        Bytes::from([&[0x9f][..], &zeros, &[0xff]].concat())
+    };
+    assert!(decode(&list(VALUES_MAX - 2)).is_some());
+    assert!(decode(&list(VALUES_MAX)).is_none());
+}
+
+#[test]
 fn items_can_be_skipped() {
     let bytes = bytes_of("bf6161830102bf6162f5ffff05");
     let mut reader = Reader::new(&bytes);
