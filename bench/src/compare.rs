@@ -20,6 +20,9 @@ const SETTLE: Duration = Duration::from_secs(2);
 /// The longest a server is read from.
 const READ_MAX: Duration = Duration::from_secs(30);
 
+/// Requests a second that even slow peers take.
+const GENTLE_RATE: f64 = 100.0;
+
 /// The load of one comparison.
 #[derive(Debug, Clone)]
 pub(crate) struct Load {
@@ -110,6 +113,7 @@ const STEPS: &[(&str, Step)] = &[
     ("get-records", get_records),
     ("put-record", put_record),
     ("put-record at rate", put_record_at_rate),
+    ("put-record, gently", put_record_gently),
     ("fanout", fan_out),
 ];
 
@@ -182,6 +186,15 @@ fn put_record_at_rate(bench: &mut Bench<'_>, row: &mut Row) -> Result<()> {
     Ok(())
 }
 
+/// At a rate most peers can keep up with, where latencies can be compared.
+fn put_record_gently(bench: &mut Bench<'_>, row: &mut Row) -> Result<()> {
+    bench.control().fresh_stream(WIDE, bench.load.shards)?;
+    let mut plan = bench.plan(WIDE, None, 100, 64);
+    plan.rate = Some(GENTLE_RATE);
+    put::run(bench.server.address, &plan)?.describe(row);
+    Ok(())
+}
+
 fn fan_out(bench: &mut Bench<'_>, row: &mut Row) -> Result<()> {
     bench.control().fresh_stream(NARROW, 4)?;
     let mut plan = bench.plan(NARROW, None, 100, 16);
@@ -216,6 +229,8 @@ const LINES: &[(&str, &str, &str)] = &[
     ("… p50", "put-record at rate", "p50"),
     ("… p99", "put-record at rate", "p99"),
     ("… p99.9", "put-record at rate", "p99.9"),
+    ("PutRecord at 100/s: p50", "put-record, gently", "p50"),
+    ("… p99", "put-record, gently", "p99"),
     ("put → fan-out consumer, 1,000/s: p50", "fanout", "p50"),
     ("… p99", "fanout", "p99"),
 ];

@@ -17,6 +17,9 @@ use crate::report::{self, Row};
 use crate::request::{PutRequest, PutShape};
 use crate::scan;
 
+/// How long after the end of an open loop requests that were due before it may still leave.
+const LATE_MAX: Duration = Duration::from_millis(50);
+
 /// How much is put, how fast and for how long.
 #[derive(Debug, Clone)]
 pub(crate) struct PutPlan {
@@ -138,7 +141,12 @@ impl<'a> PutLoad<'a> {
             .plan
             .bytes_max
             .is_some_and(|max| self.outcome.records_all * size >= max);
-        full || now >= self.end_at
+        let late = if self.plan.rate.is_some() {
+            LATE_MAX
+        } else {
+            Duration::ZERO
+        };
+        full || now >= self.end_at + late
     }
 
     fn finish(mut self) -> PutOutcome {
