@@ -1,1 +1,7 @@
-//! (to come)
+//! One folder for each AWS service: what users know, over streams and the store.
+//!
+//! It must never know: a wire format, a socket, which engine stores its records.
+//!
+//! Read `kinesis` first; its siblings have the same anatomy.
+
+pub mod kinesis;

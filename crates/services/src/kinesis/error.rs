@@ -1,0 +1,213 @@
+//! What Kinesis answers instead of a result. A variant for each error of AWS's model; code and status in one table, the texts
+//! beside it, word for word where AWS's own are known (kinesalite's tests and issues of AWS's clients record many).
+
+use aws::{Fault, ServiceError};
+use model::{AccountId, Region};
+use store::StoreError;
+use streams::{ReshardError, Status, StreamName, StreamsError};
+
+/// Why an operation was refused.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum KinesisError {
+    /// The caller may not do this.
+    #[error("{0}")]
+    AccessDenied(String),
+    /// All is well, and nothing was done, as `DryRun` asked.
+    #[error("{0}")]
+    DryRun(String),
+    /// A shard iterator older than it may get.
+    #[error("{0}")]
+    ExpiredIterator(String),
+    /// A page token older than it may get.
+    #[error("{0}")]
+    ExpiredNextToken(String),
+    /// A member's value is not possible here.
+    #[error("{0}")]
+    InvalidArgument(String),
+    /// More than an account or a stream may have, or calls too often.
+    #[error("{0}")]
+    LimitExceeded(String),
+    /// More than a shard takes or gives.
+    #[error("{0}")]
+    ProvisionedThroughputExceeded(String),
+    /// There is one already, or it is not ACTIVE.
+    #[error("{0}")]
+    ResourceInUse(String),
+    /// There is none.
+    #[error("{0}")]
+    ResourceNotFound(String),
+    /// A member, or a combination of members, breaks a constraint.
+    #[error("{0}")]
+    Validation(String),
+    /// The store can't write just now; the same request may be sent again.
+    #[error("the store takes no writes just now")]
+    Unavailable,
+    /// Something of ours went wrong. What it was is in the log alone.
+    #[error("internal failure")]
+    InternalFailure,
+    /// What the wire's own checks answered, for handlers of raw requests.
+    #[error(transparent)]
+    Wire(#[from] ServiceError),
+}
+
+impl KinesisError {
+    /// AWS's name for it, and the HTTP status.
+    fn code(&self) -> (&'static str, u16) {
+        match self {
+            KinesisError::AccessDenied(_) => ("AccessDeniedException", 400),
+            KinesisError::DryRun(_) => ("DryRunOperationException", 400),
+            KinesisError::ExpiredIterator(_) => ("ExpiredIteratorException", 400),
+            KinesisError::ExpiredNextToken(_) => ("ExpiredNextTokenException", 400),
+            KinesisError::InvalidArgument(_) => ("InvalidArgumentException", 400),
+            KinesisError::LimitExceeded(_) => ("LimitExceededException", 400),
+            KinesisError::ProvisionedThroughputExceeded(_) => {
+                ("ProvisionedThroughputExceededException", 400)
+            }
+            KinesisError::ResourceInUse(_) => ("ResourceInUseException", 400),
+            KinesisError::ResourceNotFound(_) => ("ResourceNotFoundException", 400),
+            KinesisError::Validation(_) => ("ValidationException", 400),
+            KinesisError::Unavailable => ("ServiceUnavailable", 503),
+            KinesisError::InternalFailure | KinesisError::Wire(_) => ("InternalFailure", 500),
+        }
+    }
+
+    /// The code AWS puts on a single record of PutRecords, and its text.
+    #[must_use]
+    pub fn record_code(&self) -> (&'static str, String) {
+        match self {
+            KinesisError::ProvisionedThroughputExceeded(text) => {
+                ("ProvisionedThroughputExceededException", text.clone())
+            }
+            _ => ("InternalFailure", "Internal Service Failure.".to_owned()),
+        }
+    }
+
+    pub(super) fn no_stream(name: &StreamName) -> Self {
+        let StreamName { account, name, .. } = name;
+        KinesisError::ResourceNotFound(format!("Stream {name} under account {account} not found."))
+    }
+
+    pub(super) fn stream_exists(name: &StreamName) -> Self {
+        let StreamName { account, name, .. } = name;
+        KinesisError::ResourceInUse(format!(
+            "Stream {name} under account {account} already exists."
+        ))
+    }
+
+    pub(super) fn not_active(name: &StreamName, status: Status) -> Self {
+        let StreamName { account, name, .. } = name;
+        let status = status_text(status);
+        KinesisError::ResourceInUse(format!(
+            "Stream {name} under account {account} not ACTIVE, instead in state {status}"
+        ))
+    }
+
+    /// `shard` as the client wrote it, or as [`super::numbers::shard_id`] writes it.
+    pub(super) fn no_shard(name: &StreamName, shard: &str) -> Self {
+        let StreamName { account, name, .. } = name;
+        KinesisError::ResourceNotFound(format!(
+            "Could not find shard {shard} in stream {name} under account {account}."
+        ))
+    }
+
+    pub(super) fn too_many_shards(
+        account: &AccountId,
+        region: &Region,
+        now: u64,
+        limit: u64,
+        more: u64,
+    ) -> Self {
+        KinesisError::LimitExceeded(format!(
+            "This request would exceed the shard limit for the account {account} in {region}. Current shard count for the \
+             account: {now}. Limit: {limit}. Number of additional shards that would have resulted from this request: {more}. \
+             Refer to the AWS Service Limits page (http://docs.aws.amazon.com/general/latest/gr/aws_service_limits.html) \
+             for current limits and how to request higher limits."
+        ))
+    }
+
+    /// Where a stream's error is one a caller can do something about.
+    pub(super) fn of_streams(error: StreamsError, name: &StreamName) -> Self {
+        match error {
+            StreamsError::NotFound => KinesisError::no_stream(name),
+            StreamsError::Exists => KinesisError::stream_exists(name),
+            other => other.into(),
+        }
+    }
+}
+
+/// A status as AWS spells it.
+pub(super) fn status_text(status: Status) -> &'static str {
+    match status {
+        Status::Creating => "CREATING",
+        Status::Updating => "UPDATING",
+        Status::Active => "ACTIVE",
+    }
+}
+
+impl From<KinesisError> for ServiceError {
+    fn from(error: KinesisError) -> Self {
+        let (code, status) = error.code();
+        match error {
+            KinesisError::Wire(error) => error,
+            KinesisError::InternalFailure => ServiceError::internal(),
+            error => ServiceError {
+                code: code.into(),
+                status,
+                message: error.to_string(),
+                fault: if status < 500 {
+                    Fault::Sender
+                } else {
+                    Fault::Receiver
+                },
+                fields: Vec::new(),
+            },
+        }
+    }
+}
+
+/// Without the stream's name at hand; [`KinesisError::of_streams`] says more.
+impl From<StreamsError> for KinesisError {
+    fn from(error: StreamsError) -> Self {
+        match error {
+            StreamsError::NotFound => KinesisError::ResourceNotFound("Stream not found.".into()),
+            StreamsError::Exists => KinesisError::ResourceInUse("Stream already exists.".into()),
+            StreamsError::Reshard(error) => error.into(),
+            StreamsError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// Handlers tell most of these in AWS's words before it comes to a plan.
+impl From<ReshardError> for KinesisError {
+    fn from(error: ReshardError) -> Self {
+        match error {
+            ReshardError::NoSuchShard(_) => KinesisError::ResourceNotFound(error.to_string()),
+            ReshardError::Closed(_)
+            | ReshardError::OutsideRange { .. }
+            | ReshardError::NotAdjacent(..)
+            | ReshardError::NoShards => KinesisError::InvalidArgument(error.to_string()),
+        }
+    }
+}
+
+/// The one place where the store's remedies become AWS's. Logged here, since nobody above can do anything about it.
+impl From<StoreError> for KinesisError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable { .. } | StoreError::Full | StoreError::Conflict { .. } => {
+                tracing::warn!(%error, "the store did not write");
+                KinesisError::Unavailable
+            }
+            StoreError::NoSuchLog { .. } => {
+                KinesisError::ResourceNotFound("Stream or shard not found.".into())
+            }
+            StoreError::Invalid { what } => KinesisError::InvalidArgument(what),
+            // The SDKs send the request again after an InternalFailure, as after a throttle; so may whoever does not
+            // know whether a put arrived. AWS gives the same answer, with the same doubt.
+            error => {
+                tracing::error!(%error, "the store failed");
+                KinesisError::InternalFailure
+            }
+        }
+    }
+}
