@@ -1,0 +1,391 @@
+//! The few things an engine asks of a disk, so that a simulated one can stand in for it: [`RealDisk`] here, and
+//! [`crate::sim`] which loses what was not synced, tears, fills up and fails from a seed. Nothing else may be behind these
+//! traits.
+//!
+//! Names are relative to the data directory, their parts divided by `/`.
+//!
+//! **Promises.** What was written before [`File::sync_data`] began is durable when it answers well; what was created, renamed
+//! or removed in a folder before [`Disk::sync_folder`] began likewise, and a folder when [`Disk::create_folder`] answers.
+//! **Non-promises.** Without the sync, any part of a write may be there after a crash, and folder changes up to any point.
+//! After a failed sync nothing is known of what it should have covered, and a later sync that succeeds does not cover it:
+//! never sync again and hope.
+
+use std::fmt;
+use std::fs;
+use std::io::{self, IoSlice};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{FallocateFlags, FlockOperation};
+use rustix::io::Errno;
+
+/// Slices handed to one system call: `IOV_MAX` on Linux.
+const SLICES_MAX: usize = 1024;
+/// Zeros written at once when space is reserved.
+const ZEROS: usize = 1 << 20;
+/// The file whose lock stands for the data directory's.
+const LOCK: &str = "lock";
+
+/// A data directory.
+pub trait Disk: Send + Sync + fmt::Debug {
+    /// Makes a file, empty, to read and write.
+    ///
+    /// # Errors
+    /// `AlreadyExists`; what the system says.
+    fn create(&self, name: &str) -> io::Result<Arc<dyn File>>;
+
+    /// Opens a file to read and write.
+    ///
+    /// # Errors
+    /// `NotFound`; what the system says.
+    fn open(&self, name: &str) -> io::Result<Arc<dyn File>>;
+
+    /// The names of the files in `folder` (`""`: the data directory itself), without the folder's, sorted. No folders.
+    ///
+    /// # Errors
+    /// `NotFound`; what the system says.
+    fn list(&self, folder: &str) -> io::Result<Vec<String>>;
+
+    /// Gives a file another name in the same folder, in place of the file that has it.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Removes a file. Who has it open reads on.
+    ///
+    /// # Errors
+    /// `NotFound`; what the system says.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Makes a folder and its parents, durably. Fine if it is there.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn create_folder(&self, folder: &str) -> io::Result<()>;
+
+    /// Makes earlier creations, renames and removals in `folder` durable.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn sync_folder(&self, folder: &str) -> io::Result<()>;
+
+    /// Takes the data directory for this process alone, until the answer is dropped.
+    ///
+    /// # Errors
+    /// `WouldBlock` while another has it.
+    fn lock(&self) -> io::Result<Box<dyn Send + Sync>>;
+}
+
+/// An open file.
+pub trait File: Send + Sync + fmt::Debug {
+    /// Writes all of `slices`, one after another, from `position`.
+    ///
+    /// # Errors
+    /// `StorageFull`; what the system says. Any part may have been written.
+    fn write_at(&self, slices: &[IoSlice<'_>], position: u64) -> io::Result<()>;
+
+    /// Fills `target` from `position`; gives the number of bytes read, fewer than asked for at the file's end alone.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn read_at(&self, target: &mut [u8], position: u64) -> io::Result<usize>;
+
+    /// Makes earlier writes durable, and as much of the file's length as is needed to read them.
+    ///
+    /// # Errors
+    /// What the system says. Final: see the module's non-promises.
+    fn sync_data(&self) -> io::Result<()>;
+
+    /// Reserves space up to `length` and writes zeros where the file did not reach, so that later writes there neither find
+    /// the disk full nor grow the file. What was there stays.
+    ///
+    /// # Errors
+    /// `StorageFull`; what the system says. The file may have grown part of the way.
+    fn preallocate(&self, length: u64) -> io::Result<()>;
+
+    /// Bytes in the file.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn length(&self) -> io::Result<u64>;
+}
+
+/// A folder of the machine's file system.
+#[derive(Debug)]
+pub struct RealDisk {
+    root: PathBuf,
+}
+
+#[derive(Debug)]
+struct RealFile {
+    file: fs::File,
+}
+
+impl RealDisk {
+    /// The data directory at `root`, made if it is not there.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn new(root: impl Into<PathBuf>) -> io::Result<RealDisk> {
+        let root = root.into();
+        create_folder_durably(&root)?;
+        Ok(RealDisk { root })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+}
+
+impl Disk for RealDisk {
+    fn create(&self, name: &str) -> io::Result<Arc<dyn File>> {
+        let file = fs::File::options()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(self.path(name))?;
+        Ok(Arc::new(RealFile { file }))
+    }
+
+    fn open(&self, name: &str) -> io::Result<Arc<dyn File>> {
+        let file = fs::File::options()
+            .read(true)
+            .write(true)
+            .open(self.path(name))?;
+        Ok(Arc::new(RealFile { file }))
+    }
+
+    fn list(&self, folder: &str) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(self.path(folder))? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                continue;
+            }
+            // A name that is no UTF-8 is none of ours.
+            names.extend(entry.file_name().into_string());
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path(from), self.path(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.path(name))
+    }
+
+    fn create_folder(&self, folder: &str) -> io::Result<()> {
+        create_folder_durably(&self.path(folder))
+    }
+
+    fn sync_folder(&self, folder: &str) -> io::Result<()> {
+        sync_path(&self.path(folder))
+    }
+
+    fn lock(&self) -> io::Result<Box<dyn Send + Sync>> {
+        let file = fs::File::options()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(self.path(LOCK))?;
+        let descriptor = OwnedFd::from(file);
+        rustix::fs::flock(&descriptor, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(Box::new(descriptor))
+    }
+}
+
+impl File for RealFile {
+    fn write_at(&self, slices: &[IoSlice<'_>], position: u64) -> io::Result<()> {
+        let mut position = position;
+        for chunk in slices.chunks(SLICES_MAX) {
+            let mut chunk: Vec<IoSlice<'_>> =
+                chunk.iter().map(|slice| IoSlice::new(slice)).collect();
+            let mut left = chunk.as_mut_slice();
+            IoSlice::advance_slices(&mut left, 0); // drops empty slices at the front
+            while !left.is_empty() {
+                let written = match rustix::io::pwritev(&self.file, left, position) {
+                    Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                    Ok(written) => written,
+                    Err(Errno::INTR) => continue,
+                    Err(error) => return Err(error.into()),
+                };
+                position += written as u64;
+                IoSlice::advance_slices(&mut left, written);
+            }
+        }
+        Ok(())
+    }
+
+    fn read_at(&self, target: &mut [u8], position: u64) -> io::Result<usize> {
+        let mut filled = 0;
+        while let Some(left) = target.get_mut(filled..).filter(|left| !left.is_empty()) {
+            match self.file.read_at(left, position + filled as u64) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    fn preallocate(&self, length: u64) -> io::Result<()> {
+        let present = self.length()?;
+        if present >= length {
+            return Ok(());
+        }
+        match rustix::fs::fallocate(
+            &self.file,
+            FallocateFlags::KEEP_SIZE,
+            present,
+            length - present,
+        ) {
+            // Where the file system cannot reserve, writing the zeros does.
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let zeros = vec![0; ZEROS];
+        let mut position = present;
+        while position < length {
+            let chunk = usize::try_from(length - position).map_or(ZEROS, |left| left.min(ZEROS));
+            self.write_at(&[IoSlice::new(&zeros[..chunk])], position)?;
+            position += chunk as u64;
+        }
+        Ok(())
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+}
+
+/// Makes `path` and its missing parents, and syncs each folder that got a new entry.
+fn create_folder_durably(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parent = match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => return Err(io::ErrorKind::NotFound.into()),
+    };
+    create_folder_durably(parent)?;
+    match fs::create_dir(path) {
+        Ok(()) => sync_path(parent),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn sync_path(folder: &Path) -> io::Result<()> {
+    fs::File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Folder(RealDisk);
+
+    impl Folder {
+        fn new(name: &str) -> Folder {
+            let path =
+                std::env::temp_dir().join(format!("headwater-disk-{}-{name}", std::process::id()));
+            Folder(RealDisk::new(path.join("nested/deep")).unwrap())
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let above = self.0.root().parent().and_then(Path::parent).unwrap();
+            fs::remove_dir_all(above).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_is_written_in_slices_is_read_back() {
+        let Folder(disk) = &Folder::new("slices");
+        let file = disk.create("a").unwrap();
+        let parts: Vec<[u8; 3]> = (0..3000u32).map(|i| [i as u8, (i >> 8) as u8, 7]).collect();
+        let mut slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
+        slices.insert(0, IoSlice::new(&[]));
+        slices.insert(1500, IoSlice::new(&[]));
+        file.write_at(&slices, 5).unwrap();
+        file.sync_data().unwrap();
+        let mut read = vec![9; 10_000];
+        assert_eq!(file.read_at(&mut read, 0).unwrap(), 9005);
+        assert_eq!(read[..5], [0; 5]);
+        assert_eq!(read[5..9005], parts.concat());
+        assert_eq!(file.read_at(&mut read, 9005).unwrap(), 0);
+        assert_eq!(
+            disk.open("b").unwrap_err().kind(),
+            io::ErrorKind::NotFound,
+            "nothing is made by opening"
+        );
+        assert_eq!(
+            disk.create("a").unwrap_err().kind(),
+            io::ErrorKind::AlreadyExists
+        );
+    }
+
+    #[test]
+    fn space_is_reserved_beyond_what_is_there() {
+        let Folder(disk) = &Folder::new("reserve");
+        let file = disk.create("a").unwrap();
+        file.write_at(&[IoSlice::new(b"head")], 0).unwrap();
+        file.preallocate(3 << 20).unwrap();
+        file.preallocate(10).unwrap();
+        assert_eq!(file.length().unwrap(), 3 << 20);
+        let mut front = [1; 8];
+        file.read_at(&mut front, 0).unwrap();
+        assert_eq!(&front, b"head\0\0\0\0");
+    }
+
+    #[test]
+    fn names_are_listed_renamed_and_removed() {
+        let Folder(disk) = &Folder::new("names");
+        disk.create_folder("in/side").unwrap();
+        disk.create_folder("in/side").unwrap();
+        for name in ["in/b", "in/a", "in/c"] {
+            disk.create(name).unwrap();
+        }
+        disk.rename("in/c", "in/a").unwrap();
+        assert_eq!(disk.list("in").unwrap(), ["a", "b"]);
+        disk.remove("in/b").unwrap();
+        disk.sync_folder("in").unwrap();
+        assert_eq!(disk.list("in").unwrap(), ["a"]);
+        assert!(disk.list("").unwrap().is_empty());
+        assert_eq!(
+            disk.list("none").unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
+    }
+
+    #[test]
+    fn one_holds_the_lock() {
+        let Folder(disk) = &Folder::new("lock");
+        let held = disk.lock().unwrap();
+        assert_eq!(
+            disk.lock().err().map(|error| error.kind()),
+            Some(io::ErrorKind::WouldBlock)
+        );
+        drop(held);
+        disk.lock().unwrap();
+    }
+}
