@@ -4,10 +4,43 @@
 //! operations ([`Operations`]) and gets called with plain structs.
 //!
 //! Read in this order:
-//! - `service`: what a service hands in. `caller`, `error`, `shapes`: the words its handlers use.
-//! - `rules`: constraints on input, as data.
-//! - `value`: the one document between formats and shapes.
-//! - `protocol`: the seam; behind it one file a format: `json`, `cbor`.
+//! - [`service`]: what a service hands in. [`caller`], [`error`], [`shapes`]: the words its handlers use.
+//! - [`rules`]: constraints on input, as data.
+//! - [`value`]: the one document between formats and shapes.
+//! - [`protocol`]: the seam; behind it one file a format: [`json`], [`cbor`]; beside it [`event_stream`].
+//! - [`router`]: from a request to its operation and back. [`sigv4`]: who sent it.
+//! - [`server`]: the port; [`tls`], [`limits`], [`body`] serve it.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use aws::{Caller, Operations, Router, Server, ServiceError};
+//!
+//! struct Greeter;
+//!
+//! #[derive(serde::Serialize, serde::Deserialize)]
+//! struct Greeting {
+//!     name: String,
+//! }
+//!
+//! async fn greet(_: Arc<Greeter>, caller: Caller, from: Greeting) -> Result<Greeting, ServiceError> {
+//!     let name = format!("{} of {}", from.name, caller.account);
+//!     Ok(Greeting { name })
+//! }
+//!
+//! # async fn run() -> std::io::Result<()> {
+//! let operations = Operations::new("greeter", "Greeter_2026").on("Greet", &[], greet);
+//! let router = Router::new([operations.serve(Arc::new(Greeter))]);
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:4566").await?;
+//! let until_interrupted = async {
+//!     let _ = tokio::signal::ctrl_c().await;
+//! };
+//! Server::new(listener, Arc::new(router), None)
+//!     .run(until_interrupted)
+//!     .await;
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod body;
 pub mod caller;

@@ -22,7 +22,8 @@ pub struct Limits {
     pub connections_max: usize,
     /// Requests at one time on one HTTP/2 connection.
     pub streams_max: u32,
-    /// Largest head of a request, in bytes.
+    /// Largest head of an HTTP/2 request, in bytes. HTTP/1.1's is bounded by hyper's read buffer (448 KiB by default here)
+    /// and by 100 headers.
     pub header_bytes_max: u32,
     /// Longest that requests under way may take to finish once the server is to stop.
     pub drain_time_max: Duration,

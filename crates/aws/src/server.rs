@@ -38,6 +38,8 @@ const TLS_HANDSHAKE: u8 = 0x16;
 /// How long to wait when the system has no more file descriptors, or the like.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Most bytes read ahead on an HTTP/1.1 connection: bounds a request's head, and lets a large body come in large pieces.
+const READ_BUFFER_MAX: usize = 448 << 10;
 /// How long a neglected connection may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -160,7 +162,7 @@ fn http(limits: &Limits) -> Builder<TokioExecutor> {
         .header_read_timeout(None)
         .keep_alive(true)
         .pipeline_flush(true)
-        .max_buf_size(limits.header_bytes_max.max(8 << 10) as usize + (384 << 10));
+        .max_buf_size(READ_BUFFER_MAX);
     builder
         .http2()
         .timer(TokioTimer::new())
