@@ -78,6 +78,7 @@ pub struct Peer {
 /// Finds the operation for each request and has it answered.
 pub struct Router {
     by_target: HashMap<&'static str, Arc<Endpoint>>,
+    accounts: HashMap<String, AccountId>,
     auth: Auth,
     limits: Limits,
     clock: Clock,
@@ -124,6 +125,7 @@ impl Router {
         }
         Router {
             by_target,
+            accounts: HashMap::new(),
             auth: Auth::Off,
             limits: Limits::default(),
             clock: Clock::system(),
@@ -139,6 +141,14 @@ impl Router {
     #[must_use]
     pub fn auth(mut self, auth: Auth) -> Self {
         self.auth = auth;
+        self
+    }
+
+    /// The same, with the accounts that access keys belong to. A key that is not named here is of the account whose twelve
+    /// digits it is, or of the one without a name.
+    #[must_use]
+    pub fn accounts(mut self, accounts: HashMap<String, AccountId>) -> Self {
+        self.accounts = accounts;
         self
     }
 
@@ -315,7 +325,10 @@ impl Router {
         let access_key = identity
             .as_ref()
             .map(|identity| identity.access_key.clone());
-        let account = access_key.as_deref().and_then(AccountId::parse);
+        let account = access_key.as_deref().and_then(|key| {
+            let named = self.accounts.get(key).cloned();
+            named.or_else(|| AccountId::parse(key))
+        });
         let region = identity.and_then(|identity| Region::parse(&identity.region));
         Ok(Caller {
             account: account.unwrap_or_else(AccountId::unnamed),

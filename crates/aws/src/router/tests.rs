@@ -244,6 +244,20 @@ async fn a_key_of_twelve_digits_names_the_account() {
 }
 
 #[tokio::test]
+async fn a_key_is_of_the_account_it_was_given_to() {
+    let account = AccountId::parse("123456789012").unwrap();
+    let router = router().accounts(HashMap::from([("AKIDEXAMPLE".to_owned(), account)]));
+    let mut parts = request(JSON, "Echo");
+    let header = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/eu-west-1/echo/aws4_request, SignedHeaders=host, Signature=0";
+    parts
+        .headers
+        .insert("authorization", header.parse().unwrap());
+    let (_, body) = ask(router, parts, br#"{"Name":"x"}"#).await;
+    let body = String::from_utf8_lossy(&body).into_owned();
+    assert!(body.contains(r#""Account":"123456789012""#), "{body}");
+}
+
+#[tokio::test]
 async fn with_authentication_on_a_signature_is_needed() {
     let keys = || Keys::from_iter([("key".to_owned(), "secret".to_owned())]);
     let on = || router().auth(Auth::On(Verifier::new(keys())));
