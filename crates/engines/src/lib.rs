@@ -1,3 +1,5 @@
 //! (to come)
 
 pub mod disk;
+
+pub mod sim;

@@ -1,0 +1,147 @@
+//! The simulated folders: which name leads to which content, now and after a crash.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use model::Rng;
+
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    visible: BTreeMap<String, u64>,
+    durable: BTreeMap<String, u64>,
+    folders: BTreeSet<String>,
+    /// By folder, in order.
+    unsynced: BTreeMap<String, Vec<Change>>,
+    last_id: u64,
+}
+
+#[derive(Debug)]
+enum Change {
+    Create(String, u64),
+    Rename(String, String),
+    Remove(String),
+}
+
+impl Names {
+    /// A new content under `name`, durable at once.
+    pub(super) fn place(&mut self, name: &str) -> u64 {
+        self.last_id += 1;
+        self.create_folder(folder_of(name));
+        self.visible.insert(name.into(), self.last_id);
+        self.durable.insert(name.into(), self.last_id);
+        self.last_id
+    }
+
+    pub(super) fn visible(&self) -> &BTreeMap<String, u64> {
+        &self.visible
+    }
+
+    pub(super) fn create(&mut self, name: &str) -> io::Result<u64> {
+        self.check_folder(folder_of(name))?;
+        if self.visible.contains_key(name) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.last_id += 1;
+        self.change(name, Change::Create(name.into(), self.last_id));
+        Ok(self.last_id)
+    }
+
+    pub(super) fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        if folder_of(from) != folder_of(to) {
+            return Err(io::ErrorKind::CrossesDevices.into());
+        }
+        self.check_name(from)?;
+        self.change(from, Change::Rename(from.into(), to.into()));
+        Ok(())
+    }
+
+    pub(super) fn remove(&mut self, name: &str) -> io::Result<()> {
+        self.check_name(name)?;
+        self.change(name, Change::Remove(name.into()));
+        Ok(())
+    }
+
+    pub(super) fn list(&self, folder: &str) -> io::Result<Vec<String>> {
+        self.check_folder(folder)?;
+        let inside = self.visible.keys().filter(|name| folder_of(name) == folder);
+        Ok(inside
+            .map(|name| name.rsplit('/').next().unwrap_or(name).to_owned())
+            .collect())
+    }
+
+    pub(super) fn create_folder(&mut self, folder: &str) {
+        let mut folder = folder;
+        while !folder.is_empty() {
+            self.folders.insert(folder.into());
+            folder = folder_of(folder);
+        }
+    }
+
+    pub(super) fn add_folders(&mut self, other: &Names) {
+        self.folders.extend(other.folders.iter().cloned());
+    }
+
+    pub(super) fn sync(&mut self, folder: &str) -> io::Result<()> {
+        self.check_folder(folder)?;
+        for change in self.unsynced.remove(folder).unwrap_or_default() {
+            apply(&mut self.durable, &change);
+        }
+        Ok(())
+    }
+
+    /// The names after the power was cut now.
+    pub(super) fn crash(&self, rng: &Rng) -> BTreeMap<String, u64> {
+        let mut found = self.durable.clone();
+        for changes in self.unsynced.values() {
+            let kept = usize::try_from(rng.below(changes.len() as u64 + 1)).unwrap_or(0);
+            for change in changes.iter().take(kept) {
+                apply(&mut found, change);
+            }
+        }
+        found
+    }
+
+    fn change(&mut self, name: &str, change: Change) {
+        apply(&mut self.visible, &change);
+        self.unsynced
+            .entry(folder_of(name).into())
+            .or_default()
+            .push(change);
+    }
+
+    fn check_name(&self, name: &str) -> io::Result<()> {
+        if self.visible.contains_key(name) {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::NotFound.into())
+        }
+    }
+
+    fn check_folder(&self, folder: &str) -> io::Result<()> {
+        if folder.is_empty() || self.folders.contains(folder) {
+            Ok(())
+        } else {
+            Err(io::ErrorKind::NotFound.into())
+        }
+    }
+}
+
+fn apply(names: &mut BTreeMap<String, u64>, change: &Change) {
+    match change {
+        Change::Create(name, id) => {
+            names.insert(name.clone(), *id);
+        }
+        Change::Rename(from, to) => {
+            if let Some(id) = names.remove(from) {
+                names.insert(to.clone(), id);
+            }
+        }
+        Change::Remove(name) => {
+            names.remove(name);
+        }
+    }
+}
+
+fn folder_of(name: &str) -> &str {
+    name.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
