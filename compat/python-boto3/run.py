@@ -28,14 +28,22 @@ SUITES = {
 WORKERS = 6
 
 
+def told(error):
+    """What went wrong and in which line of which check."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [f"  {frame.name}, line {frame.lineno}: {frame.line}"
+             for frame in frames if os.sep + "checks" + os.sep in frame.filename]
+    return "\n".join(lines + [f"{type(error).__name__}: {error}"])
+
+
 def run_one(check, endpoint):
     """Returns the check's duration in seconds and its failure, if any, as text."""
     start = time.monotonic()
     try:
         check(harness.World(endpoint))
         failure = None
-    except Exception:  # a check may fail in any way; the report names it and the run goes on
-        failure = traceback.format_exc()
+    except Exception as error:  # a check may fail in any way; the report names it and the run goes on
+        failure = told(error)
     return time.monotonic() - start, failure
 
 

@@ -1,0 +1,232 @@
+//! A server for one test: started on a free port with an empty data directory, stopped or killed, started again.
+//!
+//! The server's log goes into a file. When the server is stopped, a line of it at WARN or above, or a panic, fails the test:
+//! that finds what assertions of clients don't. With HEADWATER_ENDPOINT set, tests use the server that runs there instead,
+//! which they can neither restart nor read the log of.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::workplace;
+
+/// How long a server may take to answer after it was started, or to end after it was asked to.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Lines of the log that a failed test shows.
+const LOG_TAIL: usize = 40;
+
+/// A running server, killed when dropped.
+#[derive(Debug)]
+pub struct Server {
+    program: PathBuf,
+    flags: Vec<String>,
+    data: PathBuf,
+    log: PathBuf,
+    child: Option<Child>,
+    endpoint: String,
+    tls_endpoint: Option<String>,
+}
+
+impl Server {
+    /// Starts `program` as `program serve FLAGS` with an empty data directory named after the test.
+    ///
+    /// # Panics
+    /// Where it does not answer within 30 s.
+    pub fn start(program: &str, test: &str, flags: &[&str]) -> Server {
+        let data = workplace().join("data").join(test);
+        if data.exists() {
+            fs::remove_dir_all(&data).expect("the last run's data can be removed");
+        }
+        fs::create_dir_all(&data).expect("target/ can be written to");
+        let mut server = Server {
+            program: PathBuf::from(program),
+            flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
+            log: data.with_extension("log"),
+            data,
+            child: None,
+            endpoint: String::new(),
+            tls_endpoint: None,
+        };
+        File::create(&server.log).expect("target/ can be written to");
+        match std::env::var("HEADWATER_ENDPOINT") {
+            Ok(endpoint) => server.endpoint = endpoint,
+            Err(_) => server.run(),
+        }
+        server
+    }
+
+    /// Whether this is a server of the test's own, which it may restart.
+    pub fn is_own(&self) -> bool {
+        self.child.is_some()
+    }
+
+    /// Tells `command` where the server is, and nothing else of this machine's AWS settings.
+    pub fn known_to<'command>(&self, command: &'command mut Command) -> &'command mut Command {
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("AWS_") {
+                command.env_remove(name);
+            }
+        }
+        command.env("HEADWATER_ENDPOINT", &self.endpoint);
+        match &self.tls_endpoint {
+            Some(endpoint) => command.env("HEADWATER_TLS_ENDPOINT", endpoint),
+            None => command.env_remove("HEADWATER_TLS_ENDPOINT"),
+        }
+    }
+
+    /// Ends the server by SIGTERM, waits for its end and looks through its log.
+    ///
+    /// # Panics
+    /// Where it does not end with 0 within 30 s, or logged what it should not.
+    pub fn stop(&mut self) {
+        let Some(mut child) = self.child.take() else {
+            return;
+        };
+        kill_process(pid(&child), Signal::TERM).expect("a child can be signalled");
+        let deadline = Instant::now() + PATIENCE;
+        let status = loop {
+            match child.try_wait().expect("a child can be waited for") {
+                Some(status) => break status,
+                None if Instant::now() > deadline => {
+                    child.kill().expect("a child can be killed");
+                    panic!(
+                        "did not end within {PATIENCE:?} of SIGTERM\n{}",
+                        self.log_tail()
+                    );
+                }
+                None => thread::sleep(Duration::from_millis(5)),
+            }
+        };
+        assert!(status.success(), "ended with {status}\n{}", self.log_tail());
+        let unexpected = unexpected_lines(&fs::read_to_string(&self.log).unwrap_or_default());
+        assert!(
+            unexpected.is_empty(),
+            "unexpected in the server's log:\n{}",
+            unexpected.join("\n")
+        );
+    }
+
+    /// Kills the server with SIGKILL.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("a child can be killed");
+            child.wait().expect("a child can be waited for");
+        }
+    }
+
+    /// Starts the server again on what it left.
+    ///
+    /// # Panics
+    /// Where it does not answer within 30 s.
+    pub fn start_again(&mut self) {
+        assert!(self.child.is_none(), "a server that runs cannot be started");
+        self.run();
+    }
+
+    fn run(&mut self) {
+        let log = File::options()
+            .append(true)
+            .open(&self.log)
+            .expect("the log was created");
+        let mut command = Command::new(&self.program);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("HEADWATER_") {
+                command.env_remove(name);
+            }
+        }
+        let child = command
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(&self.data)
+            .args(&self.flags)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn();
+        let mut child = child.expect("the server's program can be run");
+        let deadline = Instant::now() + PATIENCE;
+        let announced = loop {
+            if let Some(announced) = announcement(&self.data, child.id()) {
+                break announced;
+            }
+            if let Some(status) = child.try_wait().expect("a child can be waited for") {
+                panic!("ended at its start with {status}\n{}", self.log_tail());
+            }
+            if Instant::now() > deadline {
+                child.kill().expect("a child can be killed");
+                panic!("not ready within {PATIENCE:?}\n{}", self.log_tail());
+            }
+            thread::sleep(Duration::from_millis(5));
+        };
+        self.child = Some(child);
+        self.endpoint = text(&announced, "aws");
+        self.tls_endpoint = Some(text(&announced, "aws_tls"));
+    }
+
+    fn log_tail(&self) -> String {
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        let tail = &lines[lines.len().saturating_sub(LOG_TAIL)..];
+        format!("--- the end of {}\n{}", self.log.display(), tail.join("\n"))
+    }
+}
+
+impl Drop for Server {
+    /// Kills the server and, where the test failed, shows what it logged last.
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It may have ended by itself, which the log shows.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if thread::panicking() {
+            eprintln!("{}", self.log_tail());
+        }
+    }
+}
+
+fn pid(child: &Child) -> Pid {
+    let id = i32::try_from(child.id()).expect("a process id fits 31 bits on Linux");
+    Pid::from_raw(id).expect("a child's process id is not 0")
+}
+
+/// What `endpoints.json` says, once the process `id` has written it: one that was killed leaves its file behind.
+fn announcement(data: &Path, id: u32) -> Option<Value> {
+    let text = fs::read_to_string(data.join("endpoints.json")).ok()?;
+    let value: Value = serde_json::from_str(&text).ok()?;
+    (value["pid"] == id).then_some(value)
+}
+
+fn text(announced: &Value, name: &str) -> String {
+    let text = announced[name].as_str();
+    text.unwrap_or_else(|| panic!("endpoints.json has {name}: {announced}"))
+        .to_owned()
+}
+
+/// Lines at WARN or above and panics. The log is one JSON object a line; a panic is plain text.
+fn unexpected_lines(log: &str) -> Vec<String> {
+    let unexpected = |line: &&str| match serde_json::from_str::<Value>(line) {
+        Ok(entry) => !matches!(entry["level"].as_str(), Some("INFO" | "DEBUG" | "TRACE")),
+        Err(_) => !line.trim().is_empty(),
+    };
+    log.lines().filter(unexpected).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_calm_lines_are_expected() {
+        let calm = r#"{"level":"INFO","message":"serving"}"#;
+        let warning = r#"{"level":"WARN","message":"hm"}"#;
+        let panic = "thread 'main' panicked at src/main.rs:1:1:";
+        let log = format!("{calm}\n{warning}\n\n{panic}\n");
+        assert_eq!(unexpected_lines(&log), [warning, panic]);
+    }
+}
