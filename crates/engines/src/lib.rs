@@ -3,3 +3,5 @@
 pub mod disk;
 
 pub mod sim;
+
+pub mod segments;

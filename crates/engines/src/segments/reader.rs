@@ -1,0 +1,316 @@
+//! Reads segments through bounded caches: one of indexes, one of blocks, one of open files.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use model::{Batch, Offset, Timestamp};
+use store::{StoreError, StoredBatch};
+
+use super::format::{self, BLOCK_BYTES_MAX, Block, Entry, Index, IndexEntry};
+use super::lru::Lru;
+use super::{Extent, FOLDER, SegmentId, SegmentRange, SegmentSummary, damaged, failed, verify};
+use crate::disk::{Disk, File};
+
+/// Files kept open: well below the 1,024 that a process is commonly allowed.
+const OPEN_FILES_MAX: u64 = 256;
+/// The part of the cache that is for indexes.
+const INDEX_SHARE: u64 = 4;
+
+/// All segments of a data directory. Blocks the thread that reads.
+pub struct Segments {
+    disk: Arc<dyn Disk>,
+    caches: Mutex<Caches>,
+}
+
+struct Caches {
+    files: Lru<SegmentId, OpenSegment>,
+    indexes: Lru<(SegmentId, u64), Index>,
+    blocks: Lru<(SegmentId, u64), Block>,
+}
+
+#[derive(Clone)]
+pub(super) struct OpenSegment {
+    pub(super) id: SegmentId,
+    pub(super) file: Arc<dyn File>,
+    pub(super) length: u64,
+}
+
+impl Segments {
+    /// Reads segments on `disk`, holding about `cache_bytes` of them in memory.
+    #[must_use]
+    pub fn new(disk: Arc<dyn Disk>, cache_bytes: u64) -> Segments {
+        let index_bytes = cache_bytes / INDEX_SHARE;
+        Segments {
+            disk,
+            caches: Mutex::new(Caches {
+                files: Lru::new(OPEN_FILES_MAX),
+                indexes: Lru::new(index_bytes),
+                blocks: Lru::new(cache_bytes - index_bytes),
+            }),
+        }
+    }
+
+    /// Batches of `range` in order, from the one that holds `from`, until `max_bytes` are gathered: at least one where there
+    /// is any. None from the range's end on; from the first where `from` is before it.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`]; [`StoreError::Unavailable`].
+    pub fn read(
+        &self,
+        id: SegmentId,
+        range: &SegmentRange,
+        from: Offset,
+        max_bytes: usize,
+    ) -> Result<Vec<StoredBatch>, StoreError> {
+        let mut batches = Vec::new();
+        if from >= range.end {
+            return Ok(batches);
+        }
+        let index = self.index(id, range)?;
+        let first = index.partition_point(|entry| entry.first <= from);
+        let mut gathered = 0_usize;
+        for number in first.saturating_sub(1)..index.len() {
+            let line = line(id, range, &index, number)?;
+            for entry in self.block(id, range, &line)?.entries(id) {
+                let stored = stored(id, range, entry?)?;
+                if stored.end() <= from {
+                    continue;
+                }
+                gathered = gathered.saturating_add(stored.batch.bytes().len());
+                if gathered > max_bytes && !batches.is_empty() {
+                    return Ok(batches);
+                }
+                batches.push(stored);
+            }
+            if gathered >= max_bytes && !batches.is_empty() {
+                break;
+            }
+        }
+        Ok(batches)
+    }
+
+    /// The base offset of the first batch of `range` whose greatest timestamp is `time` or later.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`]; [`StoreError::Unavailable`].
+    pub fn offset_for_time(
+        &self,
+        id: SegmentId,
+        range: &SegmentRange,
+        time: Timestamp,
+    ) -> Result<Option<Offset>, StoreError> {
+        if time > range.max_timestamp {
+            return Ok(None);
+        }
+        let index = self.index(id, range)?;
+        let number = index.partition_point(|entry| entry.running_max < time);
+        let line = line(id, range, &index, number)?;
+        for entry in self.block(id, range, &line)?.entries(id) {
+            let stored = stored(id, range, entry?)?;
+            if stored.batch.max_timestamp() >= time {
+                return Ok(Some(stored.base_offset));
+            }
+        }
+        Err(damaged(
+            id,
+            line.block.position,
+            "the block does not hold the time its index says",
+        ))
+    }
+
+    /// The base offset from which the batches of `range` have no more than `bytes` together; the range's end where the last
+    /// alone has more.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`]; [`StoreError::Unavailable`].
+    pub fn offset_for_size(
+        &self,
+        id: SegmentId,
+        range: &SegmentRange,
+        bytes: u64,
+    ) -> Result<Offset, StoreError> {
+        if range.batch_bytes <= bytes {
+            return Ok(range.start);
+        }
+        let index = self.index(id, range)?;
+        let over = range.batch_bytes - bytes;
+        // The block in which the bytes that are over end; at least the first one's front is over.
+        let number = index.partition_point(|entry| entry.bytes_before < over);
+        let line = line(id, range, &index, number.saturating_sub(1))?;
+        let mut before = line.bytes_before;
+        for entry in self.block(id, range, &line)?.entries(id) {
+            let stored = stored(id, range, entry?)?;
+            if before >= over {
+                return Ok(stored.base_offset);
+            }
+            before += stored.batch.bytes().len() as u64;
+        }
+        let next = index.get(number);
+        Ok(next.map_or(range.end, |next| next.first))
+    }
+
+    /// Removes a segment. Reads that have begun go on; fine if it is not there. Durable at the next sync of the folder, which
+    /// nothing waits for: [`Segments::keep_only`] does again what a crash undoes.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub fn remove(&self, id: SegmentId) -> Result<(), StoreError> {
+        let mut caches = self.caches();
+        caches.files.remove(id);
+        caches.indexes.remove_where(|&(of, _)| of == id);
+        caches.blocks.remove_where(|&(of, _)| of == id);
+        drop(caches);
+        match self.disk.remove(&id.file_name()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(failed("cannot remove", id, error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes all files in the folder but the segments in `known`: what a crash left unfinished or not yet known, and what
+    /// it brought back. Gives the number of files removed.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub fn keep_only(&self, known: &BTreeSet<SegmentId>) -> Result<usize, StoreError> {
+        let unavailable = |error: io::Error| StoreError::Unavailable {
+            reason: format!("cannot clean the folder {FOLDER}"),
+            source: Some(Arc::new(error)),
+        };
+        self.disk.create_folder(FOLDER).map_err(unavailable)?;
+        let mut removed = 0;
+        for name in self.disk.list(FOLDER).map_err(unavailable)? {
+            let is_known = SegmentId::of_file(&name).is_some_and(|id| known.contains(&id));
+            if !is_known {
+                self.disk
+                    .remove(&format!("{FOLDER}/{name}"))
+                    .map_err(unavailable)?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Reads every byte of a segment and checks it, past the caches.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`]; [`StoreError::Invalid`] where the format is newer; [`StoreError::Unavailable`].
+    pub fn verify(&self, id: SegmentId) -> Result<SegmentSummary, StoreError> {
+        verify::verify(&self.open(id)?)
+    }
+
+    fn caches(&self) -> MutexGuard<'_, Caches> {
+        self.caches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open(&self, id: SegmentId) -> Result<OpenSegment, StoreError> {
+        if let Some(open) = self.caches().files.get(id) {
+            return Ok(open);
+        }
+        let opened = self.disk.open(&id.file_name()).and_then(|file| {
+            let length = file.length()?;
+            Ok(OpenSegment { id, file, length })
+        });
+        let open = opened.map_err(|error| failed("cannot open", id, error))?;
+        self.caches().files.put(id, open.clone(), 1);
+        Ok(open)
+    }
+
+    fn index(&self, id: SegmentId, range: &SegmentRange) -> Result<Index, StoreError> {
+        let key = (id, range.index.position);
+        if let Some(index) = self.caches().indexes.get(key) {
+            return Ok(index);
+        }
+        let bytes = self.open(id)?.part(range.index)?;
+        let index = format::decode_index(id, range.log, range.index.position, &bytes)?;
+        self.caches()
+            .indexes
+            .put(key, index.clone(), index.byte_len() as u64);
+        Ok(index)
+    }
+
+    fn block(
+        &self,
+        id: SegmentId,
+        range: &SegmentRange,
+        line: &IndexEntry,
+    ) -> Result<Block, StoreError> {
+        let key = (id, line.block.position);
+        if let Some(block) = self.caches().blocks.get(key) {
+            return Ok(block);
+        }
+        let bytes = self.open(id)?.part(line.block)?;
+        let block = format::decode_block(id, range.log, line.block.position, &bytes)?;
+        self.caches()
+            .blocks
+            .put(key, block.clone(), u64::from(line.block.length));
+        Ok(block)
+    }
+}
+
+impl OpenSegment {
+    /// The bytes of a part, which must lie within the file.
+    pub(super) fn part(&self, part: Extent) -> Result<Bytes, StoreError> {
+        let cut_short = || {
+            let what = format!(
+                "the file has {} bytes and ends within what should be here",
+                self.length
+            );
+            damaged(self.id, part.position, what)
+        };
+        let end = part.position.checked_add(u64::from(part.length));
+        if end.is_none_or(|end| end > self.length) {
+            return Err(cut_short());
+        }
+        let mut bytes = vec![0; part.length as usize];
+        let read = self
+            .file
+            .read_at(&mut bytes, part.position)
+            .map_err(|error| failed("cannot read", self.id, error))?;
+        if read != bytes.len() {
+            return Err(cut_short());
+        }
+        Ok(bytes.into())
+    }
+}
+
+impl fmt::Debug for Segments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Segments({:?})", self.disk)
+    }
+}
+
+/// Line `number` of a log's index, whose block has a length that can be.
+fn line(
+    id: SegmentId,
+    range: &SegmentRange,
+    index: &Index,
+    number: usize,
+) -> Result<IndexEntry, StoreError> {
+    index
+        .get(number)
+        .filter(|line| line.block.length as usize <= BLOCK_BYTES_MAX)
+        .ok_or_else(|| damaged(id, range.index.position, "the index does not fit its log"))
+}
+
+/// A block's entry as a batch, its header checked; its bytes have been with the block's.
+fn stored(id: SegmentId, range: &SegmentRange, entry: Entry) -> Result<StoredBatch, StoreError> {
+    let batch = Batch::parse_unverified(entry.batch)
+        .map_err(|error| damaged(id, entry.position, error.to_string()))?;
+    let stored = StoredBatch {
+        base_offset: entry.base_offset,
+        batch,
+    };
+    if stored.base_offset < range.start || stored.end() > range.end {
+        let what = format!(
+            "a batch at {} is outside its log's range",
+            entry.base_offset
+        );
+        return Err(damaged(id, entry.position, what));
+    }
+    Ok(stored)
+}
