@@ -1,0 +1,266 @@
+//! One operation: written as JSON, signed, sent, retried while that may help, and its answer read.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use aws::sigv4::{self, Credentials};
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Method, Request, Response, Uri};
+use http_body_util::Full;
+use model::{Clock, Region, Rng};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+
+use crate::connection::Connections;
+use crate::error::ClientError;
+
+/// Requests at one time; further ones wait their turn.
+const REQUESTS_MAX: usize = 64;
+/// Longest an answer may take.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
+/// Longest pause before a retry, which is a random part of it: first this much, each time twice that.
+const PAUSE: Duration = Duration::from_millis(100);
+/// No pause is longer.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// A service, as requests name it.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    /// In the signature's scope: `kinesis`.
+    pub signing_name: &'static str,
+    /// Before the operation in `X-Amz-Target`: `Kinesis_20131202`.
+    pub prefix: &'static str,
+}
+
+/// How to reach a server.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// `http://HOST:PORT`, or `https://`.
+    pub endpoint: String,
+    /// The region requests are signed for.
+    pub region: Region,
+    /// Who signs.
+    pub credentials: Credentials,
+    /// PEM file with the certificates that an `https` endpoint's may be signed by.
+    pub authorities: Option<PathBuf>,
+    /// Times a call is tried in all, at least 1.
+    pub attempts: u32,
+}
+
+/// A client of one endpoint. Share it: its connections are kept and its requests are bounded.
+pub struct Client {
+    options: Options,
+    endpoint: Uri,
+    connections: Connections,
+    room: Semaphore,
+    clock: Clock,
+    rng: Rng,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Client({})", self.endpoint)
+    }
+}
+
+impl Client {
+    /// A client by these options. Connects with the first call.
+    ///
+    /// # Errors
+    /// [`ClientError::Setup`] if the endpoint or the authorities are unusable.
+    pub fn new(options: Options) -> Result<Client, ClientError> {
+        let wrong = || {
+            ClientError::Setup(format!(
+                "endpoint must be like http://127.0.0.1:4566, got {:?}",
+                options.endpoint
+            ))
+        };
+        let endpoint: Uri = options.endpoint.parse().map_err(|_| wrong())?;
+        if !matches!(endpoint.scheme_str(), Some("http" | "https")) {
+            return Err(wrong());
+        }
+        let key_fits = |text: &str| HeaderValue::from_str(text).is_ok();
+        let token = options.credentials.session_token.as_deref();
+        if !key_fits(&options.credentials.access_key) || !token.is_none_or(key_fits) {
+            return Err(ClientError::Setup(
+                "access key and session token must be printable ASCII".to_owned(),
+            ));
+        }
+        let connections = Connections::to(&endpoint, options.authorities.as_deref())?;
+        Ok(Client {
+            options,
+            endpoint,
+            connections,
+            room: Semaphore::new(REQUESTS_MAX),
+            clock: Clock::system(),
+            rng: Rng::system(),
+        })
+    }
+
+    /// Calls an operation. Throttles, the server's faults and lost connections are retried with growing random pauses.
+    ///
+    /// # Errors
+    /// The last attempt's.
+    pub async fn call<I: Serialize, O: DeserializeOwned>(
+        &self,
+        target: Target,
+        operation: &'static str,
+        input: &I,
+    ) -> Result<O, ClientError> {
+        let body = serde_json::to_vec(input)
+            .map_err(|source| ClientError::Garbled { operation, source })?;
+        let body = Bytes::from(body);
+        let mut attempt = 1;
+        loop {
+            let error = match self.attempt(target, operation, &body).await {
+                Ok(answer) => return read(operation, &answer),
+                Err(error) => error,
+            };
+            if attempt >= self.options.attempts || !error.is_passing() {
+                return Err(error);
+            }
+            self.pause(attempt).await;
+            attempt += 1;
+        }
+    }
+
+    /// Waits before attempt `attempt` + 1: a random time, at most twice as long with each attempt.
+    pub(crate) async fn pause(&self, attempt: u32) {
+        let longest = PAUSE
+            .saturating_mul(1 << attempt.clamp(1, 10).saturating_sub(1))
+            .min(PAUSE_MAX);
+        let millis = self.rng.below(longest.as_millis() as u64 + 1);
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+    }
+
+    async fn attempt(
+        &self,
+        target: Target,
+        operation: &'static str,
+        body: &Bytes,
+    ) -> Result<Bytes, ClientError> {
+        let unreachable = |source| ClientError::Unreachable {
+            endpoint: self.options.endpoint.clone(),
+            source,
+        };
+        let _turn = self
+            .room
+            .acquire()
+            .await
+            .map_err(|error| unreachable(error.into()))?;
+        let exchange = self
+            .connections
+            .exchange(self.request(target, operation, body));
+        let response = tokio::time::timeout(ANSWER_TIME_MAX, exchange)
+            .await
+            .map_err(|elapsed| unreachable(elapsed.into()))?
+            .map_err(unreachable)?;
+        if response.status().is_success() {
+            return Ok(response.into_body());
+        }
+        Err(refusal(operation, &response))
+    }
+
+    fn request(&self, target: Target, operation: &str, body: &Bytes) -> Request<Full<Bytes>> {
+        let header = |text: &str| {
+            HeaderValue::from_str(text).expect("names of operations and hosts fit in headers")
+        };
+        let mut request = Request::new(Full::new(body.clone()));
+        *request.method_mut() = Method::POST;
+        let headers = request.headers_mut();
+        if let Some(authority) = self.endpoint.authority() {
+            headers.insert(http::header::HOST, header(authority.as_str()));
+        }
+        let format = HeaderValue::from_static("application/x-amz-json-1.1");
+        headers.insert(CONTENT_TYPE, format);
+        let name = format!("{}.{operation}", target.prefix);
+        headers.insert("x-amz-target", header(&name));
+        let (mut parts, content) = request.into_parts();
+        sigv4::sign(
+            &mut parts,
+            body,
+            &self.options.credentials,
+            &self.options.region,
+            target.signing_name,
+            self.clock.now(),
+        );
+        Request::from_parts(parts, content)
+    }
+}
+
+/// An operation without output answers with no byte, which reads as an empty structure.
+fn read<O: DeserializeOwned>(operation: &'static str, answer: &[u8]) -> Result<O, ClientError> {
+    let answer = if answer.is_empty() { b"{}" } else { answer };
+    serde_json::from_slice(answer).map_err(|source| ClientError::Garbled { operation, source })
+}
+
+fn refusal(operation: &'static str, response: &Response<Bytes>) -> ClientError {
+    #[derive(Deserialize)]
+    struct Body {
+        #[serde(rename = "__type")]
+        code: Option<String>,
+        #[serde(alias = "Message")]
+        message: Option<String>,
+    }
+    let status = response.status().as_u16();
+    let body: Option<Body> = serde_json::from_slice(response.body()).ok();
+    let (code, message) = body.map_or((None, None), |body| (body.code, body.message));
+    let code = code.unwrap_or_else(|| format!("HTTP {status}"));
+    ClientError::Refused {
+        operation,
+        // Some services put the shape's namespace before its name.
+        code: code.rsplit('#').next().unwrap_or_default().to_owned(),
+        message: message.unwrap_or_default(),
+        status,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(endpoint: &str) -> Options {
+        Options {
+            endpoint: endpoint.to_owned(),
+            region: Region::unnamed(),
+            credentials: Credentials {
+                access_key: "a".to_owned(),
+                secret_key: "s".to_owned(),
+                session_token: None,
+            },
+            authorities: None,
+            attempts: 1,
+        }
+    }
+
+    #[test]
+    fn endpoints_are_urls() {
+        for wrong in ["", "localhost:4566", "ftp://localhost", "http://"] {
+            assert!(Client::new(options(wrong)).is_err(), "{wrong}");
+        }
+        assert!(Client::new(options("http://127.0.0.1:4566")).is_ok());
+        let untrusted = Client::new(options("https://127.0.0.1:4566")).unwrap_err();
+        assert!(untrusted.to_string().contains("--ca"), "{untrusted}");
+    }
+
+    #[test]
+    fn refusals_are_read_in_every_form() {
+        let check = |body: &'static str, expected: &str| {
+            let mut response = Response::new(Bytes::from(body));
+            *response.status_mut() = http::StatusCode::BAD_REQUEST;
+            assert_eq!(refusal("PutRecord", &response).to_string(), expected);
+        };
+        check(
+            r#"{"__type":"ResourceNotFoundException","message":"no such stream"}"#,
+            "PutRecord: ResourceNotFoundException: no such stream",
+        );
+        check(
+            r#"{"__type":"com.amazon#SerializationException","Message":"bad"}"#,
+            "PutRecord: SerializationException: bad",
+        );
+        check("<html>", "PutRecord: HTTP 400: ");
+    }
+}

@@ -1,0 +1,150 @@
+//! What can be typed. Only text is taken here: `config` and the verbs give it meaning.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::verbs::stream::StreamVerb;
+
+const EXAMPLES: &str = "\
+Examples:
+  headwater                                  serve on 127.0.0.1:4566, data in ./headwater-data
+  headwater serve --data /var/lib/headwater --limits aws
+  headwater stream create orders --shards 4
+  echo hello | headwater stream put orders
+  headwater stream tail orders --from start
+  aws --endpoint-url http://127.0.0.1:4566 kinesis list-streams";
+
+const SERVE_EXAMPLES: &str = "\
+Every flag can also be a variable (--tls-cert is HEADWATER_TLS_CERT) or a line of the file given by --config
+(tls_cert = \"...\"). A flag beats a variable, a variable beats the file. `headwater config` prints what is in force.
+
+Examples:
+  headwater serve --listen 127.0.0.1:0       any free port; see endpoints.json in the data directory
+  headwater serve --store memory             keep nothing after the end
+  headwater serve --listen 0.0.0.0:4566 --auth on --config /etc/headwater.toml";
+
+/// Streams, queues and delivery that AWS clients use unchanged, as one program on your own machines.
+#[derive(Debug, Parser)]
+#[command(
+    name = "headwater",
+    version,
+    after_help = EXAMPLES,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+    max_term_width = 110
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) serve: ServerFlags,
+    #[command(subcommand)]
+    pub(crate) verb: Option<Verb>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Start the server; what `headwater` alone does.
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(ServerFlags),
+    /// Print the configuration in force and where each setting came from.
+    Config(ServerFlags),
+    /// Work with streams of a running server.
+    Stream(StreamVerb),
+    /// Print a completion script for your shell.
+    Completions {
+        /// Which shell: `source <(headwater completions bash)`.
+        shell: Shell,
+    },
+}
+
+/// The server's settings as typed.
+#[derive(Debug, Default, Args)]
+pub(crate) struct ServerFlags {
+    /// Keep everything in this directory [default: ./headwater-data].
+    #[arg(long, value_name = "DIR")]
+    data: Option<String>,
+    /// Answer AWS clients here; port 0 takes any free one [default: 127.0.0.1:4566].
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Verify signatures against the keys of the configuration file; needed to serve other machines [default: off].
+    #[arg(long, value_name = "on|off")]
+    auth: Option<String>,
+    /// Serve other machines although --auth is off.
+    #[arg(long, value_name = "on|off", num_args = 0..=1, require_equals = true, default_missing_value = "on")]
+    insecure: Option<String>,
+    /// Enforce AWS's published throughput and call limits, or none [default: none].
+    #[arg(long, value_name = "aws|none")]
+    limits: Option<String>,
+    /// Acknowledge writes once on the disk, or once the operating system has them [default: sync].
+    #[arg(long, value_name = "sync|os")]
+    durability: Option<String>,
+    /// What keeps the data; memory and discard are for tests and measurements [default: embedded].
+    #[arg(long, value_name = "embedded|memory|discard")]
+    store: Option<String>,
+    /// Memory for recent records [default: 256MiB].
+    #[arg(long, value_name = "SIZE")]
+    cache: Option<String>,
+    /// The certificate shown to TLS clients, in PEM; without one, one is made.
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<String>,
+    /// The certificate's private key, in PEM.
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<String>,
+    /// What to log: error, warn, info, debug, trace, or directives such as info,aws=debug [default: info].
+    #[arg(long, value_name = "LEVEL")]
+    log: Option<String>,
+    /// Read settings from this TOML file.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "HEADWATER_CONFIG",
+        hide_env_values = true
+    )]
+    pub(crate) config: Option<PathBuf>,
+}
+
+impl ServerFlags {
+    /// The flags given, under their settings' names.
+    pub(crate) fn given(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let all = [
+            ("data", &self.data),
+            ("listen", &self.listen),
+            ("auth", &self.auth),
+            ("insecure", &self.insecure),
+            ("limits", &self.limits),
+            ("durability", &self.durability),
+            ("store", &self.store),
+            ("cache", &self.cache),
+            ("tls_cert", &self.tls_cert),
+            ("tls_key", &self.tls_key),
+            ("log", &self.log),
+        ];
+        all.into_iter()
+            .filter_map(|(key, text)| text.clone().map(|text| (key, text)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_setting_but_the_keys_has_a_flag() {
+        let command = Cli::command();
+        for key in crate::config::KEYS.iter().filter(|key| **key != "keys") {
+            let long = key.replace('_', "-");
+            let known = command
+                .get_arguments()
+                .any(|argument| argument.get_long() == Some(long.as_str()));
+            assert!(known, "--{long}");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The server: opens the store, ties the services to the front door, and stops in order.
+//!
+//! Start: log, store, services, listener, then the announcement: whoever reads an endpoint can use it at once. Stop, on the
+//! first SIGTERM or SIGINT: no new connections, requests under way finish, the store is flushed and closed. A second signal
+//! ends the process at once, which is safe: what was acknowledged is durable already. A store that can no longer promise
+//! durability ends the process with an error rather than serve on.
+
+mod announce;
+mod engine;
+mod logging;
+mod master_key;
+mod metrics;
+mod pages;
+mod signals;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws::Endpoint;
+use aws::router::{Auth, Router};
+use aws::server::Server;
+use aws::sigv4::{Keys, Verifier};
+use model::{Clock, Rng};
+use services::kinesis::{self, Kinesis};
+use streams::{Keyring, Streams};
+use tokio::net::TcpListener;
+
+use crate::Failure;
+use crate::config::{self, Config};
+
+use announce::Endpoints;
+use engine::Engine;
+use metrics::Metrics;
+use signals::Signals;
+
+/// How often old records are looked for.
+const RETENTION_PERIOD: Duration = Duration::from_secs(60);
+
+/// Serves until told to stop.
+pub(crate) fn run(config: &Config) -> Result<(), Failure> {
+    logging::start(&config.log.value)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::because("could not start the threads", error))?;
+    let served = runtime.block_on(serve(config));
+    // Whatever is still blocked had its time in the drain.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    served
+}
+
+async fn serve(config: &Config) -> Result<(), Failure> {
+    let mut signals = Signals::catch()?;
+    let data = &config.data.value;
+    std::fs::create_dir_all(data).map_err(|error| {
+        Failure::because(format!("could not make --data {}", data.display()), error)
+    })?;
+    let engine = Engine::open(config)?;
+    // Ours from here on: the store's lock is held. A file left by a server that was killed would mislead.
+    announce::withdraw(data);
+    let streams = open_streams(config, &engine)?;
+    let server = listen(config, &engine, &streams).await?;
+    let address = server
+        .local_addr()
+        .map_err(|error| Failure::because("could not tell the address listened on", error))?;
+    let endpoints = Endpoints::at(address);
+    endpoints.publish(data)?;
+    announce::say(&endpoints, config)?;
+    tracing::info!(%address, version = crate::VERSION, "serving");
+
+    let expiry =
+        tokio::spawn(async move { streams::retention::run(&streams, RETENTION_PERIOD).await });
+    let mut poisoned = None;
+    server
+        .run(async {
+            tokio::select! {
+                () = signals.next() => tracing::info!("asked to stop"),
+                why = engine.poisoned() => poisoned = Some(why),
+            }
+            tokio::spawn(signals.exit_on_next());
+        })
+        .await;
+    expiry.abort();
+    announce::withdraw(data);
+    if let Some(why) = poisoned {
+        return Err(Failure::running(format!(
+            "the store can no longer make writes durable and stopped: {why}; nothing acknowledged is lost; check the \
+             disk under {}, then start again",
+            data.display()
+        )));
+    }
+    engine.close().await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn open_streams(config: &Config, engine: &Engine) -> Result<Arc<Streams>, Failure> {
+    let rng = Rng::system();
+    let master = if engine.outlives_the_process() {
+        master_key::load_or_make(&config.data.value, &rng)?
+    } else {
+        master_key::make(&rng)
+    };
+    let keyring = Keyring::new(&master, rng);
+    let streams = Streams::new(engine.store(), Clock::system(), keyring);
+    Ok(Arc::new(streams))
+}
+
+/// Everything between the socket and the streams.
+async fn listen(
+    config: &Config,
+    engine: &Engine,
+    streams: &Arc<Streams>,
+) -> Result<Server, Failure> {
+    let metrics = Arc::new(Metrics::new(engine));
+    let router = Router::new(services(config, streams))
+        .auth(auth(config))
+        .observe(metrics.observer())
+        .own_pages(pages::own_pages(metrics, engine.clone(), config));
+    let tls = match (&config.tls_cert.value, &config.tls_key.value) {
+        (Some(certificate), Some(key)) => aws::tls::from_files(certificate, key),
+        _ => aws::tls::self_signed(&config.data.value.join("tls")),
+    };
+    let tls = tls.map_err(|error| Failure::because("could not set up TLS", error))?;
+    let listener = bind(config.listen.value).await?;
+    Ok(Server::new(listener, Arc::new(router), Some(tls)))
+}
+
+/// Every service there is.
+fn services(config: &Config, streams: &Arc<Streams>) -> Vec<Endpoint> {
+    let limits = match config.limits.value {
+        config::Limits::Aws => kinesis::Limits::Aws,
+        config::Limits::None => kinesis::Limits::None,
+    };
+    let _kinesis = Arc::new(Kinesis::new(Arc::clone(streams), limits));
+    Vec::new()
+}
+
+fn auth(config: &Config) -> Auth {
+    let keys = &config.keys.value;
+    let pairs = keys
+        .iter()
+        .map(|key| (key.access_key.clone(), key.secret.clone()));
+    match config.auth.value {
+        config::Auth::Off => Auth::Off,
+        config::Auth::On => Auth::On(Verifier::new(pairs.collect::<Keys>())),
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let hint = match error.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                "; is a server running already? another port or port 0 will do"
+            }
+            _ => "",
+        };
+        Failure::because(
+            format!("could not listen on --listen {address}{hint}"),
+            error,
+        )
+    })
+}

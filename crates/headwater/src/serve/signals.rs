@@ -1,0 +1,40 @@
+//! SIGTERM and SIGINT: the first asks, the second insists.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::Failure;
+
+/// What a shell makes of a process that ended by SIGINT; good for "was not allowed to finish".
+const EXIT_INSISTED: i32 = 130;
+
+/// Both signals, caught from now on.
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    pub(super) fn catch() -> Result<Signals, Failure> {
+        let caught =
+            |kind| signal(kind).map_err(|error| Failure::because("could not catch signals", error));
+        Ok(Signals {
+            terminate: caught(SignalKind::terminate())?,
+            interrupt: caught(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Completes when either comes.
+    pub(super) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    /// Ends the process when another comes.
+    pub(super) async fn exit_on_next(mut self) {
+        self.next().await;
+        tracing::warn!("asked again: stopping at once");
+        std::process::exit(EXIT_INSISTED);
+    }
+}

@@ -1,0 +1,7 @@
+//! What people type. A verb that talks to a server does so as any client would: over AWS's wire.
+#![allow(clippy::print_stdout)] // printing is what a verb is for
+
+pub(crate) mod completions;
+pub(crate) mod config;
+pub(crate) mod stream;
+mod table;

@@ -1,0 +1,78 @@
+//! Which server, and who is asking. The variables of AWS's own tools are understood.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use client::{Client, Credentials, Kinesis, Options};
+use model::Region;
+
+use super::Output;
+use crate::Failure;
+
+/// Enough to ride out a restart of the server.
+const ATTEMPTS: u32 = 5;
+/// With authentication off anything signs.
+const ANY_KEY: &str = "headwater";
+
+#[derive(Debug, Args)]
+pub(super) struct Connect {
+    /// The server.
+    #[arg(
+        long,
+        global = true,
+        env = "HEADWATER_ENDPOINT",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:4566"
+    )]
+    endpoint: String,
+    /// The region streams are looked for in.
+    #[arg(
+        long,
+        global = true,
+        env = "AWS_REGION",
+        value_name = "REGION",
+        default_value = "us-east-1"
+    )]
+    region: String,
+    /// Trust the certificates in this PEM file with an https endpoint.
+    #[arg(long, global = true, env = "AWS_CA_BUNDLE", value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+impl Connect {
+    pub(super) fn output(&self) -> Output {
+        if self.json {
+            Output::Json
+        } else {
+            Output::Human
+        }
+    }
+
+    /// A client of the server, signing with `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` where they are set.
+    pub(super) fn kinesis(&self) -> Result<Kinesis, Failure> {
+        let region = Region::parse(&self.region).ok_or_else(|| {
+            Failure::Usage(format!(
+                "--region must be a name such as us-east-1, got {:?}",
+                self.region
+            ))
+        })?;
+        let variable = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
+        let credentials = Credentials {
+            access_key: variable("AWS_ACCESS_KEY_ID").unwrap_or_else(|| ANY_KEY.to_owned()),
+            secret_key: variable("AWS_SECRET_ACCESS_KEY").unwrap_or_else(|| ANY_KEY.to_owned()),
+            session_token: variable("AWS_SESSION_TOKEN"),
+        };
+        let client = Client::new(Options {
+            endpoint: self.endpoint.clone(),
+            region,
+            credentials,
+            authorities: self.ca.clone(),
+            attempts: ATTEMPTS,
+        });
+        let client = client.map_err(|error| Failure::Usage(error.to_string()))?;
+        Ok(Kinesis::new(client))
+    }
+}
