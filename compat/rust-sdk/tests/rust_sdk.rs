@@ -1,0 +1,14 @@
+//! The AWS SDK for Rust against a server. In a crate of its own because the SDK takes minutes to compile.
+
+use std::process::Command;
+
+use compat::client::check;
+use compat::server::Server;
+
+#[test]
+fn the_rust_sdk_works() {
+    let mut server = Server::start(env!("CARGO_BIN_EXE_headwater-under-rust"), "rust-sdk", &[]);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_compat-rust-sdk"));
+    check(server.known_to(&mut command));
+    server.stop();
+}
