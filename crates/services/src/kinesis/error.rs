@@ -102,7 +102,7 @@ impl KinesisError {
         ))
     }
 
-    /// `shard` as the client wrote it, or as [`super::numbers::shard_id`] writes it.
+    /// `shard` as the client wrote it, or as [`super::naming::shard_id`] writes it.
     pub(super) fn no_shard(name: &StreamName, shard: &str) -> Self {
         let StreamName { account, name, .. } = name;
         KinesisError::ResourceNotFound(format!(

@@ -1,13 +1,17 @@
-//! Which stream or consumer a request means: names and ARNs as clients write them.
+//! Which stream, shard or consumer a request means: names, ARNs and ids as clients write them.
 
 use std::sync::Arc;
 
 use aws::Caller;
 use model::{AccountId, Arn};
-use streams::{Status, Stream, StreamName};
+use streams::{Settings, Status, Stream, StreamName};
 
 use super::Kinesis;
+use super::consumers::ConsumerName;
 use super::error::KinesisError;
+
+/// The highest shard number AWS takes for one.
+const SHARD_MAX: u32 = i32::MAX as u32;
 
 impl Kinesis {
     /// The stream that a request names, by name, ARN or both.
@@ -31,6 +35,25 @@ impl Kinesis {
     pub async fn find_named(&self, name: &StreamName) -> Result<Arc<Stream>, KinesisError> {
         let found = self.streams.find(name).await;
         found.map_err(|error| KinesisError::of_streams(error, name))
+    }
+
+    /// Changes the settings of the stream of that name by `change`, which is asked again where others get in between.
+    pub(super) async fn change(
+        &self,
+        name: &StreamName,
+        change: impl Fn(&Stream, &mut Settings) -> Result<(), KinesisError>,
+    ) -> Result<Arc<Stream>, KinesisError> {
+        // Found here first, so that one that is not there is told by its name.
+        self.find_named(name).await?;
+        self.streams.update(name, change).await
+    }
+
+    /// Refuses what AWS does to no stream in CREATING.
+    pub(super) fn must_be_made(&self, stream: &Stream) -> Result<(), KinesisError> {
+        match stream.status(self.clock.now()) {
+            Status::Creating => Err(KinesisError::not_active(&stream.name, Status::Creating)),
+            Status::Updating | Status::Active => Ok(()),
+        }
     }
 
     /// Refuses what AWS does to ACTIVE streams alone.
@@ -78,9 +101,7 @@ pub(super) enum Resource {
     /// `stream/NAME/consumer/NAME:SECONDS`
     Consumer {
         stream: StreamName,
-        name: String,
-        /// When it was registered, in seconds since the epoch.
-        created: i64,
+        consumer: ConsumerName,
     },
 }
 
@@ -112,11 +133,11 @@ impl Resource {
             (Some("consumer"), Some(consumer), None) => consumer
                 .split_once(':')
                 .and_then(|(name, created)| {
-                    Some(Resource::Consumer {
-                        stream,
+                    let consumer = ConsumerName {
                         name: Some(name).filter(|name| is_name(name))?.to_owned(),
-                        created: created.parse().ok()?,
-                    })
+                        created: Some(created.parse().ok()?),
+                    };
+                    Some(Resource::Consumer { stream, consumer })
                 })
                 .ok_or_else(|| not_a_stream(text)),
             _ => Err(not_a_stream(text)),
@@ -147,6 +168,21 @@ fn foreign(account: &AccountId, arn: &str) -> KinesisError {
     ))
 }
 
+/// A shard's id as AWS writes it.
+#[must_use]
+pub(super) fn shard_id(index: u32) -> String {
+    format!("shardId-{index:012}")
+}
+
+/// The shard number an id names. AWS takes any prefix and any number of digits: `shard-0` and `5` too.
+#[must_use]
+pub(super) fn shard_index(id: &str) -> Option<u32> {
+    let digits = id.rsplit_once('-').map_or(id, |(_, digits)| digits);
+    let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    let index = digits.parse().ok().filter(|_| is_number)?;
+    (index <= SHARD_MAX).then_some(index)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,11 +191,14 @@ mod tests {
         let found = Resource::parse(&Caller::local(), text).ok();
         let told = found.map(|resource| match resource {
             Resource::Stream(stream) => stream.name,
-            Resource::Consumer {
-                stream,
-                name,
-                created,
-            } => format!("{} {name} {created}", stream.name),
+            Resource::Consumer { stream, consumer } => {
+                format!(
+                    "{} {} {}",
+                    stream.name,
+                    consumer.name,
+                    consumer.created.unwrap()
+                )
+            }
         });
         assert_eq!(told.as_deref(), expected, "{text}");
     }
@@ -184,5 +223,15 @@ mod tests {
         check_parse("arn:aws:s3:us-east-1:000000000000:stream/a", None);
         check_parse("arn:aws:kinesis:eu-west-1:000000000000:stream/a", None);
         check_parse("arn:aws:kinesis:us-east-1:111111111111:stream/a", None);
+    }
+
+    #[test]
+    fn shard_ids_are_read_as_loosely_as_aws_reads_them() {
+        assert_eq!(shard_index(&shard_id(20_000)), Some(20_000));
+        assert_eq!(shard_index("shard-0"), Some(0));
+        assert_eq!(shard_index("2147483647"), Some(i32::MAX as u32));
+        for bad in ["2147483648", "ABKLFD8", "2.14E4", "", "shardId-", "-1x"] {
+            assert_eq!(shard_index(bad), None, "{bad}");
+        }
     }
 }

@@ -1,0 +1,102 @@
+//! IncreaseStreamRetentionPeriod and DecreaseStreamRetentionPeriod.
+
+use std::sync::Arc;
+
+use aws::Caller;
+use streams::{Settings, Status};
+
+use super::api::streams::RetentionPeriodInput;
+use super::limits::{RETENTION_HOURS_MAX, RETENTION_HOURS_MIN};
+use super::{Kinesis, KinesisError, naming};
+
+const HOUR_MS: u64 = 3_600_000;
+
+/// A stream's retention as AWS tells it. One that keeps records for ever, which only other protocols can ask for, shows AWS's
+/// longest.
+pub(super) fn hours(settings: &Settings) -> i64 {
+    let hours = settings.retention_ms.map(|ms| ms / HOUR_MS);
+    hours
+        .and_then(|hours| i64::try_from(hours).ok())
+        .unwrap_or(RETENTION_HOURS_MAX)
+}
+
+/// IncreaseStreamRetentionPeriod.
+pub(super) async fn increase_stream_retention_period(
+    kinesis: Arc<Kinesis>,
+    caller: Caller,
+    input: RetentionPeriodInput,
+) -> Result<(), KinesisError> {
+    let asked = input.retention_period_hours;
+    change(&kinesis, &caller, &input, |existing, name| {
+        if asked >= existing {
+            return Ok(());
+        }
+        Err(KinesisError::InvalidArgument(format!(
+            "Requested retention period ({asked} hours) for stream {name} can not be shorter than existing retention period \
+             ({existing} hours). Use DecreaseRetentionPeriod API."
+        )))
+    })
+    .await
+}
+
+/// DecreaseStreamRetentionPeriod. What is older than the new period is out of reach at once.
+pub(super) async fn decrease_stream_retention_period(
+    kinesis: Arc<Kinesis>,
+    caller: Caller,
+    input: RetentionPeriodInput,
+) -> Result<(), KinesisError> {
+    let asked = input.retention_period_hours;
+    change(&kinesis, &caller, &input, |existing, name| {
+        if asked <= existing {
+            return Ok(());
+        }
+        Err(KinesisError::InvalidArgument(format!(
+            "Requested retention period ({asked} hours) for stream {name} can not be longer than existing retention period \
+             ({existing} hours). Use IncreaseRetentionPeriod API."
+        )))
+    })
+    .await
+}
+
+async fn change(
+    kinesis: &Kinesis,
+    caller: &Caller,
+    input: &RetentionPeriodInput,
+    allowed: impl Fn(i64, &str) -> Result<(), KinesisError>,
+) -> Result<(), KinesisError> {
+    let name = naming::stream_name(
+        caller,
+        input.stream_name.as_deref(),
+        input.stream_arn.as_deref(),
+    )?;
+    let hours_asked = input.retention_period_hours;
+    kinesis
+        .change(&name, |stream, settings| {
+            in_bounds(hours_asked)?;
+            allowed(hours(&stream.settings), &stream.name.name)?;
+            kinesis.must_be_active(stream)?;
+            if hours_asked != hours(settings) {
+                settings.retention_ms = Some(hours_asked.unsigned_abs() * HOUR_MS);
+                settings.show(Status::Updating, kinesis.clock.now());
+            }
+            Ok(())
+        })
+        .await
+        .map(drop)
+}
+
+fn in_bounds(hours: i64) -> Result<(), KinesisError> {
+    if hours < RETENTION_HOURS_MIN {
+        return Err(KinesisError::InvalidArgument(format!(
+            "Minimum allowed retention period is {RETENTION_HOURS_MIN} hours. Requested retention period ({hours} hours) is \
+             too short."
+        )));
+    }
+    if hours > RETENTION_HOURS_MAX {
+        return Err(KinesisError::InvalidArgument(format!(
+            "Maximum allowed retention period is {RETENTION_HOURS_MAX} hours. Requested retention period ({hours} hours) is \
+             too long."
+        )));
+    }
+    Ok(())
+}
