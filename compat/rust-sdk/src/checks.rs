@@ -59,11 +59,22 @@ impl Checks {
     }
 
     pub(crate) async fn create(&self) -> Outcome {
-        let create = self.client.create_stream().stream_name(&self.stream).shard_count(1);
+        let create = self
+            .client
+            .create_stream()
+            .stream_name(&self.stream)
+            .shard_count(1);
         create.clone().send().await?;
         self.active().await?;
-        let error = create.send().await.expect_err("a second stream of the name is refused");
-        equal("its kind", &error.into_service_error().is_resource_in_use_exception(), &true)?;
+        let error = create
+            .send()
+            .await
+            .expect_err("a second stream of the name is refused");
+        equal(
+            "its kind",
+            &error.into_service_error().is_resource_in_use_exception(),
+            &true,
+        )?;
         let listed = self.client.list_streams().send().await?;
         equal("streams", listed.stream_names(), &[self.stream.clone()][..])?;
         ok("create and list");
@@ -73,7 +84,10 @@ impl Checks {
     pub(crate) async fn active(&self) -> Outcome {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
-            let describe = self.client.describe_stream_summary().stream_name(&self.stream);
+            let describe = self
+                .client
+                .describe_stream_summary()
+                .stream_name(&self.stream);
             let answer = describe.send().await?;
             let summary = answer.stream_description_summary().ok_or("a summary")?;
             if *summary.stream_status() == StreamStatus::Active {
@@ -85,8 +99,14 @@ impl Checks {
     }
 
     pub(crate) async fn put(&self, data: &str, hash_key: Option<&str>) -> Outcome<PutRecordOutput> {
-        let put = self.client.put_record().stream_name(&self.stream).partition_key("k");
-        let put = put.data(Blob::new(data)).set_explicit_hash_key(hash_key.map(str::to_owned));
+        let put = self
+            .client
+            .put_record()
+            .stream_name(&self.stream)
+            .partition_key("k");
+        let put = put
+            .data(Blob::new(data))
+            .set_explicit_hash_key(hash_key.map(str::to_owned));
         Ok(put.send().await?)
     }
 
@@ -97,14 +117,26 @@ impl Checks {
         from: ShardIteratorType,
         number: Option<&str>,
     ) -> Outcome<(Vec<String>, GetRecordsOutput)> {
-        let get = self.client.get_shard_iterator().stream_name(&self.stream).shard_id(shard);
-        let time = (from == ShardIteratorType::AtTimestamp).then(|| DateTime::from_secs(1_459_799_926));
+        let get = self
+            .client
+            .get_shard_iterator()
+            .stream_name(&self.stream)
+            .shard_id(shard);
+        let time =
+            (from == ShardIteratorType::AtTimestamp).then(|| DateTime::from_secs(1_459_799_926));
         let get = get.shard_iterator_type(from).set_timestamp(time);
-        let got = get.set_starting_sequence_number(number.map(str::to_owned)).send().await?;
+        let got = get
+            .set_starting_sequence_number(number.map(str::to_owned))
+            .send()
+            .await?;
         let mut iterator = got.shard_iterator;
         let mut all = Vec::new();
         loop {
-            let get = self.client.get_records().set_shard_iterator(iterator).limit(3);
+            let get = self
+                .client
+                .get_records()
+                .set_shard_iterator(iterator)
+                .limit(3);
             let answer = get.send().await?;
             all.extend(texts(answer.records()));
             iterator = answer.next_shard_iterator().map(str::to_owned);
@@ -124,7 +156,9 @@ impl Checks {
         }
         let puts = put.send().await?;
         equal("records that failed", &puts.failed_record_count(), &Some(0))?;
-        let number = puts.records()[1].sequence_number().ok_or("a sequence number")?;
+        let number = puts.records()[1]
+            .sequence_number()
+            .ok_or("a sequence number")?;
         // Decimal strings of one length compare as their numbers do; longer is greater.
         let order = |text: &str| (text.len(), text.to_owned());
         let grows = order(first.sequence_number()) < order(number);
@@ -133,16 +167,35 @@ impl Checks {
         let cases: [(ShardIteratorType, Option<&str>, &[&str]); 5] = [
             (ShardIteratorType::TrimHorizon, None, &EVERYTHING),
             (ShardIteratorType::Latest, None, &[]),
-            (ShardIteratorType::AtSequenceNumber, Some(number), &EVERYTHING[2..]),
-            (ShardIteratorType::AfterSequenceNumber, Some(number), &EVERYTHING[3..]),
+            (
+                ShardIteratorType::AtSequenceNumber,
+                Some(number),
+                &EVERYTHING[2..],
+            ),
+            (
+                ShardIteratorType::AfterSequenceNumber,
+                Some(number),
+                &EVERYTHING[3..],
+            ),
             (ShardIteratorType::AtTimestamp, None, &EVERYTHING),
         ];
         for (from, number, expected) in cases {
             let what = from.as_str().to_owned();
-            equal(&what, &self.read(FIRST, from, number).await?.0[..], expected)?;
+            equal(
+                &what,
+                &self.read(FIRST, from, number).await?.0[..],
+                expected,
+            )?;
         }
-        let wrong = self.client.get_records().shard_iterator("nonsense").send().await;
-        let error = wrong.expect_err("a wrong iterator is refused").into_service_error();
+        let wrong = self
+            .client
+            .get_records()
+            .shard_iterator("nonsense")
+            .send()
+            .await;
+        let error = wrong
+            .expect_err("a wrong iterator is refused")
+            .into_service_error();
         equal("its kind", &error.is_invalid_argument_exception(), &true)?;
         ok("put and iterate by each type");
         Ok(())
@@ -150,24 +203,49 @@ impl Checks {
 
     pub(crate) async fn reshard(&self) -> Outcome {
         let split = self.client.split_shard().stream_name(&self.stream);
-        split.shard_to_split(FIRST).new_starting_hash_key(MIDDLE).send().await?;
+        split
+            .shard_to_split(FIRST)
+            .new_starting_hash_key(MIDDLE)
+            .send()
+            .await?;
         self.active().await?;
         self.put("low", Some("0")).await?;
         self.put("high", Some(MIDDLE)).await?;
         let merge = self.client.merge_shards().stream_name(&self.stream);
         let merge = merge.shard_to_merge("shardId-000000000001");
-        merge.adjacent_shard_to_merge("shardId-000000000002").send().await?;
+        merge
+            .adjacent_shard_to_merge("shardId-000000000002")
+            .send()
+            .await?;
         self.active().await?;
         self.put("merged", None).await?;
 
         let mut seen = self.read_by_lineage().await?;
-        equal("the parent's records come first", &seen[..5], &EVERYTHING[..])?;
+        equal(
+            "the parent's records come first",
+            &seen[..5],
+            &EVERYTHING[..],
+        )?;
         seen[5..7].sort();
-        equal("then its descendants'", &seen[5..], &["high", "low", "merged"][..])?;
-        let open = ShardFilter::builder().r#type(ShardFilterType::AtLatest).build()?;
-        let listed = self.client.list_shards().stream_name(&self.stream).shard_filter(open);
+        equal(
+            "then its descendants'",
+            &seen[5..],
+            &["high", "low", "merged"][..],
+        )?;
+        let open = ShardFilter::builder()
+            .r#type(ShardFilterType::AtLatest)
+            .build()?;
+        let listed = self
+            .client
+            .list_shards()
+            .stream_name(&self.stream)
+            .shard_filter(open);
         let listed = listed.send().await?;
-        let ids: Vec<&str> = listed.shards().iter().map(|shard| shard.shard_id()).collect();
+        let ids: Vec<&str> = listed
+            .shards()
+            .iter()
+            .map(|shard| shard.shard_id())
+            .collect();
         equal("open shards", &ids[..], &["shardId-000000000003"][..])?;
         ok("split, merge and read in order");
         Ok(())
@@ -182,10 +260,16 @@ impl Checks {
             if !done.insert(shard.clone()) {
                 continue;
             }
-            let (records, last) = self.read(&shard, ShardIteratorType::TrimHorizon, None).await?;
+            let (records, last) = self
+                .read(&shard, ShardIteratorType::TrimHorizon, None)
+                .await?;
             seen.extend(records);
             for child in last.child_shards() {
-                if child.parent_shards().iter().all(|parent| done.contains(parent)) {
+                if child
+                    .parent_shards()
+                    .iter()
+                    .all(|parent| done.contains(parent))
+                {
                     queue.push_back(child.shard_id().to_owned());
                 }
             }
@@ -198,7 +282,10 @@ impl Checks {
         delete.enforce_consumer_deletion(true).send().await?;
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
-            let describe = self.client.describe_stream_summary().stream_name(&self.stream);
+            let describe = self
+                .client
+                .describe_stream_summary()
+                .stream_name(&self.stream);
             if let Err(error) = describe.send().await {
                 let error = error.into_service_error();
                 equal("its kind", &error.is_resource_not_found_exception(), &true)?;

@@ -15,12 +15,18 @@ use crate::checks::{Checks, EVERYTHING, FIRST, equal, ok, texts};
 const LAST: &str = "shardId-000000000003";
 
 pub(crate) async fn run(checks: &Checks) -> Outcome {
-    let register = checks.client.register_stream_consumer().stream_arn(&checks.arn);
+    let register = checks
+        .client
+        .register_stream_consumer()
+        .stream_arn(&checks.arn);
     let registered = register.consumer_name("reader").send().await?;
     let consumer = registered.consumer().ok_or("a consumer")?.consumer_arn();
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
-        let describe = checks.client.describe_stream_consumer().consumer_arn(consumer);
+        let describe = checks
+            .client
+            .describe_stream_consumer()
+            .consumer_arn(consumer);
         let answer = describe.send().await?;
         let description = answer.consumer_description().ok_or("a description")?;
         if *description.consumer_status() == ConsumerStatus::Active {
@@ -58,11 +64,19 @@ async fn closed_shard(checks: &Checks, consumer: &str) -> Outcome {
     while let Some(message) = events.recv().await? {
         let event = event(message)?;
         records.extend(texts(event.records()));
-        children = event.child_shards().iter().map(|child| child.shard_id().to_owned()).collect();
+        children = event
+            .child_shards()
+            .iter()
+            .map(|child| child.shard_id().to_owned())
+            .collect();
     }
     children.sort();
     equal("records of the closed shard", &records[..], &EVERYTHING[..])?;
-    equal("its children", &children[..], &["shardId-000000000001", "shardId-000000000002"][..])?;
+    equal(
+        "its children",
+        &children[..],
+        &["shardId-000000000001", "shardId-000000000002"][..],
+    )?;
     ok("fan-out of a closed shard ends with its children");
     Ok(())
 }
@@ -78,10 +92,21 @@ async fn open_shard(checks: &Checks, consumer: &str) -> Outcome {
             checks.put(&format!("live {}", records.len()), None).await?;
         }
     }
-    equal("records pushed", &records[..], &["live 0", "live 1", "live 2"][..])?;
+    equal(
+        "records pushed",
+        &records[..],
+        &["live 0", "live 1", "live 2"][..],
+    )?;
     ok("fan-out of an open shard is pushed");
-    let error = live.send().await.expect_err("a second subscription is refused");
-    equal("its kind", &error.into_service_error().is_resource_in_use_exception(), &true)?;
+    let error = live
+        .send()
+        .await
+        .expect_err("a second subscription is refused");
+    equal(
+        "its kind",
+        &error.into_service_error().is_resource_in_use_exception(),
+        &true,
+    )?;
     ok("a second subscription within five seconds is refused");
     Ok(())
 }

@@ -1,7 +1,10 @@
 //! Drives a server with the AWS SDK for Rust: create, put, iterate, reshard and fan-out.
 //!
 //! The endpoint comes from HEADWATER_ENDPOINT. One line is printed for each check; the first that fails ends the program.
-#![allow(clippy::print_stdout, reason = "what a client of ours prints is its report")]
+#![allow(
+    clippy::print_stdout,
+    reason = "what a client of ours prints is its report"
+)]
 
 mod checks;
 mod fan_out;

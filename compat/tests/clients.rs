@@ -1,0 +1,173 @@
+//! One test a client: its packages are installed, a server of its own is started, and its checks are run.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+
+use compat::client::check;
+use compat::server::Server;
+use compat::skip::or_skip;
+use compat::{folder, tools, workplace};
+use serde_json::Value;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_headwater-under-test");
+
+/// A Python program of the client's folder, in the client's environment.
+fn python(client: &str, program: &str) -> Option<Command> {
+    let bin = or_skip(client, tools::python(client))?;
+    let mut command = Command::new(bin.join("python"));
+    command.arg("-B").arg(folder(client).join(program));
+    Some(command)
+}
+
+/// What botocore knows of each operation of Kinesis: see `python-boto3/dump_model.py`.
+fn kinesis_model() -> Option<Value> {
+    let file = workplace().join("kinesis-model.json");
+    check(python("python-boto3", "dump_model.py")?.arg(&file));
+    let text = fs::read_to_string(&file).unwrap();
+    Some(serde_json::from_str(&text).unwrap())
+}
+
+#[test]
+fn boto3_finds_the_whole_api_as_documented() {
+    let Some(mut command) = python("python-boto3", "run.py") else {
+        return;
+    };
+    let operations = workplace().join("python-boto3").join("operations");
+    let mut server = Server::start(PROGRAM, "boto3", &[]);
+    check(
+        server
+            .known_to(&mut command)
+            .arg("--operations")
+            .arg(&operations),
+    );
+    server.stop();
+
+    let called = fs::read_to_string(&operations).unwrap();
+    let called: BTreeSet<&str> = called.lines().collect();
+    let model = kinesis_model().unwrap();
+    let uncalled: Vec<&String> = model
+        .as_object()
+        .unwrap()
+        .keys()
+        .filter(|name| !called.contains(name.as_str()))
+        .collect();
+    assert!(
+        uncalled.is_empty(),
+        "operations that no check calls: {uncalled:?}"
+    );
+}
+
+#[test]
+fn boto3_meets_the_published_limits() {
+    let Some(mut command) = python("python-boto3", "run.py") else {
+        return;
+    };
+    let mut server = Server::start(PROGRAM, "boto3-limits", &["--limits", "aws"]);
+    check(server.known_to(&mut command).args(["--suite", "limits"]));
+    server.stop();
+}
+
+#[test]
+fn everything_survives_a_restart_and_a_kill() {
+    let state = workplace().join("python-boto3").join("kept.json");
+    let run = |server: &Server, action: &str| {
+        let mut command = python("python-boto3", "persistence.py")?;
+        check(server.known_to(&mut command).arg(action).arg(&state));
+        Some(())
+    };
+    let mut server = Server::start(PROGRAM, "restart", &[]);
+    if !server.is_own() || run(&server, "write").is_none() {
+        return;
+    }
+    server.kill();
+    server.start_again();
+    run(&server, "verify");
+    server.stop();
+    server.start_again();
+    run(&server, "verify");
+    server.kill();
+    server.start_again();
+    run(&server, "verify");
+    server.stop();
+}
+
+#[test]
+fn the_aws_cli_works() {
+    let Some(bin) = or_skip("aws-cli", tools::python("aws-cli")) else {
+        return;
+    };
+    let mut server = Server::start(PROGRAM, "aws-cli", &[]);
+    let path = std::env::var("PATH").unwrap();
+    let mut command = Command::new("bash");
+    command.arg(folder("aws-cli").join("run.sh"));
+    command.env("PATH", format!("{}:{path}", bin.display()));
+    check(server.known_to(&mut command));
+    server.stop();
+}
+
+#[test]
+fn the_java_sdk_works() {
+    let Some(classes) = or_skip("java-sdk2", tools::java("java-sdk2")) else {
+        return;
+    };
+    let mut server = Server::start(PROGRAM, "java-sdk2", &[]);
+    let mut command = Command::new("java");
+    command.args([
+        "-Xmx256m",
+        "-XX:TieredStopAtLevel=1",
+        "-cp",
+        &classes,
+        "compat.Main",
+    ]);
+    check(server.known_to(&mut command));
+    server.stop();
+}
+
+#[test]
+fn the_javascript_sdk_works() {
+    let Some(place) = or_skip("js-sdk3", tools::node("js-sdk3")) else {
+        return;
+    };
+    let mut server = Server::start(PROGRAM, "js-sdk3", &[]);
+    let mut command = Command::new("node");
+    // The server's certificate is self-signed.
+    command
+        .arg("main.js")
+        .current_dir(place)
+        .env("NODE_TLS_REJECT_UNAUTHORIZED", "0");
+    check(server.known_to(&mut command));
+    server.stop();
+}
+
+#[test]
+fn the_go_sdk_works() {
+    let Some(program) = or_skip("go-sdk2", tools::go("go-sdk2")) else {
+        return;
+    };
+    let mut server = Server::start(PROGRAM, "go-sdk2", &[]);
+    check(server.known_to(&mut Command::new(program)));
+    server.stop();
+}
+
+#[test]
+fn async_kinesis_produces_and_consumes() {
+    let Some(mut command) = python("python-async-kinesis", "main.py") else {
+        return;
+    };
+    let mut server = Server::start(PROGRAM, "async-kinesis", &[]);
+    check(server.known_to(&mut command));
+    server.stop();
+}
+
+#[test]
+fn kinesis_readable_consumes() {
+    let Some(place) = or_skip("js-kinesis-readable", tools::node("js-kinesis-readable")) else {
+        return;
+    };
+    let mut server = Server::start(PROGRAM, "kinesis-readable", &[]);
+    let mut command = Command::new("node");
+    command.arg("main.js").current_dir(place);
+    check(server.known_to(&mut command));
+    server.stop();
+}
