@@ -71,6 +71,8 @@ pub struct SegmentSummary {
 /// What a segment holds of one log. Small: the state keeps it in memory for every log of every segment.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SegmentRange {
+    /// In which segment.
+    pub segment: SegmentId,
     /// Of which log.
     pub log: LogId,
     /// The first batch's base offset.

@@ -6,15 +6,17 @@
 //! random point, in order, as a file system with a log of its own does. The old handles are dead from then on.
 //!
 //! Nothing fails unless [`Faults`] or [`SimDisk::set_capacity`] say so. After a failed sync the writes it should have covered
-//! are decided at once and for ever: those lost stay visible until the crash, and no later sync saves them, which is what
-//! Linux does (see "fsyncgate", PostgreSQL, 2018).
+//! are decided at once and for ever: those lost stay visible until the crash, and no later sync saves them. Every handle that
+//! was open is told so by its next sync, once; a second sync through the same handle succeeds. That is what Linux does (see
+//! "fsyncgate", PostgreSQL, 2018, and `errseq_t`).
 
 mod content;
 mod names;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{self, IoSlice};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model::Rng;
@@ -39,10 +41,12 @@ pub struct Faults {
     pub read: u64,
 }
 
-/// A simulated disk. Clones are the same disk.
+/// A simulated disk, as one process sees it. Clones are the same.
 #[derive(Clone)]
 pub struct SimDisk {
     world: Arc<Mutex<World>>,
+    /// Which process this is; those before the newest are dead.
+    life: u64,
 }
 
 struct World {
@@ -52,7 +56,7 @@ struct World {
     faults: Faults,
     capacity: u64,
     is_locked: bool,
-    is_off: bool,
+    life: u64,
     /// A running checksum of every change asked for: equal for equal histories.
     trace: u32,
     syncs: u64,
@@ -62,6 +66,8 @@ struct World {
 struct SimFile {
     disk: SimDisk,
     id: u64,
+    /// Failed syncs of this content that this handle has been told of: Linux tells each open file of an error, once.
+    errors_seen: AtomicU64,
 }
 
 struct Lock(SimDisk);
@@ -83,7 +89,7 @@ impl SimDisk {
             faults: Faults::default(),
             capacity: u64::MAX,
             is_locked: false,
-            is_off: false,
+            life: 0,
             trace: 0,
             syncs: 0,
         };
@@ -93,32 +99,38 @@ impl SimDisk {
         }
         SimDisk {
             world: Arc::new(Mutex::new(world)),
+            life: 0,
         }
     }
 
     /// Cuts the power. Gives the disk as the machine would find it; this one answers nothing but errors from now on.
     #[must_use]
     pub fn crash(&self) -> SimDisk {
-        let mut world = self.lock_world();
-        world.is_off = true;
+        let next = self.restart();
+        let mut world = next.lock_world();
         let rng = world.rng.clone();
-        let found = world.names.crash(&rng);
-        let mut next = SimDisk::new(rng.clone());
-        for (name, id) in &found {
-            if let Some(content) = world.contents.get(id) {
-                next.put(name, &content.crash(&rng));
-            }
+        world.names.crash(&rng);
+        let kept: BTreeSet<u64> = world.names.visible().values().copied().collect();
+        world.contents.retain(|id, _| kept.contains(id));
+        for content in world.contents.values_mut() {
+            *content = Content::durable(&content.crash(&rng));
         }
-        next.lock_world().names.add_folders(&world.names);
-        next.lock_world().trace = world.trace;
-        next.lock_world().capacity = world.capacity;
+        drop(world);
         next
     }
 
-    fn put(&mut self, name: &str, bytes: &Arc<Vec<u8>>) {
+    /// Ends the process, not the machine: what was written is there for the next one, though not durable. This one answers
+    /// nothing but errors from now on.
+    #[must_use]
+    pub fn restart(&self) -> SimDisk {
         let mut world = self.lock_world();
-        let id = world.names.place(name);
-        world.contents.insert(id, Content::durable(bytes));
+        world.life += 1;
+        world.is_locked = false;
+        world.faults = Faults::default();
+        SimDisk {
+            world: Arc::clone(&self.world),
+            life: world.life,
+        }
     }
 
     /// What the running process sees, all of it as if synced.
@@ -175,19 +187,20 @@ impl SimDisk {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The world, unless the power is cut.
+    /// The world, unless this process is dead.
     fn on(&self) -> io::Result<MutexGuard<'_, World>> {
         let world = self.lock_world();
-        if world.is_off {
-            return Err(io::Error::other("the power was cut"));
+        if world.life != self.life {
+            return Err(io::Error::other("this process has ended"));
         }
         Ok(world)
     }
 
-    fn file(&self, id: u64) -> Arc<dyn File> {
+    fn file(&self, id: u64, errors_seen: u64) -> Arc<dyn File> {
         Arc::new(SimFile {
             disk: self.clone(),
             id,
+            errors_seen: AtomicU64::new(errors_seen),
         })
     }
 }
@@ -243,15 +256,16 @@ impl Disk for SimDisk {
         world.note("create", name, [0, 0]);
         let id = world.names.create(name)?;
         world.contents.insert(id, Content::default());
-        Ok(self.file(id))
+        Ok(self.file(id, 0))
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn File>> {
-        let world = self.on()?;
-        let found = world.names.visible().get(name);
-        found
-            .map(|&id| self.file(id))
-            .ok_or_else(|| io::ErrorKind::NotFound.into())
+        let mut world = self.on()?;
+        let Some(&id) = world.names.visible().get(name) else {
+            return Err(io::ErrorKind::NotFound.into());
+        };
+        let errors = world.content(id)?.errors();
+        Ok(self.file(id, errors))
     }
 
     fn list(&self, folder: &str) -> io::Result<Vec<String>> {
@@ -297,7 +311,9 @@ impl Disk for SimDisk {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        self.0.lock_world().is_locked = false;
+        if let Ok(mut world) = self.0.on() {
+            world.is_locked = false;
+        }
     }
 }
 
@@ -340,6 +356,9 @@ impl File for SimFile {
         if world.strikes(world.faults.sync) {
             let rng = world.rng.clone();
             world.content(self.id)?.fail_sync(&rng);
+        }
+        let errors = world.content(self.id)?.errors();
+        if self.errors_seen.swap(errors, Ordering::Relaxed) < errors {
             return Err(input_output());
         }
         world.content(self.id)?.sync();

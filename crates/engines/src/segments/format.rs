@@ -400,7 +400,7 @@ pub(super) fn decode_footer(
         return Err(damaged(id, position, "the footer's length is wrong"));
     }
     let mut ranges = Vec::with_capacity(count);
-    while let Some(range) = fields.range() {
+    while let Some(range) = fields.range(id) {
         ranges.push(range);
     }
     Ok(ranges)
@@ -467,8 +467,9 @@ impl Fields<'_> {
         Some(LogId::new(StreamId(self.u64()?), self.u32()?))
     }
 
-    fn range(&mut self) -> Option<SegmentRange> {
+    fn range(&mut self, segment: SegmentId) -> Option<SegmentRange> {
         Some(SegmentRange {
+            segment,
             log: self.log()?,
             start: Offset(self.u64()?),
             end: Offset(self.u64()?),

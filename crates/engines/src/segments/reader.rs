@@ -60,7 +60,6 @@ impl Segments {
     /// [`StoreError::Damaged`]; [`StoreError::Unavailable`].
     pub fn read(
         &self,
-        id: SegmentId,
         range: &SegmentRange,
         from: Offset,
         max_bytes: usize,
@@ -69,13 +68,13 @@ impl Segments {
         if from >= range.end {
             return Ok(batches);
         }
-        let index = self.index(id, range)?;
+        let index = self.index(range)?;
         let first = index.partition_point(|entry| entry.first <= from);
         let mut gathered = 0_usize;
         for number in first.saturating_sub(1)..index.len() {
-            let line = line(id, range, &index, number)?;
-            for entry in self.block(id, range, &line)?.entries(id) {
-                let stored = stored(id, range, entry?)?;
+            let line = line(range, &index, number)?;
+            for entry in self.block(range, &line)?.entries(range.segment) {
+                let stored = stored(range, entry?)?;
                 if stored.end() <= from {
                     continue;
                 }
@@ -98,24 +97,23 @@ impl Segments {
     /// [`StoreError::Damaged`]; [`StoreError::Unavailable`].
     pub fn offset_for_time(
         &self,
-        id: SegmentId,
         range: &SegmentRange,
         time: Timestamp,
     ) -> Result<Option<Offset>, StoreError> {
         if time > range.max_timestamp {
             return Ok(None);
         }
-        let index = self.index(id, range)?;
+        let index = self.index(range)?;
         let number = index.partition_point(|entry| entry.running_max < time);
-        let line = line(id, range, &index, number)?;
-        for entry in self.block(id, range, &line)?.entries(id) {
-            let stored = stored(id, range, entry?)?;
+        let line = line(range, &index, number)?;
+        for entry in self.block(range, &line)?.entries(range.segment) {
+            let stored = stored(range, entry?)?;
             if stored.batch.max_timestamp() >= time {
                 return Ok(Some(stored.base_offset));
             }
         }
         Err(damaged(
-            id,
+            range.segment,
             line.block.position,
             "the block does not hold the time its index says",
         ))
@@ -126,23 +124,18 @@ impl Segments {
     ///
     /// # Errors
     /// [`StoreError::Damaged`]; [`StoreError::Unavailable`].
-    pub fn offset_for_size(
-        &self,
-        id: SegmentId,
-        range: &SegmentRange,
-        bytes: u64,
-    ) -> Result<Offset, StoreError> {
+    pub fn offset_for_size(&self, range: &SegmentRange, bytes: u64) -> Result<Offset, StoreError> {
         if range.batch_bytes <= bytes {
             return Ok(range.start);
         }
-        let index = self.index(id, range)?;
+        let index = self.index(range)?;
         let over = range.batch_bytes - bytes;
         // The block in which the bytes that are over end; at least the first one's front is over.
         let number = index.partition_point(|entry| entry.bytes_before < over);
-        let line = line(id, range, &index, number.saturating_sub(1))?;
+        let line = line(range, &index, number.saturating_sub(1))?;
         let mut before = line.bytes_before;
-        for entry in self.block(id, range, &line)?.entries(id) {
-            let stored = stored(id, range, entry?)?;
+        for entry in self.block(range, &line)?.entries(range.segment) {
+            let stored = stored(range, entry?)?;
             if before >= over {
                 return Ok(stored.base_offset);
             }
@@ -220,7 +213,8 @@ impl Segments {
         Ok(open)
     }
 
-    fn index(&self, id: SegmentId, range: &SegmentRange) -> Result<Index, StoreError> {
+    fn index(&self, range: &SegmentRange) -> Result<Index, StoreError> {
+        let id = range.segment;
         let key = (id, range.index.position);
         if let Some(index) = self.caches().indexes.get(key) {
             return Ok(index);
@@ -233,12 +227,8 @@ impl Segments {
         Ok(index)
     }
 
-    fn block(
-        &self,
-        id: SegmentId,
-        range: &SegmentRange,
-        line: &IndexEntry,
-    ) -> Result<Block, StoreError> {
+    fn block(&self, range: &SegmentRange, line: &IndexEntry) -> Result<Block, StoreError> {
+        let id = range.segment;
         let key = (id, line.block.position);
         if let Some(block) = self.caches().blocks.get(key) {
             return Ok(block);
@@ -285,20 +275,22 @@ impl fmt::Debug for Segments {
 }
 
 /// Line `number` of a log's index, whose block has a length that can be.
-fn line(
-    id: SegmentId,
-    range: &SegmentRange,
-    index: &Index,
-    number: usize,
-) -> Result<IndexEntry, StoreError> {
+fn line(range: &SegmentRange, index: &Index, number: usize) -> Result<IndexEntry, StoreError> {
     index
         .get(number)
         .filter(|line| line.block.length as usize <= BLOCK_BYTES_MAX)
-        .ok_or_else(|| damaged(id, range.index.position, "the index does not fit its log"))
+        .ok_or_else(|| {
+            damaged(
+                range.segment,
+                range.index.position,
+                "the index does not fit its log",
+            )
+        })
 }
 
 /// A block's entry as a batch, its header checked; its bytes have been with the block's.
-fn stored(id: SegmentId, range: &SegmentRange, entry: Entry) -> Result<StoredBatch, StoreError> {
+fn stored(range: &SegmentRange, entry: Entry) -> Result<StoredBatch, StoreError> {
+    let id = range.segment;
     let batch = Batch::parse_unverified(entry.batch)
         .map_err(|error| damaged(id, entry.position, error.to_string()))?;
     let stored = StoredBatch {

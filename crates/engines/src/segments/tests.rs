@@ -93,7 +93,7 @@ fn what_is_added_is_read_from_every_offset_with_every_budget() {
             for _ in 0..20 {
                 let from = Offset(rng.below(range.end.0 + 3));
                 let budget = rng.below(100_000) as usize;
-                let found = segments.read(ID, range, from, budget).unwrap();
+                let found = segments.read(range, from, budget).unwrap();
                 assert_eq!(found, expected_read(batches, from, budget), "seed {seed}");
             }
             check_searches(&segments, range, batches, &rng);
@@ -128,7 +128,7 @@ fn check_searches(segments: &Segments, range: &SegmentRange, batches: &[StoredBa
         let time = Timestamp(rng.below(700) as i64);
         let expected = batches.iter().find(|b| b.batch.max_timestamp() >= time);
         assert_eq!(
-            segments.offset_for_time(ID, range, time).unwrap(),
+            segments.offset_for_time(range, time).unwrap(),
             expected.map(|stored| stored.base_offset)
         );
         let bytes = rng.below(range.batch_bytes + 100);
@@ -140,10 +140,7 @@ fn check_searches(segments: &Segments, range: &SegmentRange, batches: &[StoredBa
             };
             (left, keep_from) = (rest, stored.base_offset);
         }
-        assert_eq!(
-            segments.offset_for_size(ID, range, bytes).unwrap(),
-            keep_from
-        );
+        assert_eq!(segments.offset_for_size(range, bytes).unwrap(), keep_from);
     }
 }
 
@@ -162,7 +159,7 @@ fn a_large_log_has_a_sparse_index_and_is_read_throughout() {
     let mut found = Vec::new();
     let mut from = range.start;
     while from < range.end {
-        let batches = segments.read(ID, range, from, 100_000).unwrap();
+        let batches = segments.read(range, from, 100_000).unwrap();
         from = batches.last().map(StoredBatch::end).unwrap();
         found.extend(batches);
     }
@@ -181,7 +178,7 @@ fn many_small_logs_share_a_segment() {
     let segments = Segments::new(disk, 10_000);
     assert_eq!(segments.verify(ID).unwrap(), summary);
     for range in &summary.ranges {
-        let found = segments.read(ID, range, Offset(0), 1).unwrap();
+        let found = segments.read(range, Offset(0), 1).unwrap();
         assert_eq!(found, logs[&range.log]);
     }
 }
@@ -207,7 +204,7 @@ fn read_all(image: &crate::sim::Image, summary: &SegmentSummary) -> Result<Logs,
     let segments = Segments::new(Arc::new(disk), 1 << 20);
     let mut logs = Logs::new();
     for range in &summary.ranges {
-        logs.insert(range.log, segments.read(ID, range, Offset(0), usize::MAX)?);
+        logs.insert(range.log, segments.read(range, Offset(0), usize::MAX)?);
     }
     Ok(logs)
 }
@@ -301,7 +298,11 @@ fn a_segment_of_another_number_is_damage_and_a_missing_one_too() {
     let segments = Segments::new(disk, 0);
     let range = &summary.ranges[0];
     for id in [ID, SegmentId(8)] {
-        let read = segments.read(id, range, Offset(0), 1);
+        let range = &SegmentRange {
+            segment: id,
+            ..range.clone()
+        };
+        let read = segments.read(range, Offset(0), 1);
         assert!(matches!(read, Err(StoreError::Damaged { .. })), "{read:?}");
         assert!(matches!(
             segments.verify(id),

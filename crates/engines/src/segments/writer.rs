@@ -178,6 +178,7 @@ impl SegmentWriter {
         let before = self.out.len();
         format::encode_index(self.id, open.log, position, &open.index, &mut self.out);
         self.ranges.push(SegmentRange {
+            segment: self.id,
             log: open.log,
             start: open.start,
             end: open.end,

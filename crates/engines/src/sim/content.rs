@@ -14,6 +14,8 @@ pub(super) struct Content {
     durable: Arc<Vec<u8>>,
     /// In order; not yet synced.
     unsynced: Vec<Write>,
+    /// Syncs that failed.
+    errors: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -28,11 +30,16 @@ impl Content {
             visible: Arc::clone(bytes),
             durable: Arc::clone(bytes),
             unsynced: Vec::new(),
+            errors: 0,
         }
     }
 
     pub(super) fn visible(&self) -> Arc<Vec<u8>> {
         Arc::clone(&self.visible)
+    }
+
+    pub(super) fn errors(&self) -> u64 {
+        self.errors
     }
 
     pub(super) fn length(&self) -> u64 {
@@ -74,6 +81,7 @@ impl Content {
     pub(super) fn fail_sync(&mut self, rng: &Rng) {
         self.durable = self.crash(rng);
         self.unsynced.clear();
+        self.errors += 1;
     }
 
     /// What is there after the power was cut now.

@@ -77,10 +77,6 @@ impl Names {
         }
     }
 
-    pub(super) fn add_folders(&mut self, other: &Names) {
-        self.folders.extend(other.folders.iter().cloned());
-    }
-
     pub(super) fn sync(&mut self, folder: &str) -> io::Result<()> {
         self.check_folder(folder)?;
         for change in self.unsynced.remove(folder).unwrap_or_default() {
@@ -90,15 +86,14 @@ impl Names {
     }
 
     /// The names after the power was cut now.
-    pub(super) fn crash(&self, rng: &Rng) -> BTreeMap<String, u64> {
-        let mut found = self.durable.clone();
-        for changes in self.unsynced.values() {
+    pub(super) fn crash(&mut self, rng: &Rng) {
+        for changes in std::mem::take(&mut self.unsynced).into_values() {
             let kept = usize::try_from(rng.below(changes.len() as u64 + 1)).unwrap_or(0);
             for change in changes.iter().take(kept) {
-                apply(&mut found, change);
+                apply(&mut self.durable, change);
             }
         }
-        found
+        self.visible.clone_from(&self.durable);
     }
 
     fn change(&mut self, name: &str, change: Change) {

@@ -80,6 +80,40 @@ fn a_failed_sync_is_not_mended_by_the_next() {
 }
 
 #[test]
+fn each_open_file_is_told_of_a_failed_sync_once() {
+    let disk = disk(1);
+    let file = disk.create("f/a").unwrap();
+    let second = disk.open("f/a").unwrap();
+    write(&file, &[1; 100], 0);
+    disk.set_faults(Faults {
+        sync: 1,
+        ..Faults::default()
+    });
+    assert!(file.sync_data().is_err());
+    disk.set_faults(Faults::default());
+    assert!(file.sync_data().is_ok());
+    assert!(second.sync_data().is_err());
+    assert!(second.sync_data().is_ok());
+    assert!(disk.open("f/a").unwrap().sync_data().is_ok());
+}
+
+#[test]
+fn a_restart_keeps_what_was_written_until_the_crash() {
+    let mut lost = 0;
+    for seed in 0..50 {
+        let disk = disk(seed);
+        let file = disk.create("f/a").unwrap();
+        disk.sync_folder("f").unwrap();
+        write(&file, &[1; 100], 0);
+        let next = disk.restart();
+        assert!(file.length().is_err(), "the old process is gone");
+        assert_eq!(next.image()["f/a"][..], [1; 100]);
+        lost += u32::from(found(&next, "f/a").unwrap() != [1; 100]);
+    }
+    assert!(lost > 10, "lost {lost} times");
+}
+
+#[test]
 fn names_are_kept_in_order_up_to_some_point() {
     let mut seen = BTreeMap::new();
     for seed in 0..200 {
