@@ -317,11 +317,14 @@ impl Router {
         request_id: RequestId,
         peer: Peer,
     ) -> Result<Caller, ServiceError> {
-        let identity = Identity::of(parts);
-        if let Auth::On(verifier) = &self.auth {
-            verifier.verify(parts, body, self.clock.now())?;
-            check_service(identity.as_ref(), call.endpoint.signing_name())?;
-        }
+        let identity = match &self.auth {
+            Auth::On(verifier) => {
+                let signer = verifier.identify(parts, body, self.clock.now())?;
+                check_service(&signer, call.endpoint.signing_name())?;
+                Some(signer)
+            }
+            Auth::Off => Identity::of(parts),
+        };
         let access_key = identity
             .as_ref()
             .map(|identity| identity.access_key.clone());
@@ -392,14 +395,14 @@ fn unknown(what: &str) -> ServiceError {
     )
 }
 
-fn check_service(identity: Option<&Identity>, signing_name: &str) -> Result<(), ServiceError> {
-    match identity {
-        Some(identity) if identity.service != signing_name => Err(ServiceError::sender(
-            "InvalidSignatureException",
-            format!("Credential should be scoped to correct service: '{signing_name}'."),
-        )),
-        _ => Ok(()),
+fn check_service(signer: &Identity, signing_name: &str) -> Result<(), ServiceError> {
+    if signer.service == signing_name {
+        return Ok(());
     }
+    Err(ServiceError::sender(
+        "InvalidSignatureException",
+        format!("Credential should be scoped to correct service: '{signing_name}'."),
+    ))
 }
 
 #[cfg(test)]

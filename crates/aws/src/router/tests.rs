@@ -257,37 +257,59 @@ async fn a_key_is_of_the_account_it_was_given_to() {
     assert!(body.contains(r#""Account":"123456789012""#), "{body}");
 }
 
+/// A request for `Echo`, signed with the key named `key`.
+fn signed(service: &str, body: &[u8]) -> Parts {
+    let mut parts = request(JSON, "Echo");
+    let credentials = Credentials {
+        access_key: "key".to_owned(),
+        secret_key: "secret".to_owned(),
+        session_token: None,
+    };
+    let region = Region::unnamed();
+    sign(&mut parts, body, &credentials, &region, service, NOW);
+    parts
+}
+
+fn router_that_checks() -> Router {
+    let keys = Keys::from_iter([("key".to_owned(), "secret".to_owned())]);
+    router().auth(Auth::On(Verifier::new(keys)))
+}
+
 #[tokio::test]
 async fn with_authentication_on_a_signature_is_needed() {
-    let keys = || Keys::from_iter([("key".to_owned(), "secret".to_owned())]);
-    let on = || router().auth(Auth::On(Verifier::new(keys())));
     let body = br#"{"Name":"a"}"#;
-    let signed_for = |service: &str| {
-        let mut parts = request(JSON, "Echo");
-        let credentials = Credentials {
-            access_key: "key".to_owned(),
-            secret_key: "secret".to_owned(),
-            session_token: None,
-        };
-        sign(
-            &mut parts,
-            body,
-            &credentials,
-            &Region::unnamed(),
-            service,
-            NOW,
-        );
-        parts
-    };
-    let (head, _) = ask(on(), signed_for("echo"), body).await;
+    let (head, _) = ask(router_that_checks(), signed("echo", body), body).await;
     assert_eq!(head.status, 200);
     for (parts, code) in [
         (request(JSON, "Echo"), "MissingAuthenticationTokenException"),
-        (signed_for("other"), "InvalidSignatureException"),
+        (signed("other", body), "InvalidSignatureException"),
     ] {
-        let (head, _) = ask(on(), parts, body).await;
+        let (head, _) = ask(router_that_checks(), parts, body).await;
         assert_eq!(head.status, 400);
         assert_eq!(head.headers["x-amzn-errortype"], code);
+    }
+}
+
+/// The header's unsigned rest must not make two readers of it see two callers.
+#[tokio::test]
+async fn the_caller_is_whoever_signed() {
+    let account = AccountId::parse("123456789012").unwrap();
+    let body = br#"{"Name":"a"}"#;
+    for service in ["echo", "other"] {
+        let mut parts = signed(service, body);
+        let header = [parts.headers["authorization"].as_bytes(), b", \xff=x"].concat();
+        let header = http::HeaderValue::from_bytes(&header).unwrap();
+        parts.headers.insert("authorization", header);
+        let accounts = HashMap::from([("key".to_owned(), account.clone())]);
+        let router = router_that_checks().accounts(accounts);
+        let (head, answer) = ask(router, parts, body).await;
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        let is_named = answer.contains(r#""Account":"123456789012""#);
+        assert_eq!(
+            (head.status == 200, is_named),
+            (service == "echo", service == "echo"),
+            "{answer}"
+        );
     }
 }
 

@@ -222,7 +222,7 @@ fn expires(text: Option<&str>) -> Result<u64, ServiceError> {
     }
 }
 
-/// Who a request says it is from, taken on trust: all there is to know with authentication off, and what routing goes by.
+/// Who a request says it is from, taken on trust: all there is to know with authentication off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) access_key: String,

@@ -5,7 +5,7 @@ use aws_lc_rs::hmac;
 use http::request::Parts;
 use model::Timestamp;
 
-use super::claim::{Claim, Place, invalid};
+use super::claim::{Claim, Identity, Place, invalid};
 use super::key::{Keys, SigningKeys, hex, sha256_hex};
 use super::{UNSIGNED_PAYLOAD, canonical, moment};
 use crate::error::ServiceError;
@@ -36,6 +36,16 @@ impl Verifier {
     /// AWS's own: `MissingAuthenticationTokenException`, `IncompleteSignatureException`,
     /// `UnrecognizedClientException`, `InvalidSignatureException`.
     pub fn verify(&self, parts: &Parts, body: &[u8], now: Timestamp) -> Result<(), ServiceError> {
+        self.identify(parts, body, now).map(drop)
+    }
+
+    /// As [`Verifier::verify`], and says who signed: the very claim that was checked, never a second reading of the request.
+    pub(crate) fn identify(
+        &self,
+        parts: &Parts,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Identity, ServiceError> {
         let claim = Claim::of(parts)?;
         check_signed_headers(parts, &claim)?;
         let secret = self.keys.secret(&claim.scope.access_key).ok_or_else(|| {
@@ -51,7 +61,12 @@ impl Verifier {
         let key = self.signing_keys.get(&claim.scope, secret);
         let expected = hex(hmac::sign(&key, to_sign.as_bytes()).as_ref());
         verify_slices_are_equal(expected.as_bytes(), claim.signature.as_bytes())
-            .map_err(|_| mismatch(&text, &to_sign))
+            .map_err(|_| mismatch(&text, &to_sign))?;
+        Ok(Identity {
+            access_key: claim.scope.access_key,
+            region: claim.scope.region,
+            service: claim.scope.service,
+        })
     }
 }
 
