@@ -20,7 +20,7 @@ SUITES = {
     "main": [
         "streams", "listing", "puts", "put_limits", "iterators", "reads", "shards", "reshard", "scaling",
         "settings", "capacity", "consumers", "fanout", "tags", "policies", "identity", "validation",
-        "dry_run", "unsupported",
+        "dry_run", "unsupported", "transport",
     ],
     # Needs a server that was started with `--limits aws`.
     "limits": ["limits"],
