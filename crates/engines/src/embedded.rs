@@ -1,0 +1,333 @@
+//! The embedded engine: everything in one data directory, nothing to install.
+//!
+//! [`Core`] is all of it but the threads and the waiting; [`Embedded`] adds those and is the store that services see.
+//!
+//! **Driving [`Core`] by hand** (crash tests): `Core::open(options)`; `submit(vec![request])` gives receivers to be asked
+//! with `try_recv`; `next_frame()` gives a [`FrameWrite`] to `write()`, then `sync()`; `on_written(&frame, result)` in any
+//! order among frames. In between, whenever wanted: `prepare()` for journal files ahead, `mark_frame()` as in idle times,
+//! and a compaction: `plan_compaction(When::Now)`, `write_segments(&plan)`, submit what it gives and bring the answers about,
+//! `finish_compaction(&plan)`; `unwanted_segments()`, submit [`Request::RemoveSegment`] for each, `remove_segments(&ids)`.
+//! `read`, `offset_for_time`, `offset_for_size`, `bounds`, `get` and `scan` read what is durable. Nothing in it knows the
+//! time or a thread.
+
+pub mod compact;
+pub mod core;
+mod open;
+mod options;
+mod read;
+mod stats;
+mod threads;
+mod view;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use model::{LogId, Offset, Timestamp};
+use store::{
+    Answer, Append, Appended, Bounds, Catalog, Committed, Document, Key, Lease, Leases, Log, Scan,
+    StoreError, StoredBatch, Txn, Watch,
+};
+use tokio::sync::{Semaphore, oneshot, watch};
+
+pub use compact::{Plan, When};
+pub use core::{Core, FrameWrite};
+pub use options::{Durability, Options};
+pub use stats::Stats;
+
+pub use crate::state::request::{NewSegment, Outcome, Placed, Reply, Request};
+
+use core::{settled, unavailable};
+use read::Found;
+use threads::{Signals, Threads};
+
+/// A permit stands for this many bytes of requests.
+const PERMIT_BYTES: usize = 1024;
+/// Reads that wait for the disk at once: enough to keep it busy, few enough to leave the threads to others.
+const DISK_READS: usize = 16;
+
+/// The embedded engine. Dropped, it writes what waits and ends its threads; [`Embedded::close`] says how that went.
+#[derive(Debug)]
+pub struct Embedded {
+    core: Arc<Core>,
+    signals: Arc<Signals>,
+    threads: Mutex<Threads>,
+    /// Bytes that requests waiting and in flight may have.
+    room: Arc<Semaphore>,
+    permits: usize,
+    disk_reads: Arc<Semaphore>,
+    lock: Mutex<Option<DirectoryLock>>,
+}
+
+/// Keeps other processes out of the data directory.
+struct DirectoryLock(#[allow(dead_code)] Box<dyn Send + Sync>); // held, not used
+
+impl std::fmt::Debug for DirectoryLock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("DirectoryLock")
+    }
+}
+
+impl Embedded {
+    /// Opens the data directory and reads back what is in it.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] where another process has it, or the disk refuses; otherwise as [`Core::open`].
+    pub fn open(options: Options) -> Result<Embedded, StoreError> {
+        let lock = options.disk.lock().map_err(|error| {
+            let reason = match error.kind() {
+                std::io::ErrorKind::WouldBlock => format!(
+                    "the data directory {} is in use by another process",
+                    options.data_dir.display()
+                ),
+                _ => format!("cannot lock the data directory: {error}"),
+            };
+            StoreError::Unavailable {
+                reason,
+                source: Some(Arc::new(error)),
+            }
+        })?;
+        let permits = options.queue_bytes_max / PERMIT_BYTES;
+        let permits = permits.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
+        let core = Arc::new(Core::open(options)?);
+        let threads = Threads::start(&core)?;
+        Ok(Embedded {
+            signals: threads.signals().clone(),
+            core,
+            threads: Mutex::new(threads),
+            room: Arc::new(Semaphore::new(permits)),
+            permits,
+            disk_reads: Arc::new(Semaphore::new(DISK_READS)),
+            lock: Mutex::new(Some(DirectoryLock(lock))),
+        })
+    }
+
+    /// Writes what waits, marks the journal as whole, ends the threads and lets go of the data directory. Blocks its thread.
+    /// Later requests are refused, reads go on.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] where a write failed before or meanwhile.
+    pub fn close(&self) -> Result<(), StoreError> {
+        self.threads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .stop();
+        self.lock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        match self.core.poisoned().borrow().clone() {
+            Some(reason) => Err(unavailable(reason)),
+            None => Ok(()),
+        }
+    }
+
+    /// Completes when the store must not go on, with the reason: a write or sync failed, and what the disk has is not
+    /// known. The program is to exit; its next start reads back what is there.
+    pub async fn poisoned(&self) -> String {
+        let mut poisoned = self.core.poisoned();
+        let seen = poisoned.wait_for(Option::is_some).await;
+        match seen {
+            Ok(reason) => reason.clone().unwrap_or_default(),
+            // The sender lives as long as `self`.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Changes from `None` to the reason as [`Embedded::poisoned`] completes.
+    #[must_use]
+    pub fn poison_watch(&self) -> watch::Receiver<Option<String>> {
+        self.core.poisoned()
+    }
+
+    /// Figures for metrics.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.core.stats()
+    }
+
+    /// Puts requests in the row: at once where there is room, else when there is. The answers come when they are durable,
+    /// whether or not they are awaited.
+    fn ask(&self, requests: Vec<Request>) -> Answer<'_, Vec<Reply>> {
+        let bytes: usize = requests.iter().map(Request::footprint).sum();
+        let permits = (bytes.div_ceil(PERMIT_BYTES)).clamp(1, self.permits) as u32;
+        let at_once = self.room.clone().try_acquire_many_owned(permits).ok();
+        let submitted = match at_once {
+            Some(permit) => Ok((self.submit(requests), permit)),
+            None => Err(requests),
+        };
+        Box::pin(async move {
+            let (answers, permit) = match submitted {
+                Ok(submitted) => submitted,
+                Err(requests) => {
+                    let Ok(permit) = self.room.clone().acquire_many_owned(permits).await else {
+                        return refused(&requests);
+                    };
+                    (self.submit(requests), permit)
+                }
+            };
+            let mut replies = Vec::with_capacity(answers.len());
+            for answer in answers {
+                replies.push(settled(answer.await));
+            }
+            drop(permit);
+            replies
+        })
+    }
+
+    fn submit(&self, requests: Vec<Request>) -> Vec<oneshot::Receiver<Reply>> {
+        let answers = self.core.submit(requests);
+        self.signals.work.wake_one();
+        answers
+    }
+
+    async fn ask_one(&self, request: Request) -> Reply {
+        self.ask(vec![request])
+            .await
+            .pop()
+            .unwrap_or_else(|| Err(lost()))
+    }
+
+    /// Runs what blocks on the disk, a bounded number at once.
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Core) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let permit = self.disk_reads.clone().acquire_owned().await;
+        let core = self.core.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            work(&core)
+        });
+        done.await
+            .unwrap_or_else(|error| Err(unavailable(format!("a read did not end: {error}"))))
+    }
+}
+
+fn lost() -> StoreError {
+    StoreError::Unknown {
+        during: "the store did not answer".into(),
+    }
+}
+
+fn refused(requests: &[Request]) -> Vec<Reply> {
+    let closed = || Err(unavailable("the store is shutting down".into()));
+    requests.iter().map(|_| closed()).collect()
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        // Nobody is left to be told; poison has been logged.
+        let _ = self.close();
+    }
+}
+
+impl Log for Embedded {
+    fn append(&self, appends: Vec<Append>) -> Answer<'_, Vec<Result<Appended, StoreError>>> {
+        let counts_and_requests = self.core.split_appends(appends);
+        let counts: Vec<usize> = counts_and_requests
+            .iter()
+            .map(|(count, _)| *count)
+            .collect();
+        let requests = counts_and_requests.into_iter().map(|(_, r)| r).collect();
+        let replies = self.ask(requests);
+        Box::pin(async move {
+            let mut results = Vec::new();
+            for (reply, count) in replies.await.into_iter().zip(counts) {
+                match reply {
+                    Ok(Outcome::Appended(placed)) => {
+                        results.extend(placed.into_iter().map(|placed| placed.0));
+                    }
+                    Ok(_) => results.extend((0..count).map(|_| Err(lost()))),
+                    Err(error) => results.extend((0..count).map(|_| Err(error.clone()))),
+                }
+            }
+            results
+        })
+    }
+
+    fn read(
+        &self,
+        log: LogId,
+        from: Offset,
+        max_bytes: usize,
+    ) -> Answer<'_, Result<Vec<StoredBatch>, StoreError>> {
+        match self.core.look_up(log, from, max_bytes) {
+            Ok(Found::Batches(batches)) => Box::pin(std::future::ready(Ok(batches))),
+            Ok(Found::Places(_)) => {
+                Box::pin(self.on_disk(move |core| core.read(log, from, max_bytes)))
+            }
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
+    }
+
+    fn bounds(&self, log: LogId) -> Answer<'_, Result<Bounds, StoreError>> {
+        Box::pin(std::future::ready(self.core.bounds(log)))
+    }
+
+    fn offset_for_time(
+        &self,
+        log: LogId,
+        time: Timestamp,
+    ) -> Answer<'_, Result<Offset, StoreError>> {
+        Box::pin(self.on_disk(move |core| core.offset_for_time(log, time)))
+    }
+
+    fn offset_for_size(&self, log: LogId, bytes: u64) -> Answer<'_, Result<Offset, StoreError>> {
+        Box::pin(self.on_disk(move |core| core.offset_for_size(log, bytes)))
+    }
+
+    fn watch(&self, log: LogId) -> Result<Watch, StoreError> {
+        self.core.watch(log)
+    }
+}
+
+impl Catalog for Embedded {
+    fn get(&self, key: &Key) -> Answer<'_, Result<Option<Document>, StoreError>> {
+        Box::pin(std::future::ready(Ok(self.core.get(key))))
+    }
+
+    fn scan(&self, scan: Scan) -> Answer<'_, Result<Vec<(Key, Document)>, StoreError>> {
+        Box::pin(std::future::ready(Ok(self.core.scan(scan))))
+    }
+
+    fn commit(&self, txn: Txn) -> Answer<'_, Result<Committed, StoreError>> {
+        let reply = self.ask(vec![Request::Commit(txn)]);
+        Box::pin(async move {
+            match reply.await.pop() {
+                Some(Ok(Outcome::Committed(committed))) => Ok(committed),
+                Some(Err(error)) => Err(error),
+                _ => Err(lost()),
+            }
+        })
+    }
+}
+
+impl Leases for Embedded {
+    fn acquire(
+        &self,
+        name: &Key,
+        owner: &str,
+        duration: Duration,
+    ) -> Answer<'_, Result<Lease, StoreError>> {
+        let request = Request::Acquire {
+            name: name.clone(),
+            owner: owner.into(),
+            duration,
+            now: self.core.now(),
+        };
+        Box::pin(async move {
+            match self.ask_one(request).await? {
+                Outcome::Leased(lease) => Ok(lease),
+                _ => Err(lost()),
+            }
+        })
+    }
+
+    fn release(&self, lease: &Lease) -> Answer<'_, Result<(), StoreError>> {
+        let request = Request::Release {
+            lease: lease.clone(),
+            now: self.core.now(),
+        };
+        Box::pin(async move { self.ask_one(request).await.map(|_| ()) })
+    }
+}

@@ -1,0 +1,546 @@
+//! The embedded engine without threads: who calls it, and in which order, decides all that happens. [`super::Embedded`] puts
+//! threads around it; crash tests drive it by a seed.
+//!
+//! 1. [`Core::submit`] puts a request in the row and gives where its answer will come. 2. [`Core::next_frame`] decides what
+//! waits and gives the frame to be written, up to [`super::Options::in_flight`] of them; [`FrameWrite::write`] and
+//! [`FrameWrite::sync`] may be called in any order among frames. 3. [`Core::on_written`] says how it went, in any order:
+//! frames are shown and answered in theirs. 4. [`Core::mark_frame`] in idle times, [`Core::prepare`] whenever a file was taken,
+//! and the steps of [`super::compact`] keep it going.
+//!
+//! Locks are taken in this order: sequencer, inbox or pool, view.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use bytes::Bytes;
+use model::Batch;
+use store::StoreError;
+use tokio::sync::{oneshot, watch};
+
+use crate::disk::File;
+use crate::embedded::options::{Durability, Options};
+use crate::embedded::view::{Shown, View, tell};
+use crate::frame::{self, Decision, Place, aligned};
+use crate::journal::file::{FRAMES_FROM, JournalFile};
+use crate::journal::pool::{Blocked, Pool};
+use crate::journal::recovery::Anchor;
+use crate::segments::Segments;
+use crate::state::State;
+use crate::state::decide::Draft;
+use crate::state::request::{Outcome, Reply, Request};
+
+/// Requests gathered into one frame.
+const FRAME_REQUESTS_MAX: usize = 4096;
+/// The part of a journal file that only requests which make room may use.
+const RESERVE_DIVISOR: u64 = 64;
+
+/// The embedded engine without threads.
+pub struct Core {
+    pub(super) options: Options,
+    pub(super) pool: Pool,
+    pub(super) segments: Segments,
+    pub(super) next_segment: AtomicU64,
+    /// Whether compaction fails, so that appends must not wait for it.
+    pub(super) is_compaction_failing: AtomicBool,
+    pub(super) frames: AtomicU64,
+    pub(super) syncs: AtomicU64,
+    inbox: Mutex<Inbox>,
+    sequencer: Mutex<Sequencer>,
+    view: RwLock<View>,
+    poisoned: watch::Sender<Option<String>>,
+}
+
+#[derive(Default)]
+struct Inbox {
+    row: VecDeque<Pending>,
+    is_closed: bool,
+}
+
+struct Pending {
+    request: Request,
+    footprint: usize,
+    answer: oneshot::Sender<Reply>,
+}
+
+/// Who decides, and what was decided and is not durable yet.
+pub(super) struct Sequencer {
+    pub(super) decided: State,
+    pub(super) sequence: u64,
+    pub(super) previous: u32,
+    pub(super) current: Option<Current>,
+    pub(super) in_flight: VecDeque<InFlight>,
+    pub(super) durable_upto: u64,
+    /// Whether the last frame only marks what was durable.
+    pub(super) is_marked: bool,
+}
+
+/// The file being filled.
+pub(super) struct Current {
+    file: JournalFile,
+    anchor: Anchor,
+    position: u64,
+}
+
+/// A frame being written.
+pub(super) struct InFlight {
+    sequence: u64,
+    file: JournalFile,
+    anchor: Anchor,
+    payload_at: u64,
+    decisions: Vec<Decision>,
+    batches: Vec<Batch>,
+    answers: Answers,
+    is_written: bool,
+}
+
+type Answers = Vec<(oneshot::Sender<Reply>, Reply)>;
+
+/// A frame to be written.
+#[derive(Clone, Debug)]
+pub struct FrameWrite {
+    sequence: u64,
+    file: Arc<dyn File>,
+    position: u64,
+    pieces: Vec<Bytes>,
+    durability: Durability,
+}
+
+impl FrameWrite {
+    /// Its number.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn write(&self) -> io::Result<()> {
+        let slices: Vec<IoSlice<'_>> = self.pieces.iter().map(|p| IoSlice::new(p)).collect();
+        self.file.write_at(&slices, self.position)
+    }
+
+    /// Makes it durable, where that is asked for.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn sync(&self) -> io::Result<()> {
+        match self.durability {
+            Durability::Sync => self.file.sync_data(),
+            Durability::Os => Ok(()),
+        }
+    }
+
+    /// Writes it and makes it durable: what [`Core::on_written`] is to be told.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn run(&self) -> io::Result<()> {
+        self.write()?;
+        self.sync()
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Core {
+    pub(super) fn new(
+        options: Options,
+        pool: Pool,
+        segments: Segments,
+        next_segment: u64,
+        sequencer: Sequencer,
+        view: View,
+    ) -> Core {
+        Core {
+            options,
+            pool,
+            segments,
+            next_segment: AtomicU64::new(next_segment),
+            is_compaction_failing: AtomicBool::new(false),
+            frames: AtomicU64::new(0),
+            syncs: AtomicU64::new(0),
+            inbox: Mutex::default(),
+            sequencer: Mutex::new(sequencer),
+            view: RwLock::new(view),
+            poisoned: watch::Sender::new(None),
+        }
+    }
+
+    pub(super) fn view(&self) -> RwLockReadGuard<'_, View> {
+        self.view.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn view_mut(&self) -> RwLockWriteGuard<'_, View> {
+        self.view.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The greatest request that can be written: what fits in one journal file.
+    #[must_use]
+    pub fn request_bytes_max(&self) -> usize {
+        let room = self.pool.frame_bytes_max();
+        let overhead = frame::HEADER_BYTES as u64 + frame::ALIGNMENT;
+        usize::try_from(room - room / RESERVE_DIVISOR - overhead).unwrap_or(usize::MAX)
+    }
+
+    /// Puts requests in the row, one right behind the other, and gives where their answers will come.
+    pub fn submit(&self, requests: Vec<Request>) -> Vec<oneshot::Receiver<Reply>> {
+        let footprints: Vec<usize> = requests.iter().map(Request::footprint).collect();
+        let mut inbox = locked(&self.inbox);
+        let refusal = self.refusal(&inbox);
+        let mut answers = Vec::with_capacity(requests.len());
+        for (request, footprint) in requests.into_iter().zip(footprints) {
+            let (answer, receiver) = oneshot::channel();
+            answers.push(receiver);
+            let refusal = refusal.clone().or_else(|| self.too_large(footprint));
+            if let Some(error) = refusal {
+                let _ = answer.send(Err(error));
+                continue;
+            }
+            inbox.row.push_back(Pending {
+                request,
+                footprint,
+                answer,
+            });
+        }
+        answers
+    }
+
+    fn refusal(&self, inbox: &Inbox) -> Option<StoreError> {
+        if let Some(reason) = self.poisoned.borrow().clone() {
+            return Some(unavailable(reason));
+        }
+        inbox
+            .is_closed
+            .then(|| unavailable("the store is shutting down".into()))
+    }
+
+    fn too_large(&self, footprint: usize) -> Option<StoreError> {
+        let limit = self.request_bytes_max();
+        (footprint > limit).then(|| StoreError::Invalid {
+            what: format!("a write of {footprint} bytes is over the limit of {limit}"),
+        })
+    }
+
+    /// Whether requests wait.
+    #[must_use]
+    pub fn has_waiting(&self) -> bool {
+        !locked(&self.inbox).row.is_empty()
+    }
+
+    /// Whether frames are being written.
+    #[must_use]
+    pub fn has_in_flight(&self) -> bool {
+        !locked(&self.sequencer).in_flight.is_empty()
+    }
+
+    /// Takes no more requests. Those that wait are still written.
+    pub fn close(&self) {
+        locked(&self.inbox).is_closed = true;
+    }
+
+    /// Tells when the store must not go on, with the reason: a write or sync failed. The program is to exit.
+    #[must_use]
+    pub fn poisoned(&self) -> watch::Receiver<Option<String>> {
+        self.poisoned.subscribe()
+    }
+
+    /// Decides requests that wait and gives the frame that holds the decisions. `None` where none waits, enough frames are
+    /// being written, or no file has room yet.
+    #[must_use]
+    pub fn next_frame(&self) -> Option<FrameWrite> {
+        let mut sequencer = locked(&self.sequencer);
+        let mut early = Answers::new();
+        let frame = self.gather(&mut sequencer, &mut early);
+        drop(sequencer);
+        send(early);
+        frame
+    }
+
+    fn gather(&self, sequencer: &mut Sequencer, early: &mut Answers) -> Option<FrameWrite> {
+        if sequencer.in_flight.len() >= self.options.in_flight || self.poisoned.borrow().is_some() {
+            return None;
+        }
+        loop {
+            if !self.make_room(sequencer, early) {
+                return None;
+            }
+            let requests = self.take_fitting(sequencer);
+            let mut draft = Draft::default();
+            let answers: Answers = requests
+                .into_iter()
+                .map(|pending| {
+                    let reply = sequencer.decided.decide(&pending.request, &mut draft);
+                    (pending.answer, reply)
+                })
+                .collect();
+            if !draft.decisions.is_empty() {
+                sequencer.is_marked = false;
+                return sequencer.launch(draft, answers, self.options.durability);
+            }
+            // Nothing to write; but what was answered may rest on frames that are not durable yet.
+            match sequencer.in_flight.back_mut() {
+                Some(last) => last.answers.extend(answers),
+                None => early.extend(answers),
+            }
+        }
+    }
+
+    /// Sees to it that the first waiting request fits the current file. Refuses those that cannot be helped.
+    fn make_room(&self, sequencer: &mut Sequencer, early: &mut Answers) -> bool {
+        loop {
+            let mut inbox = locked(&self.inbox);
+            let Some(first) = inbox.row.front() else {
+                return false;
+            };
+            if sequencer.fits(first.footprint, first.request.frees()) {
+                return true;
+            }
+            if let Some(file) = self.pool.take() {
+                drop(inbox);
+                self.turn_to(sequencer, file);
+                continue;
+            }
+            let Some(error) = self.blocked_error(inbox.is_closed) else {
+                return false;
+            };
+            if let Some(pending) = inbox.row.pop_front() {
+                early.push((pending.answer, Err(error)));
+            }
+        }
+    }
+
+    /// Why a request that finds no room is to be refused rather than to wait.
+    fn blocked_error(&self, is_closing: bool) -> Option<StoreError> {
+        let is_failing = self.is_compaction_failing.load(Ordering::Relaxed);
+        match self.pool.blocked()? {
+            Blocked::Full => Some(StoreError::Full),
+            Blocked::Refused(kind) => Some(unavailable(format!(
+                "the disk gives no journal file: {kind}"
+            ))),
+            Blocked::Capped if is_closing || is_failing => Some(unavailable(
+                "the journal is at its limit and compaction does not get on".into(),
+            )),
+            Blocked::Capped => None,
+        }
+    }
+
+    fn turn_to(&self, sequencer: &mut Sequencer, file: JournalFile) {
+        let anchor = Anchor {
+            file: file.number,
+            sequence: sequencer.sequence,
+            previous: sequencer.previous,
+        };
+        let next = Current {
+            file,
+            anchor,
+            position: FRAMES_FROM,
+        };
+        let left = sequencer.current.replace(next);
+        if left.is_some_and(|left| left.position == FRAMES_FROM) {
+            self.pool.abandon();
+        }
+    }
+
+    /// Takes requests as long as they fit the current file and one frame.
+    fn take_fitting(&self, sequencer: &Sequencer) -> Vec<Pending> {
+        let mut inbox = locked(&self.inbox);
+        let mut taken = Vec::new();
+        let mut bytes = 0;
+        while let Some(next) = inbox.row.front() {
+            let sum = bytes + next.footprint;
+            let is_first = taken.is_empty();
+            if taken.len() >= FRAME_REQUESTS_MAX
+                || (!is_first && sum > self.options.frame_bytes_max)
+                || !sequencer.fits(sum, next.request.frees())
+            {
+                break;
+            }
+            bytes = sum;
+            taken.extend(inbox.row.pop_front());
+        }
+        taken
+    }
+
+    /// In idle times: a frame that says that the last one is durable, so that its loss would be known as damage. `None`
+    /// where that is said, or where there is no room to say it.
+    #[must_use]
+    pub fn mark_frame(&self) -> Option<FrameWrite> {
+        let mut sequencer = locked(&self.sequencer);
+        let is_needed = !sequencer.is_marked
+            && sequencer.sequence > 1
+            && sequencer.in_flight.is_empty()
+            && self.poisoned.borrow().is_none();
+        if !is_needed {
+            return None;
+        }
+        if !sequencer.fits(0, true) {
+            let file = self.pool.take()?;
+            self.turn_to(&mut sequencer, file);
+        }
+        sequencer.is_marked = true;
+        sequencer.launch(Draft::default(), Answers::new(), self.options.durability)
+    }
+
+    /// Says how a frame's writing went. Frames are shown and answered in their order; after a failure, none any more.
+    pub fn on_written(&self, frame: &FrameWrite, result: io::Result<()>) {
+        let mut sequencer = locked(&self.sequencer);
+        if self.poisoned.borrow().is_some() {
+            return;
+        }
+        if let Err(error) = result {
+            self.poison(&mut sequencer, &error);
+            return;
+        }
+        self.frames.fetch_add(1, Ordering::Relaxed);
+        self.syncs.fetch_add(
+            u64::from(frame.durability == Durability::Sync),
+            Ordering::Relaxed,
+        );
+        let written = sequencer
+            .in_flight
+            .iter_mut()
+            .find(|flying| flying.sequence == frame.sequence);
+        if let Some(written) = written {
+            written.is_written = true;
+        }
+        let mut answers = Answers::new();
+        while let Some(durable) = sequencer.in_flight.pop_front_if(|first| first.is_written) {
+            sequencer.durable_upto = durable.sequence;
+            let shown = Shown {
+                sequence: durable.sequence,
+                file: &durable.file,
+                anchor: durable.anchor,
+                payload_at: durable.payload_at,
+                decisions: &durable.decisions,
+                batches: durable.batches,
+            };
+            let news = self.view_mut().show(shown);
+            tell(news);
+            answers.extend(durable.answers);
+        }
+        drop(sequencer);
+        send(answers);
+    }
+
+    fn poison(&self, sequencer: &mut Sequencer, error: &io::Error) {
+        let reason = format!("writing the journal failed: {error}");
+        tracing::error!(
+            reason,
+            "nothing more will be written; the program must start anew"
+        );
+        self.poisoned.send_replace(Some(reason.clone()));
+        for (answer, _) in sequencer.in_flight.drain(..).flat_map(|f| f.answers) {
+            let _ = answer.send(Err(StoreError::Unknown {
+                during: reason.clone(),
+            }));
+        }
+        for pending in std::mem::take(&mut locked(&self.inbox).row) {
+            let _ = pending.answer.send(Err(unavailable(reason.clone())));
+        }
+    }
+
+    /// Prepares a journal file if one is wanted. Whether one became ready.
+    ///
+    /// # Errors
+    /// Why none can be.
+    pub fn prepare(&self) -> Result<bool, Blocked> {
+        self.pool.prepare(&*self.options.disk)
+    }
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sequencer {
+    /// Whether a frame with `bytes` of requests fits the current file.
+    fn fits(&self, bytes: usize, frees: bool) -> bool {
+        let Some(current) = &self.current else {
+            return false;
+        };
+        let capacity = current.file.capacity;
+        let limit = if frees {
+            capacity
+        } else {
+            capacity - capacity / RESERVE_DIVISOR
+        };
+        current.position + aligned((frame::HEADER_BYTES + bytes) as u64) <= limit
+    }
+
+    /// Gives the draft its number and place.
+    fn launch(
+        &mut self,
+        draft: Draft,
+        answers: Answers,
+        durability: Durability,
+    ) -> Option<FrameWrite> {
+        let current = self.current.as_mut()?;
+        let place = Place {
+            generation: current.file.generation,
+            sequence: self.sequence,
+            previous: self.previous,
+            durable_upto: self.durable_upto,
+        };
+        let encoded = frame::encode(place, &draft.decisions, draft.payload);
+        let write = FrameWrite {
+            sequence: self.sequence,
+            file: current.file.file.clone(),
+            position: current.position,
+            pieces: encoded.pieces,
+            durability,
+        };
+        assert!(
+            current.position + encoded.length <= current.file.capacity,
+            "a request's footprint covers its bytes"
+        );
+        self.in_flight.push_back(InFlight {
+            sequence: self.sequence,
+            file: current.file.clone(),
+            anchor: current.anchor,
+            payload_at: current.position + encoded.head_bytes,
+            decisions: draft.decisions,
+            batches: draft.batches,
+            answers,
+            is_written: false,
+        });
+        current.position += encoded.length;
+        self.sequence += 1;
+        self.previous = encoded.checksum;
+        Some(write)
+    }
+}
+
+fn send(answers: Answers) {
+    for (answer, reply) in answers {
+        // Who no longer waits has dropped the future; the write stands.
+        let _ = answer.send(reply);
+    }
+}
+
+pub(super) fn unavailable(reason: String) -> StoreError {
+    StoreError::Unavailable {
+        reason,
+        source: None,
+    }
+}
+
+/// The outcome that an answer brings; a lost answer says nothing of the write.
+pub(super) fn settled(
+    answer: Result<Reply, oneshot::error::RecvError>,
+) -> Result<Outcome, StoreError> {
+    answer.unwrap_or_else(|_| {
+        Err(StoreError::Unknown {
+            during: "the store stopped before it answered".into(),
+        })
+    })
+}

@@ -1,0 +1,224 @@
+//! The threads around [`Core`]: as many writers as frames may be in flight, one that prepares journal files, one that
+//! compacts.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use store::StoreError;
+
+use crate::embedded::compact::When;
+use crate::embedded::core::{Core, settled};
+use crate::state::request::Request;
+
+/// A journal that nobody has written to for as long gets its mark.
+const IDLE: Duration = Duration::from_millis(50);
+/// A full disk is tried again this often.
+const RETRY: Duration = Duration::from_millis(250);
+/// The compactor looks for work this often.
+const COMPACT: Duration = Duration::from_millis(500);
+
+/// The running threads.
+#[derive(Debug)]
+pub(super) struct Threads {
+    core: Arc<Core>,
+    signals: Arc<Signals>,
+    writers: Vec<JoinHandle<()>>,
+    keepers: Vec<JoinHandle<()>>,
+}
+
+/// What threads wait for.
+#[derive(Debug, Default)]
+pub(super) struct Signals {
+    /// Requests or room to write them.
+    pub(super) work: Signal,
+    /// Files taken or given back.
+    files: Signal,
+    compact: Signal,
+    /// Whether the writers have gone and the others are to go.
+    is_over: AtomicBool,
+    is_closing: AtomicBool,
+}
+
+/// Wakes who waits, and whoever looks before waiting. Waits end with any news since the number was read.
+#[derive(Debug, Default)]
+pub(super) struct Signal {
+    number: Mutex<u64>,
+    condvar: Condvar,
+}
+
+impl Signal {
+    fn number(&self) -> u64 {
+        *self.number.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn wake_one(&self) {
+        *self.number.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.condvar.notify_one();
+    }
+
+    pub(super) fn wake_all(&self) {
+        *self.number.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.condvar.notify_all();
+    }
+
+    /// Waits for news since `seen`. Whether there was any.
+    fn wait(&self, seen: u64, at_most: Duration) -> bool {
+        let number = self.number.lock().unwrap_or_else(PoisonError::into_inner);
+        let (number, _) = self
+            .condvar
+            .wait_timeout_while(number, at_most, |number| *number == seen)
+            .unwrap_or_else(PoisonError::into_inner);
+        *number != seen
+    }
+}
+
+impl Threads {
+    pub(super) fn start(core: &Arc<Core>) -> Result<Threads, StoreError> {
+        let mut threads = Threads {
+            core: core.clone(),
+            signals: Arc::new(Signals::default()),
+            writers: Vec::new(),
+            keepers: Vec::new(),
+        };
+        for number in 0..core.options.in_flight {
+            let writer = threads.spawn(&format!("journal-{number}"), write)?;
+            threads.writers.push(writer);
+        }
+        for (name, body) in [("prepare", prepare as Body), ("compact", compact)] {
+            let keeper = threads.spawn(name, body)?;
+            threads.keepers.push(keeper);
+        }
+        Ok(threads)
+    }
+
+    fn spawn(&self, name: &str, body: Body) -> Result<JoinHandle<()>, StoreError> {
+        let (core, signals) = (self.core.clone(), self.signals.clone());
+        thread::Builder::new()
+            .name(name.into())
+            .spawn(move || body(&core, &signals))
+            .map_err(|error| StoreError::Unavailable {
+                reason: "no thread can be started".into(),
+                source: Some(Arc::new(error)),
+            })
+    }
+
+    pub(super) fn signals(&self) -> &Arc<Signals> {
+        &self.signals
+    }
+
+    /// Writes what waits, marks the journal, and ends the threads.
+    pub(super) fn stop(&mut self) {
+        self.core.close();
+        self.signals.is_closing.store(true, Ordering::SeqCst);
+        self.signals.work.wake_all();
+        for writer in self.writers.drain(..) {
+            // A writer that panicked has said so; the others are to end all the same.
+            let _ = writer.join();
+        }
+        if let Some(mark) = self.core.mark_frame() {
+            self.core.on_written(&mark, mark.run());
+        }
+        self.signals.is_over.store(true, Ordering::SeqCst);
+        self.signals.files.wake_all();
+        self.signals.compact.wake_all();
+        for keeper in self.keepers.drain(..) {
+            let _ = keeper.join();
+        }
+    }
+}
+
+type Body = fn(&Core, &Signals);
+
+fn write(core: &Core, signals: &Signals) {
+    loop {
+        let seen = signals.work.number();
+        if let Some(frame) = core.next_frame() {
+            // Another may take what did not fit; it may have slept through this one's call.
+            if core.has_waiting() {
+                signals.work.wake_one();
+            }
+            core.on_written(&frame, frame.run());
+            signals.files.wake_one();
+            continue;
+        }
+        if signals.is_closing.load(Ordering::SeqCst) && !core.has_waiting() {
+            return;
+        }
+        if !signals.work.wait(seen, IDLE)
+            && let Some(mark) = core.mark_frame()
+        {
+            core.on_written(&mark, mark.run());
+        }
+    }
+}
+
+fn prepare(core: &Core, signals: &Signals) {
+    while !signals.is_over.load(Ordering::SeqCst) {
+        let seen = signals.files.number();
+        match core.prepare() {
+            Ok(true) => signals.work.wake_all(),
+            Ok(false) => {
+                signals.files.wait(seen, COMPACT);
+            }
+            Err(_) => {
+                // Those who wait for room are to be told that there is none.
+                signals.work.wake_all();
+                signals.compact.wake_all();
+                thread::park_timeout(RETRY);
+            }
+        }
+    }
+}
+
+fn compact(core: &Core, signals: &Signals) {
+    while !signals.is_over.load(Ordering::SeqCst) {
+        let seen = signals.compact.number();
+        match compact_once(core, signals) {
+            Ok(is_more) => {
+                core.is_compaction_failing.store(false, Ordering::Relaxed);
+                if is_more {
+                    continue;
+                }
+            }
+            Err(_) if signals.is_closing.load(Ordering::SeqCst) => return,
+            Err(error) => {
+                if !core.is_compaction_failing.swap(true, Ordering::Relaxed) {
+                    tracing::error!(%error, "compaction fails; it is tried again");
+                }
+                signals.work.wake_all();
+                thread::park_timeout(RETRY);
+            }
+        }
+        core.view_mut().drop_idle_watchers();
+        signals.compact.wait(seen, COMPACT);
+    }
+}
+
+/// Whether there was work.
+fn compact_once(core: &Core, signals: &Signals) -> Result<bool, StoreError> {
+    let unwanted = core.unwanted_segments();
+    if !unwanted.is_empty() {
+        let requests = unwanted.iter().map(|&id| Request::RemoveSegment(id));
+        ask(core, signals, requests.collect())?;
+        core.remove_segments(&unwanted)?;
+    }
+    let Some(plan) = core.plan_compaction(When::Due) else {
+        return Ok(false);
+    };
+    let requests = core.write_segments(&plan)?;
+    ask(core, signals, requests)?;
+    core.finish_compaction(&plan)?;
+    signals.files.wake_all();
+    Ok(true)
+}
+
+fn ask(core: &Core, signals: &Signals, requests: Vec<Request>) -> Result<(), StoreError> {
+    let answers = core.submit(requests);
+    signals.work.wake_all();
+    for answer in answers {
+        settled(answer.blocking_recv())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,112 @@
+//! A journal file's first sector, and its name.
+//!
+//! | at | size | field | note |
+//! |---|---|---|---|
+//! | 0 | 4 | magic | `HWjf` |
+//! | 4 | 4 | format | 1 |
+//! | 8 | 8 | number | as in the name |
+//! | 16 | 8 | generation | random for each use |
+//! | 24 | 4 | CRC-32C | of bytes 0–23 |
+//! | 28 | | zero | to byte 512 |
+//!
+//! Big-endian. Frames follow from byte 512: see [`crate::frame`].
+
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes};
+
+use crate::disk::File;
+use crate::frame::{ALIGNMENT, Malformed, fields::Fields};
+use crate::journal::FOLDER;
+
+/// Where the first frame starts.
+pub const FRAMES_FROM: u64 = ALIGNMENT;
+
+const MAGIC: [u8; 4] = *b"HWjf";
+const FORMAT: u32 = 1;
+const CHECKED: usize = 24;
+
+/// A file that frames are written to or read from. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct JournalFile {
+    /// Its number: files with greater numbers have later frames.
+    pub number: u64,
+    /// What its frames carry.
+    pub generation: u64,
+    /// Its length.
+    pub capacity: u64,
+    /// Its bytes.
+    pub file: Arc<dyn File>,
+}
+
+impl JournalFile {
+    /// Its name in the data directory.
+    #[must_use]
+    pub fn name(&self) -> String {
+        name(self.number)
+    }
+
+    /// Writes its first sector.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn write_header(&self) -> io::Result<()> {
+        let mut sector = Vec::with_capacity(FRAMES_FROM as usize);
+        sector.put_slice(&MAGIC);
+        sector.put_u32(FORMAT);
+        sector.put_u64(self.number);
+        sector.put_u64(self.generation);
+        sector.put_u32(crc32c::crc32c(&sector));
+        sector.resize(FRAMES_FROM as usize, 0);
+        self.file.write_at(&[IoSlice::new(&sector)], 0)
+    }
+}
+
+/// The generation by a first sector, for the file of this number.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn read_header(sector: &[u8], number: u64) -> Result<u64, Malformed> {
+    let (checked, rest) = sector
+        .split_at_checked(CHECKED)
+        .ok_or(Malformed("a journal file is shorter than its first sector"))?;
+    let mut fields = Fields::of(Bytes::copy_from_slice(checked));
+    let crc = rest.first_chunk::<4>().map(|crc| u32::from_be_bytes(*crc));
+    if crc != Some(crc32c::crc32c(checked)) || fields.u32()? != u32::from_be_bytes(MAGIC) {
+        return Err(Malformed(
+            "a journal file's first sector does not match its checksum",
+        ));
+    }
+    if fields.u32()? != FORMAT {
+        return Err(Malformed("a journal file has an unknown format"));
+    }
+    if fields.u64()? != number {
+        return Err(Malformed("a journal file has another file's number"));
+    }
+    fields.u64()
+}
+
+/// The name of the file of this number.
+#[must_use]
+pub fn name(number: u64) -> String {
+    format!("{FOLDER}/{number:012}.log")
+}
+
+/// The name of a free file.
+#[must_use]
+pub fn free_name(number: u64) -> String {
+    format!("{FOLDER}/free-{number:012}")
+}
+
+/// The number by the name of a file in the journal's folder; `None` for other files.
+#[must_use]
+pub fn number_of(file_name: &str) -> Option<u64> {
+    file_name.strip_suffix(".log")?.parse().ok()
+}
+
+/// The number by the name of a free file in the journal's folder.
+#[must_use]
+pub fn free_number_of(file_name: &str) -> Option<u64> {
+    file_name.strip_prefix("free-")?.parse().ok()
+}

@@ -1,0 +1,226 @@
+//! Files that are prepared ahead of the writers, and free ones to prepare them from.
+//!
+//! Space is reserved here and nowhere else: a file is handed out at its whole length, already written once, so that a disk
+//! that fills up is met here, before anything is decided, and not in the middle of a frame.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use model::Rng;
+
+use crate::disk::Disk;
+use crate::journal::FOLDER;
+use crate::journal::file::{self, FRAMES_FROM, JournalFile};
+
+/// Files kept ready. One is being filled while the next is prepared; the second takes up a slow disk.
+const READY: usize = 2;
+
+/// The prepared and the free files.
+#[derive(Debug)]
+pub struct Pool {
+    inner: Mutex<Inner>,
+    file_bytes: u64,
+    files_max: usize,
+    free_max: usize,
+    rng: Rng,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    next_number: u64,
+    ready: VecDeque<JournalFile>,
+    /// Numbers in the names of free files.
+    free: VecDeque<u64>,
+    /// Files handed out and not given back.
+    in_use: usize,
+    blocked: Option<Blocked>,
+}
+
+/// Why no file is ready.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Blocked {
+    /// The disk has no room.
+    Full,
+    /// The journal has as many files as it may.
+    Capped,
+    /// The disk refuses otherwise.
+    Refused(io::ErrorKind),
+}
+
+impl Pool {
+    /// Files of `file_bytes`, at most `files_max` in use, at most `free_max` kept when they are given back.
+    #[must_use]
+    pub fn new(file_bytes: u64, files_max: usize, free_max: usize, rng: Rng) -> Pool {
+        Pool {
+            inner: Mutex::default(),
+            file_bytes,
+            files_max,
+            free_max,
+            rng,
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells what recovery found: files in use, numbers of free files, and the number that the next file gets.
+    pub fn start_from(&self, in_use: usize, free: Vec<u64>, next_number: u64) {
+        let mut inner = self.inner();
+        inner.in_use = in_use;
+        inner.free = free.into();
+        inner.next_number = next_number;
+    }
+
+    /// Prepares the first file before anything is written: whole where a free one is there, otherwise of `bytes` only, so
+    /// that a start is quick.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn prepare_first(&self, disk: &dyn Disk, bytes: u64) -> io::Result<()> {
+        self.prepare_one(disk, bytes)
+    }
+
+    /// Prepares a file if one is wanted. Whether one became ready, or why not.
+    ///
+    /// # Errors
+    /// Why none can be: also kept for [`Pool::blocked`] until one can.
+    pub fn prepare(&self, disk: &dyn Disk) -> Result<bool, Blocked> {
+        {
+            let mut inner = self.inner();
+            if inner.ready.len() >= READY {
+                inner.blocked = None;
+                return Ok(false);
+            }
+            if inner.in_use + inner.ready.len() >= self.files_max {
+                inner.blocked = Some(Blocked::Capped);
+                return Err(Blocked::Capped);
+            }
+        }
+        match self.prepare_one(disk, self.file_bytes) {
+            Ok(()) => Ok(true),
+            Err(error) => {
+                let blocked = match error.kind() {
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Blocked::Full,
+                    kind => Blocked::Refused(kind),
+                };
+                self.inner().blocked = Some(blocked);
+                Err(blocked)
+            }
+        }
+    }
+
+    fn prepare_one(&self, disk: &dyn Disk, bytes: u64) -> io::Result<()> {
+        let (number, free) = {
+            let mut inner = self.inner();
+            inner.next_number += 1;
+            (inner.next_number, inner.free.pop_front())
+        };
+        let prepared = self.make_ready(disk, number, free, bytes);
+        let mut inner = self.inner();
+        match prepared {
+            Ok(file) => {
+                inner.ready.push_back(file);
+                inner.blocked = None;
+                Ok(())
+            }
+            Err(error) => {
+                drop(inner);
+                // A file half prepared would keep the space that is missing. If this fails too, it is found free at the
+                // next start.
+                let _ = disk.remove(&file::free_name(free.unwrap_or(number)));
+                let _ = disk.remove(&file::free_name(number));
+                Err(error)
+            }
+        }
+    }
+
+    fn make_ready(
+        &self,
+        disk: &dyn Disk,
+        number: u64,
+        free: Option<u64>,
+        bytes: u64,
+    ) -> io::Result<JournalFile> {
+        let name = file::free_name(free.unwrap_or(number));
+        let file = match free {
+            Some(_) => disk.open(&name)?,
+            None => disk.create(&name)?,
+        };
+        let length = file.length()?;
+        if length < bytes {
+            file.preallocate(bytes)?;
+        }
+        let ready = JournalFile {
+            number,
+            generation: self.rng.next_u64(),
+            capacity: length.max(bytes),
+            file,
+        };
+        ready.write_header()?;
+        ready.file.sync_data()?;
+        disk.rename(&name, &ready.name())?;
+        disk.sync_folder(FOLDER)?;
+        Ok(ready)
+    }
+
+    /// The next prepared file.
+    #[must_use]
+    pub fn take(&self) -> Option<JournalFile> {
+        let mut inner = self.inner();
+        let file = inner.ready.pop_front();
+        inner.in_use += usize::from(file.is_some());
+        file
+    }
+
+    /// Counts out a file that was taken and left without a frame: it is found free at the next start.
+    pub fn abandon(&self) {
+        let mut inner = self.inner();
+        inner.in_use = inner.in_use.saturating_sub(1);
+    }
+
+    /// Why no file is ready; `None` where one is or is being prepared.
+    #[must_use]
+    pub fn blocked(&self) -> Option<Blocked> {
+        self.inner().blocked
+    }
+
+    /// Takes back files that nothing reads or writes any more.
+    ///
+    /// # Errors
+    /// What the disk says. The files not given back by then are met again at the next start.
+    pub fn give_back(&self, disk: &dyn Disk, files: &[JournalFile]) -> io::Result<()> {
+        for file in files {
+            disk.rename(&file.name(), &file::free_name(file.number))?;
+        }
+        // Before any of them is written anew: a name that came back after a crash would show another file's first sector.
+        disk.sync_folder(FOLDER)?;
+        for file in files {
+            let mut inner = self.inner();
+            inner.in_use = inner.in_use.saturating_sub(1);
+            let keeps = inner.free.len() < self.free_max && file.capacity >= self.file_bytes;
+            if keeps {
+                inner.free.push_back(file.number);
+            }
+            drop(inner);
+            if !keeps {
+                disk.remove(&file::free_name(file.number))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The greatest frame that a file has room for.
+    #[must_use]
+    pub fn frame_bytes_max(&self) -> u64 {
+        self.file_bytes.saturating_sub(FRAMES_FROM)
+    }
+
+    /// Bytes of all journal files: in use, ready and free.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let inner = self.inner();
+        (inner.in_use + inner.ready.len() + inner.free.len()) as u64 * self.file_bytes
+    }
+}

@@ -1,0 +1,144 @@
+//! What the sequencer can be asked, and what it answers.
+
+use std::time::Duration;
+
+use model::{LogId, Timestamp};
+use store::{Append, Appended, Committed, Key, Lease, LogChange, StoreError, Txn, Write};
+
+use crate::frame::decision::{APPEND_BYTES_MAX, OTHER_BYTES_MAX};
+use crate::segments::{SegmentId, SegmentRange};
+
+/// Most bytes that a range takes in a frame, a generous guess.
+const RANGE_BYTES: usize = 128;
+
+/// What the sequencer can be asked.
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// Batches, each for itself.
+    Append(Vec<Append>),
+    /// All or nothing.
+    Commit(Txn),
+    /// A lease taken or renewed.
+    Acquire {
+        /// Its name.
+        name: Key,
+        /// For whom.
+        owner: String,
+        /// For how long.
+        duration: Duration,
+        /// When it was asked.
+        now: Timestamp,
+    },
+    /// A lease given up.
+    Release {
+        /// Which.
+        lease: Lease,
+        /// When it was asked.
+        now: Timestamp,
+    },
+    /// A segment that the compactor has made durable.
+    AddSegment(NewSegment),
+    /// A segment without wanted ranges.
+    RemoveSegment(SegmentId),
+}
+
+/// A segment, and of which logs it was made: a log may have been deleted and made anew since.
+#[derive(Clone, Debug)]
+pub struct NewSegment {
+    /// Which.
+    pub id: SegmentId,
+    /// Its length.
+    pub bytes: u64,
+    /// Its ranges, each with its log's [`born`](super::LogState::born).
+    pub ranges: Vec<(u64, SegmentRange)>,
+}
+
+/// What the sequencer answers when the request is durable.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Outcome {
+    /// To [`Request::Append`], one for each.
+    Appended(Vec<Placed>),
+    /// To [`Request::Commit`].
+    Committed(Committed),
+    /// To [`Request::Acquire`].
+    Leased(Lease),
+    /// To the others.
+    Done,
+}
+
+/// An append's answer, comparable.
+#[derive(Clone, Debug)]
+pub struct Placed(pub Result<Appended, StoreError>);
+
+impl PartialEq for Placed {
+    fn eq(&self, other: &Placed) -> bool {
+        match (&self.0, &other.0) {
+            (Ok(a), Ok(b)) => a == b,
+            (Err(a), Err(b)) => a.to_string() == b.to_string(),
+            _ => false,
+        }
+    }
+}
+
+/// An outcome, or why there is none.
+pub type Reply = Result<Outcome, StoreError>;
+
+impl Request {
+    /// Most bytes it can take in a frame.
+    #[must_use]
+    pub fn footprint(&self) -> usize {
+        match self {
+            Request::Append(appends) => appends_footprint(appends),
+            Request::Commit(txn) => {
+                let writes: usize = txn.writes.iter().map(write_footprint).sum();
+                writes + txn.logs.len() * OTHER_BYTES_MAX + appends_footprint(&txn.appends)
+            }
+            Request::Acquire { name, owner, .. } => {
+                OTHER_BYTES_MAX + name.as_bytes().len() + owner.len()
+            }
+            Request::Release { lease, .. } => OTHER_BYTES_MAX + lease.name.as_bytes().len(),
+            Request::AddSegment(segment) => OTHER_BYTES_MAX + segment.ranges.len() * RANGE_BYTES,
+            Request::RemoveSegment(_) => OTHER_BYTES_MAX,
+        }
+    }
+
+    /// Whether it can only make room: such requests may use a full disk's last reserve.
+    #[must_use]
+    pub fn frees(&self) -> bool {
+        match self {
+            Request::Commit(txn) => {
+                let keeps = |write: &Write| matches!(write, Write::Put { .. });
+                let makes = |change: &LogChange| matches!(change, LogChange::Create(_));
+                txn.appends.is_empty()
+                    && !txn.writes.iter().any(keeps)
+                    && !txn.logs.iter().any(makes)
+            }
+            Request::AddSegment(_) | Request::RemoveSegment(_) | Request::Release { .. } => true,
+            Request::Append(_) | Request::Acquire { .. } => false,
+        }
+    }
+}
+
+fn write_footprint(write: &Write) -> usize {
+    match write {
+        Write::Put { key, value } => OTHER_BYTES_MAX + key.as_bytes().len() + value.len(),
+        Write::Delete { key } => OTHER_BYTES_MAX + key.as_bytes().len(),
+    }
+}
+
+fn appends_footprint(appends: &[Append]) -> usize {
+    appends
+        .iter()
+        .map(|append| APPEND_BYTES_MAX + append.batch.bytes().len())
+        .sum()
+}
+
+/// The logs a transaction touches, for its trial.
+pub(super) fn log_of(change: LogChange) -> LogId {
+    match change {
+        LogChange::Create(log)
+        | LogChange::Seal(log)
+        | LogChange::Trim(log, _)
+        | LogChange::Delete(log) => log,
+    }
+}

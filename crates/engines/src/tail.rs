@@ -1,0 +1,209 @@
+//! Where the batches lie that are in the journal and not yet in segments, and the newest of them themselves, under one
+//! budget for all logs. The oldest cached batch goes first, whatever its log: who reads far behind reads from the disk and
+//! puts nothing in here, so that it cannot push out what others are about to read.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use model::{Batch, LogId, Offset, Timestamp};
+
+use crate::frame::{Decision, Extent};
+use crate::journal::file::JournalFile;
+use crate::journal::recovery::Anchor;
+
+/// Batches in the journal, by log.
+#[derive(Debug)]
+pub struct Tail {
+    logs: HashMap<LogId, VecDeque<Entry>>,
+    files: BTreeMap<u64, (JournalFile, Anchor)>,
+    entries: usize,
+    /// Cached batches by age, with the bytes that each counts for.
+    cached: VecDeque<(LogId, Offset, u32)>,
+    cached_bytes: usize,
+    cache_bytes_max: usize,
+}
+
+/// A batch in the journal.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Its first record's offset.
+    pub base_offset: Offset,
+    /// The greatest timestamp of its records.
+    pub max_timestamp: Timestamp,
+    /// Its file's number.
+    pub file: u64,
+    /// Where it starts in the file.
+    pub position: u64,
+    /// Offsets it takes.
+    pub offsets: u32,
+    /// Its bytes.
+    pub length: u32,
+    /// Itself, while the cache has it.
+    pub cached: Option<Batch>,
+}
+
+impl Entry {
+    /// The offset after its last.
+    #[must_use]
+    pub fn end(&self) -> Offset {
+        self.base_offset.plus(u64::from(self.offsets))
+    }
+}
+
+impl Tail {
+    /// Nothing yet; up to `cache_bytes_max` of batches will be cached.
+    #[must_use]
+    pub fn new(cache_bytes_max: usize) -> Tail {
+        Tail {
+            logs: HashMap::new(),
+            files: BTreeMap::new(),
+            entries: 0,
+            cached: VecDeque::new(),
+            cached_bytes: 0,
+            cache_bytes_max,
+        }
+    }
+
+    /// Takes note of a journal file from its first frame on.
+    pub fn add_file(&mut self, file: &JournalFile, anchor: Anchor) {
+        if !self.files.contains_key(&file.number) {
+            self.files.insert(file.number, (file.clone(), anchor));
+        }
+    }
+
+    /// Takes out the files up to `last`. Whoever is reading one finds it gone and looks again.
+    pub fn take_files(&mut self, last: u64) -> Vec<JournalFile> {
+        let kept = self.files.split_off(&(last + 1));
+        let taken = std::mem::replace(&mut self.files, kept);
+        taken.into_values().map(|(file, _)| file).collect()
+    }
+
+    /// A file that still holds what it held.
+    #[must_use]
+    pub fn file(&self, number: u64) -> Option<&JournalFile> {
+        self.files.get(&number).map(|(file, _)| file)
+    }
+
+    /// The files with frames, oldest first. All but the last are full.
+    pub fn files(&self) -> impl DoubleEndedIterator<Item = (&JournalFile, Anchor)> {
+        self.files.values().map(|(file, anchor)| (file, *anchor))
+    }
+
+    /// Takes note of a decision in a frame whose payload starts at `payload_at` of file `file`. `batch` is an append's, if
+    /// it is to be cached.
+    pub fn apply(&mut self, decision: &Decision, file: u64, payload_at: u64, batch: Option<Batch>) {
+        match decision {
+            Decision::Append(extent) => self.add(extent, file, payload_at, batch),
+            Decision::TrimLog { log, start } => self.drop_before(*log, *start),
+            Decision::DeleteLog { log } => {
+                for entry in self.logs.remove(log).into_iter().flatten() {
+                    self.forget(&entry);
+                }
+            }
+            Decision::AddSegment { ranges, .. } => {
+                for range in ranges {
+                    self.drop_before(range.log, range.end);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn add(&mut self, extent: &Extent, file: u64, payload_at: u64, batch: Option<Batch>) {
+        if batch.is_some() {
+            self.cached
+                .push_back((extent.log, extent.base_offset, extent.length));
+            self.cached_bytes += extent.length as usize;
+        }
+        let entry = Entry {
+            base_offset: extent.base_offset,
+            max_timestamp: extent.max_timestamp,
+            file,
+            position: payload_at + u64::from(extent.position),
+            offsets: extent.offsets,
+            length: extent.length,
+            cached: batch,
+        };
+        self.entries += 1;
+        self.logs.entry(extent.log).or_default().push_back(entry);
+        self.hold_budget();
+    }
+
+    fn drop_before(&mut self, log: LogId, start: Offset) {
+        let Some(mut entries) = self.logs.remove(&log) else {
+            return;
+        };
+        while let Some(entry) = entries.front().filter(|entry| entry.end() <= start) {
+            self.forget(entry);
+            entries.pop_front();
+        }
+        if !entries.is_empty() {
+            if entries.capacity() > 16 && entries.len() < entries.capacity() / 4 {
+                entries.shrink_to(entries.len() * 2);
+            }
+            self.logs.insert(log, entries);
+        }
+    }
+
+    /// Counts an entry out. Its place in the row of cached batches stays until its turn comes.
+    fn forget(&mut self, entry: &Entry) {
+        self.entries -= 1;
+        if entry.cached.is_some() {
+            self.cached_bytes -= entry.length as usize;
+        }
+    }
+
+    fn hold_budget(&mut self) {
+        while self.cached_bytes > self.cache_bytes_max || self.cached.len() > self.entries * 2 + 64
+        {
+            let Some((log, base_offset, _)) = self.cached.pop_front() else {
+                return;
+            };
+            let Some(entries) = self.logs.get_mut(&log) else {
+                continue;
+            };
+            let index = entries.partition_point(|entry| entry.base_offset < base_offset);
+            let entry = entries.get_mut(index);
+            // A log deleted and made again may have another batch at this offset: it loses its place a little early.
+            if let Some(entry) = entry.filter(|entry| entry.base_offset == base_offset)
+                && entry.cached.take().is_some()
+            {
+                self.cached_bytes -= entry.length as usize;
+            }
+        }
+    }
+
+    /// The batches of `log`, oldest first; none where segments have all.
+    pub fn entries(&self, log: LogId) -> impl DoubleEndedIterator<Item = &Entry> {
+        self.logs.get(&log).into_iter().flatten()
+    }
+
+    /// The batches of `log` from the one that holds `from`.
+    pub fn entries_from(&self, log: LogId, from: Offset) -> impl Iterator<Item = &Entry> {
+        let entries = self.logs.get(&log);
+        let first = entries.map_or(0, |row| row.partition_point(|entry| entry.end() <= from));
+        entries.into_iter().flat_map(move |row| row.range(first..))
+    }
+
+    /// The logs with batches in the journal.
+    pub fn logs(&self) -> impl Iterator<Item = LogId> {
+        self.logs.keys().copied()
+    }
+
+    /// Batches in the journal.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries == 0
+    }
+
+    /// Bytes of cached batches.
+    #[must_use]
+    pub fn cached_bytes(&self) -> usize {
+        self.cached_bytes
+    }
+}

@@ -1,0 +1,312 @@
+//! The embedded engine keeps the contract, on a real and on the simulated disk, and keeps it over restarts.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use bytes::Bytes;
+use engines::sim::SimDisk;
+use engines::{Embedded, Options};
+use model::{BatchBuilder, Clock, LogId, Offset, Rng, StreamId, Timestamp};
+use store::conformance::{batch, check_all, check_history, compare};
+use store::{Append, Catalog, Key, Log, LogChange, StoreError, Txn, Write};
+
+/// A folder of its own, removed at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Folder {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "headwater-engines-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Files so small that everything happens often.
+fn small(options: Options) -> Options {
+    Options {
+        journal_file_bytes: 32 << 10,
+        journal_bytes_max: 2 << 20,
+        first_file_bytes: 16 << 10,
+        cache_bytes: 2 << 10,
+        compact_files: 3,
+        ..options
+    }
+}
+
+fn on_real(path: &Path) -> Options {
+    small(Options::at(path).unwrap())
+}
+
+fn log(partition: u32) -> LogId {
+    LogId::new(StreamId(1), partition)
+}
+
+fn create(logs: &[LogId]) -> Txn {
+    Txn {
+        logs: logs.iter().map(|&log| LogChange::Create(log)).collect(),
+        ..Txn::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_rules_hold_on_a_real_disk() {
+    let folders = std::sync::Mutex::new(Vec::new());
+    check_all(async |clock| {
+        let folder = Folder::new();
+        let options = Options {
+            clock,
+            ..on_real(&folder.0)
+        };
+        folders.lock().unwrap().push(folder);
+        Embedded::open(options).unwrap()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_rules_hold_on_the_simulated_disk() {
+    check_all(async |clock| {
+        let disk = Arc::new(SimDisk::new(Rng::seeded(1)));
+        Embedded::open(Options {
+            clock,
+            rng: Rng::seeded(2),
+            ..small(Options::on(disk))
+        })
+        .unwrap()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn histories_hold_over_restarts() {
+    for seed in 0..12 {
+        let folder = Folder::new();
+        let steps = 150 + 50 * seed as usize;
+        let store = Embedded::open(on_real(&folder.0)).unwrap();
+        let naive = check_history(&store, seed, steps).await;
+        drop(store);
+        for start in 0..3 {
+            let store = Embedded::open(on_real(&folder.0)).unwrap();
+            compare(&store, &naive, &format!("seed {seed}, start {start}")).await;
+            store.close().unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn histories_hold_on_the_simulated_disk() {
+    for seed in 0..12 {
+        let disk = Arc::new(SimDisk::new(Rng::seeded(seed)));
+        let options = small(Options::on(disk));
+        let store = Embedded::open(options.clone()).unwrap();
+        let naive = check_history(&store, seed, 400).await;
+        drop(store);
+        let store = Embedded::open(options).unwrap();
+        compare(&store, &naive, &format!("seed {seed}")).await;
+    }
+}
+
+/// A batch of one record of `bytes` bytes that says its number.
+fn numbered(number: u64, bytes: usize) -> model::Batch {
+    let mut builder = BatchBuilder::with_capacity(bytes + 32);
+    let mut value = vec![b'.'; bytes];
+    value[..8].copy_from_slice(&number.to_be_bytes());
+    builder.push(Timestamp(number as i64), None, Some(&value), &[]);
+    builder.finish()
+}
+
+async fn check_numbered(store: &Embedded, log: LogId, from: u64, end: u64) {
+    let mut next = from;
+    while next < end {
+        let batches = store.read(log, Offset(next), 10_000).await.unwrap();
+        for stored in &batches {
+            assert_eq!(stored.base_offset, Offset(next), "{log}");
+            let record = stored.records().next().unwrap();
+            assert_eq!(&record.value.unwrap()[..8], &next.to_be_bytes(), "{log}");
+            next += 1;
+        }
+        assert!(!batches.is_empty(), "{log} ends at {next}, not {end}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn batches_move_to_segments_and_stay_readable() {
+    let folder = Folder::new();
+    let store = Embedded::open(on_real(&folder.0)).unwrap();
+    let logs: Vec<LogId> = (0..5).map(log).collect();
+    store.commit(create(&logs)).await.unwrap();
+    let rounds = 400;
+    for number in 0..rounds {
+        let appends = logs
+            .iter()
+            .map(|&log| Append::to(log, numbered(number, 300)))
+            .collect();
+        for result in store.append(appends).await {
+            assert_eq!(result.unwrap().base_offset, Offset(number));
+        }
+        if number % 97 == 0 {
+            check_numbered(&store, logs[0], 0, number + 1).await;
+        }
+    }
+    let mut stats = store.stats();
+    while stats.segments == 0 {
+        tokio::task::yield_now().await;
+        stats = store.stats();
+    }
+    for &log in &logs {
+        check_numbered(&store, log, 0, rounds).await;
+        for number in [0, 1, 57, 200, rounds - 1] {
+            let found = store.offset_for_time(log, Timestamp(number as i64)).await;
+            assert_eq!(found.unwrap(), Offset(number));
+        }
+        let one = numbered(0, 300).bytes().len() as u64;
+        for kept in [0, 1, 100, rounds] {
+            let found = store.offset_for_size(log, one * kept + 5).await;
+            assert_eq!(found.unwrap(), Offset(rounds - kept));
+        }
+    }
+    drop(store);
+    let store = Embedded::open(on_real(&folder.0)).unwrap();
+    for &log in &logs {
+        check_numbered(&store, log, 0, rounds).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn segments_go_when_nothing_is_wanted_of_them() {
+    let folder = Folder::new();
+    let store = Embedded::open(on_real(&folder.0)).unwrap();
+    store.commit(create(&[log(0)])).await.unwrap();
+    for number in 0..600 {
+        for result in store
+            .append(vec![Append::to(log(0), numbered(number, 400))])
+            .await
+        {
+            result.unwrap();
+        }
+    }
+    while store.stats().segments == 0 {
+        tokio::task::yield_now().await;
+    }
+    let trim = Txn {
+        logs: vec![LogChange::Trim(log(0), Offset(600))],
+        ..Txn::default()
+    };
+    store.commit(trim).await.unwrap();
+    while store.stats().segments > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(store.bounds(log(0)).await.unwrap().start, Offset(600));
+    drop(store);
+    let left = std::fs::read_dir(folder.0.join("segments")).unwrap();
+    assert_eq!(left.count(), 0, "files of segments are left");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dropped_future_does_not_undo_its_write() {
+    let folder = Folder::new();
+    let store = Embedded::open(on_real(&folder.0)).unwrap();
+    store.commit(create(&[log(0)])).await.unwrap();
+    drop(store.append(vec![Append::to(log(0), batch("a", 1, 0))]));
+    let results = store
+        .append(vec![Append::to(log(0), batch("b", 1, 0))])
+        .await;
+    assert_eq!(results[0].as_ref().unwrap().base_offset, Offset(1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_wait_when_the_queue_is_full() {
+    let folder = Folder::new();
+    let options = Options {
+        queue_bytes_max: 4096,
+        ..on_real(&folder.0)
+    };
+    let store = Arc::new(Embedded::open(options).unwrap());
+    store.commit(create(&[log(0)])).await.unwrap();
+    let tasks: Vec<_> = (0..64)
+        .map(|number| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                store
+                    .append(vec![Append::to(log(0), numbered(number, 1500))])
+                    .await
+            })
+        })
+        .collect();
+    for task in tasks {
+        assert!(task.await.unwrap()[0].is_ok());
+    }
+    assert_eq!(store.bounds(log(0)).await.unwrap().end, Offset(64));
+}
+
+#[tokio::test]
+async fn a_data_directory_is_for_one_process_and_one_format() {
+    let folder = Folder::new();
+    let store = Embedded::open(on_real(&folder.0)).unwrap();
+    let second = Embedded::open(on_real(&folder.0));
+    assert!(
+        matches!(&second, Err(StoreError::Unavailable { reason, .. }) if reason.contains("in use")),
+        "{second:?}"
+    );
+    store.close().unwrap();
+    let put = Txn {
+        writes: vec![Write::Put {
+            key: Key::of(&["k"]),
+            value: Bytes::from_static(b"v"),
+        }],
+        ..Txn::default()
+    };
+    assert!(matches!(
+        store.commit(put).await,
+        Err(StoreError::Unavailable { .. })
+    ));
+    std::fs::write(folder.0.join("HEADWATER"), "format = 2\n").unwrap();
+    let newer = Embedded::open(on_real(&folder.0));
+    assert!(
+        matches!(&newer, Err(StoreError::Invalid { what }) if what.contains("format 2")),
+        "{newer:?}"
+    );
+}
+
+#[tokio::test]
+async fn too_large_a_write_is_refused_and_the_next_is_not() {
+    let folder = Folder::new();
+    let store = Embedded::open(on_real(&folder.0)).unwrap();
+    store.commit(create(&[log(0)])).await.unwrap();
+    let results = store
+        .append(vec![
+            Append::to(log(0), numbered(0, 40 << 10)),
+            Append::to(log(0), numbered(0, 20 << 10)),
+        ])
+        .await;
+    assert!(
+        matches!(results[..], [Err(StoreError::Invalid { .. }), Ok(_)]),
+        "{results:?}"
+    );
+}
+
+#[test]
+fn a_manual_clock_is_the_stores() {
+    let clock = Clock::manual(Timestamp(7));
+    let disk = Arc::new(SimDisk::new(Rng::seeded(1)));
+    let core = engines::embedded::Core::open(Options {
+        clock,
+        ..small(Options::on(disk))
+    });
+    assert_eq!(core.unwrap().now(), Timestamp(7));
+}
