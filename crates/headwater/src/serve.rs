@@ -13,6 +13,7 @@ mod metrics;
 mod pages;
 mod signals;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +22,7 @@ use aws::Endpoint;
 use aws::router::{Auth, Router};
 use aws::server::Server;
 use aws::sigv4::{Keys, Verifier};
-use model::{Clock, Rng};
+use model::{AccountId, Clock, Rng};
 use services::kinesis::{self, Kinesis};
 use streams::{Keyring, Streams};
 use tokio::net::TcpListener;
@@ -116,6 +117,7 @@ async fn listen(
     let metrics = Arc::new(Metrics::new(engine));
     let router = Router::new(services(config, streams))
         .auth(auth(config))
+        .accounts(accounts(config))
         .observe(metrics.observer())
         .own_pages(pages::own_pages(metrics, engine.clone(), config));
     let tls = match (&config.tls_cert.value, &config.tls_key.value) {
@@ -133,8 +135,8 @@ fn services(config: &Config, streams: &Arc<Streams>) -> Vec<Endpoint> {
         config::Limits::Aws => kinesis::Limits::Aws,
         config::Limits::None => kinesis::Limits::None,
     };
-    let _kinesis = Arc::new(Kinesis::new(Arc::clone(streams), limits));
-    Vec::new()
+    let kinesis = Kinesis::new(Arc::clone(streams), limits);
+    vec![kinesis::operations().serve(Arc::new(kinesis))]
 }
 
 fn auth(config: &Config) -> Auth {
@@ -146,6 +148,13 @@ fn auth(config: &Config) -> Auth {
         config::Auth::Off => Auth::Off,
         config::Auth::On => Auth::On(Verifier::new(pairs.collect::<Keys>())),
     }
+}
+
+/// Whose streams each key reaches, where the configuration says.
+fn accounts(config: &Config) -> HashMap<String, AccountId> {
+    let keys = config.keys.value.iter();
+    keys.filter_map(|key| Some((key.access_key.clone(), key.account.clone()?)))
+        .collect()
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {

@@ -2,70 +2,137 @@
 
 use std::sync::Arc;
 
+use engines::{Embedded, Options};
 use model::Clock;
-use store::{Memory, Store};
+use store::{Memory, Store, StoreError};
 
 use crate::Failure;
 use crate::config::{Config, Durability, StoreKind};
 
 /// The store, and what the program must know of it beyond its contract. Cheap to clone.
-#[derive(Clone)]
-pub(super) struct Engine {
-    store: Arc<dyn Store>,
-}
-
-impl std::fmt::Debug for Engine {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Engine")
-    }
+#[derive(Clone, Debug)]
+pub(super) enum Engine {
+    /// On the disk of this machine.
+    Embedded(Arc<Embedded>),
+    /// In this process, or nowhere.
+    Volatile(Arc<Memory>),
 }
 
 impl Engine {
     /// Opens the store that the configuration asks for, and says loudly where it keeps less than people expect.
     pub(super) fn open(config: &Config) -> Result<Engine, Failure> {
         let clock = Clock::system();
-        let store: Arc<dyn Store> = match config.store.value {
-            StoreKind::Embedded | StoreKind::Memory => {
+        match config.store.value {
+            StoreKind::Embedded => open_embedded(config),
+            StoreKind::Memory => {
                 tracing::warn!("the store is in memory: everything is gone when this process ends");
-                Arc::new(Memory::new(clock))
+                Ok(Engine::Volatile(Arc::new(Memory::new(clock))))
             }
             StoreKind::Discard => {
                 tracing::warn!("the store discards: records are acknowledged and dropped");
-                Arc::new(Memory::discarding(clock))
+                Ok(Engine::Volatile(Arc::new(Memory::discarding(clock))))
             }
-        };
-        if config.durability.value == Durability::Os {
-            tracing::warn!("--durability os: a power cut loses acknowledged records");
         }
-        Ok(Engine { store })
     }
 
     pub(super) fn store(&self) -> Arc<dyn Store> {
-        Arc::clone(&self.store)
+        match self {
+            Engine::Embedded(engine) => Arc::clone(engine) as Arc<dyn Store>,
+            Engine::Volatile(memory) => Arc::clone(memory) as Arc<dyn Store>,
+        }
     }
 
     /// Whether what is stored is there at the next start.
     pub(super) fn outlives_the_process(&self) -> bool {
-        false
+        matches!(self, Engine::Embedded(_))
     }
 
     /// Whether the store has stopped acknowledging writes for good.
     pub(super) fn is_poisoned(&self) -> bool {
-        false
+        match self {
+            Engine::Embedded(engine) => engine.poison_watch().borrow().is_some(),
+            Engine::Volatile(_) => false,
+        }
     }
 
     /// Completes with the reason once the store stops acknowledging writes for good.
     pub(super) async fn poisoned(&self) -> String {
-        std::future::pending().await
+        match self {
+            Engine::Embedded(engine) => engine.poisoned().await,
+            Engine::Volatile(_) => std::future::pending().await,
+        }
     }
 
     /// What the store says of itself: name, meaning, value.
     pub(super) fn numbers(&self) -> Vec<(&'static str, &'static str, u64)> {
-        Vec::new()
+        let Engine::Embedded(engine) = self else {
+            return Vec::new();
+        };
+        let stats = engine.stats();
+        vec![
+            (
+                "store_journal_bytes",
+                "Bytes of journal files",
+                stats.journal_bytes,
+            ),
+            (
+                "store_journal_batches",
+                "Batches not yet in segments",
+                stats.journal_batches,
+            ),
+            ("store_segments", "Segments", stats.segments),
+            (
+                "store_segment_bytes",
+                "Bytes of segments",
+                stats.segment_bytes,
+            ),
+            (
+                "store_cache_bytes",
+                "Bytes of recent batches in memory",
+                stats.cache_bytes,
+            ),
+            ("store_logs", "Logs, one for each shard kept", stats.logs),
+            ("store_documents", "Documents", stats.documents),
+            (
+                "store_frames",
+                "Frames written since the start",
+                stats.frames,
+            ),
+            ("store_syncs", "Syncs since the start", stats.syncs),
+        ]
     }
 
     /// Flushes and closes the store.
     pub(super) async fn close(self) -> Result<(), Failure> {
-        Ok(())
+        let Engine::Embedded(engine) = self else {
+            return Ok(());
+        };
+        let closed = tokio::task::spawn_blocking(move || engine.close()).await;
+        let closed =
+            closed.map_err(|error| Failure::because("could not close the store", error))?;
+        closed.map_err(|error| Failure::because("could not close the store", error))
+    }
+}
+
+fn open_embedded(config: &Config) -> Result<Engine, Failure> {
+    let data = &config.data.value;
+    let mut options = Options::at(data).map_err(|error| {
+        Failure::because(format!("could not use --data {}", data.display()), error)
+    })?;
+    options.cache_bytes = usize::try_from(config.cache.value.0).unwrap_or(usize::MAX);
+    options.durability = match config.durability.value {
+        Durability::Sync => engines::Durability::Sync,
+        Durability::Os => {
+            tracing::warn!("--durability os: a power cut loses acknowledged records");
+            engines::Durability::Os
+        }
+    };
+    match Embedded::open(options) {
+        Ok(engine) => Ok(Engine::Embedded(Arc::new(engine))),
+        Err(error @ StoreError::Damaged { .. }) => Err(Failure::because(
+            "the data is damaged and nothing was changed: restore a backup, or ask for help before you delete anything",
+            error,
+        )),
+        Err(error) => Err(Failure::because("could not open the store", error)),
     }
 }

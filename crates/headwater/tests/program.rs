@@ -1,0 +1,10 @@
+//! The program as people and scripts meet it: started, asked, stopped.
+
+#[path = "program/config.rs"]
+mod config;
+#[path = "program/process.rs"]
+mod process;
+#[path = "program/serving.rs"]
+mod serving;
+#[path = "program/verbs.rs"]
+mod verbs;

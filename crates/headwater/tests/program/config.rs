@@ -1,0 +1,107 @@
+//! Where settings come from, and what is refused.
+
+use crate::process::{Directory, Finished, headwater, run};
+
+/// The line of `headwater config` for `setting`: its value and its origin.
+fn line(finished: Finished, setting: &str) -> (String, String) {
+    let out = finished.succeeded();
+    let found = out
+        .lines()
+        .find(|line| line.starts_with(&format!("{setting} ")));
+    let words: Vec<&str> = found.unwrap().split_whitespace().collect();
+    (words[1].to_owned(), words[2..].join(" "))
+}
+
+fn in_force(file: &str, variable: Option<&str>, flag: Option<&str>) -> (String, String) {
+    let directory = Directory::new();
+    let file = directory.file("headwater.toml", file);
+    let mut arguments = vec!["config", "--config", file.to_str().unwrap()];
+    if let Some(flag) = flag {
+        arguments.extend(["--durability", flag]);
+    }
+    let mut command = headwater(&arguments);
+    if let Some(variable) = variable {
+        command.env("HEADWATER_DURABILITY", variable);
+    }
+    let (value, origin) = line(Finished::of(command.output().unwrap()), "durability");
+    let origin = origin.replace(file.to_str().unwrap(), "file");
+    (value, origin)
+}
+
+#[test]
+fn a_flag_beats_a_variable_beats_the_file_beats_the_default() {
+    let check = |file, variable, flag, value: &str, origin: &str| {
+        let expected = (value.to_owned(), origin.to_owned());
+        assert_eq!(in_force(file, variable, flag), expected);
+    };
+    let os = "durability = \"os\"";
+    check(os, Some("os"), Some("sync"), "sync", "flag");
+    check(os, Some("sync"), None, "sync", "environment");
+    check(os, None, None, "os", "file");
+    check("", None, None, "sync", "default");
+}
+
+#[test]
+fn secrets_are_not_printed() {
+    let directory = Directory::new();
+    let text = "[[keys]]\naccess_key = \"AKIDEXAMPLE\"\nsecret = \"hush-hush\"";
+    let file = directory.file("headwater.toml", text);
+    let out = run(&["config", "--config", file.to_str().unwrap()]).succeeded();
+    assert!(
+        out.contains("AKIDEXAMPLE") && !out.contains("hush"),
+        "{out}"
+    );
+}
+
+/// The arguments are refused as wrong, naming what is.
+fn refused(arguments: &[&str], expected: &str) {
+    let finished = run(arguments);
+    assert_eq!(finished.code, Some(2), "{}{}", finished.out, finished.err);
+    assert!(finished.err.contains(expected), "{}", finished.err);
+}
+
+#[test]
+fn strangers_are_not_served_by_accident() {
+    refused(&["--listen", "0.0.0.0:0"], "--insecure");
+    refused(&["serve", "--listen", "[::]:0"], "--insecure");
+    refused(&["--listen", "0.0.0.0:0", "--auth", "on"], "[[keys]]");
+    run(&["config", "--listen", "0.0.0.0:0", "--insecure"]).succeeded();
+}
+
+#[test]
+fn wrong_values_name_their_origin_and_the_fix() {
+    refused(
+        &["--auth", "maybe"],
+        "--auth must be on or off, got \"maybe\"",
+    );
+    refused(
+        &["--listen", "4566"],
+        "--listen must be an address and a port",
+    );
+    refused(
+        &["--cache", "much"],
+        "--cache must be a size such as 256MiB",
+    );
+    refused(&["--tls-cert", "a.pem"], "--tls-cert and --tls-key");
+    refused(&["--no-such-flag"], "--no-such-flag");
+    refused(&["--config", "/no/such/file"], "");
+}
+
+#[test]
+fn a_file_with_mistakes_is_refused() {
+    let check = |text: &str, expected: &str| {
+        let directory = Directory::new();
+        let file = directory.file("headwater.toml", text);
+        refused(&["--config", file.to_str().unwrap()], expected);
+    };
+    check("listne = \"127.0.0.1:1\"", "there is no setting \"listne\"");
+    check("limits = [1]", "limits in");
+    check("limits = \"gcp\"", "must be aws or none, got \"gcp\"");
+    check("keys = 1", "[[keys]]");
+    check("[[keys]]\naccess_key = \"a\"", "secret must be text");
+    check(
+        "[[keys]]\naccess_key = \"a\"\nsecret = \"s\"\nsecert = \"\"",
+        "secert",
+    );
+    check("= nonsense", "not valid TOML");
+}

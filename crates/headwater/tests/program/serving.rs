@@ -1,0 +1,199 @@
+//! A server's life.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::process::{Directory, Server, run};
+
+#[test]
+fn it_says_where_it_is_and_what_to_try() {
+    let directory = Directory::new();
+    let server = Server::start(directory.path(), &[]);
+    let endpoint = server.endpoint().to_owned();
+    assert!(endpoint.starts_with("http://127.0.0.1:") && !endpoint.ends_with(":0"));
+    let out = server.stop().succeeded();
+    assert!(out.contains(&endpoint), "{out}");
+    assert!(
+        out.contains("headwater stream create orders --endpoint"),
+        "{out}"
+    );
+    assert!(out.lines().count() <= 6, "{out}");
+    assert!(!directory.path().join("endpoints.json").exists());
+}
+
+#[test]
+fn health_and_metrics_answer() {
+    let directory = Directory::new();
+    let server = Server::start(directory.path(), &[]);
+    let (status, health) = server.get("/_headwater/health");
+    let health: Value = serde_json::from_str(&health).unwrap();
+    assert_eq!((status, &health["status"]), (200, &"ok".into()));
+    assert_eq!(health["durability"], "sync");
+    assert_eq!(health["poisoned"], false);
+    assert_eq!(server.kinesis("ListStreams", "{}").0, 200);
+    assert_eq!(
+        server
+            .kinesis("DescribeStream", r#"{"StreamName":"none"}"#)
+            .0,
+        400
+    );
+    let (status, metrics) = server.get("/metrics");
+    assert_eq!(status, 200);
+    for series in [
+        "headwater_requests_total{service=\"kinesis\",operation=\"ListStreams\",code=\"OK\"} 1",
+        "operation=\"DescribeStream\",code=\"ResourceNotFoundException\"} 1",
+        "headwater_request_duration_seconds_count{service=\"kinesis\",operation=\"ListStreams\"} 1",
+        "headwater_process_resident_memory_bytes",
+    ] {
+        assert!(metrics.contains(series), "{series} is not in\n{metrics}");
+    }
+    assert_eq!(server.get("/_headwater/nothing").0, 404);
+    server.stop().succeeded();
+}
+
+#[test]
+fn a_client_without_sdk_lists_streams() {
+    let directory = Directory::new();
+    let server = Server::start(directory.path(), &["--store", "memory"]);
+    let (status, answer) = server.kinesis("ListStreams", "{}");
+    assert_eq!(status, 200);
+    assert_eq!(answer["StreamNames"], Value::Array(vec![]));
+    assert_eq!(answer["HasMoreStreams"], false);
+}
+
+#[test]
+fn both_signals_end_it_well() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let directory = Directory::new();
+        let server = Server::start(directory.path(), &[]);
+        server.signal(signal);
+        server.wait().succeeded();
+    }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let directory = Directory::new();
+    let server = Server::start(directory.path(), &[]);
+    let address = server.endpoints["address"].as_str().unwrap();
+    // A request whose body does not arrive keeps the drain waiting.
+    let mut socket = TcpStream::connect(address).unwrap();
+    write!(
+        socket,
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n"
+    )
+    .unwrap();
+    let mut begun = [0; 12];
+    socket.read_exact(&mut begun).unwrap();
+    assert_eq!(&begun, b"HTTP/1.1 100");
+    server.signal(Signal::TERM);
+    // Nothing listens any more: the first signal was heard.
+    while TcpStream::connect(address).is_ok() {
+        std::thread::yield_now();
+    }
+    server.signal(Signal::TERM);
+    let finished = server.wait();
+    assert_eq!(finished.code, Some(130), "{}{}", finished.out, finished.err);
+}
+
+#[test]
+fn a_second_server_on_the_same_data_is_refused() {
+    let directory = Directory::new();
+    let server = Server::start(directory.path(), &[]);
+    let data = directory.path().to_str().unwrap();
+    let second = run(&["--data", data, "--listen", "127.0.0.1:0"]);
+    assert_eq!(second.code, Some(1), "{}", second.out);
+    assert!(second.err.contains("another server"), "{}", second.err);
+    // The first is none the worse.
+    assert!(directory.path().join("endpoints.json").exists());
+    assert_eq!(server.get("/_headwater/health").0, 200);
+    server.stop().succeeded();
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let directories = [Directory::new(), Directory::new()];
+    let server = Server::start(directories[0].path(), &[]);
+    let address = server.endpoints["address"].as_str().unwrap();
+    let data = directories[1].path().to_str().unwrap();
+    let second = run(&["--data", data, "--listen", address]);
+    assert_eq!(second.code, Some(1));
+    assert!(second.err.contains(address), "{}", second.err);
+    assert!(second.err.contains("port 0"), "{}", second.err);
+}
+
+#[test]
+fn streams_and_records_are_there_after_a_restart() {
+    let directory = Directory::new();
+    let server = Server::start(directory.path(), &[]);
+    let created = server.kinesis("CreateStream", r#"{"StreamName":"kept","ShardCount":1}"#);
+    assert_eq!(created.0, 200);
+    loop {
+        let (_, answer) = server.kinesis("DescribeStreamSummary", r#"{"StreamName":"kept"}"#);
+        if answer["StreamDescriptionSummary"]["StreamStatus"] == "ACTIVE" {
+            break;
+        }
+    }
+    let record = r#"{"StreamName":"kept","PartitionKey":"k","Data":"aGVsbG8="}"#;
+    let (status, put) = server.kinesis("PutRecord", record);
+    assert_eq!(status, 200);
+    // Killed, not asked: what was acknowledged must be there.
+    server.signal(Signal::KILL);
+    server.wait();
+    let server = Server::start(directory.path(), &[]);
+    let asked = r#"{"StreamName":"kept","ShardId":"shardId-000000000000","ShardIteratorType":"TRIM_HORIZON"}"#;
+    let (_, iterator) = server.kinesis("GetShardIterator", asked);
+    let iterator = format!(r#"{{"ShardIterator":{}}}"#, iterator["ShardIterator"]);
+    let (_, read) = server.kinesis("GetRecords", &iterator);
+    assert_eq!(read["Records"][0]["Data"], "aGVsbG8=");
+    assert_eq!(read["Records"][0]["SequenceNumber"], put["SequenceNumber"]);
+    server.stop().succeeded();
+}
+
+#[test]
+fn unsafe_choices_are_said_loudly() {
+    let check = |flags: &[&str], expected: &str| {
+        let directory = Directory::new();
+        let finished = Server::start(directory.path(), flags).stop();
+        assert!(finished.out.contains(expected), "{}", finished.out);
+        assert!(finished.err.contains("\"WARN\""), "{}", finished.err);
+    };
+    check(
+        &["--durability", "os"],
+        "a power cut loses acknowledged records",
+    );
+    check(&["--store", "memory"], "IN MEMORY");
+    check(&["--store", "discard"], "DISCARDED");
+}
+
+#[test]
+fn with_auth_on_strangers_are_refused_and_health_is_not() {
+    let directory = Directory::new();
+    let text = "[[keys]]\naccess_key = \"AKIDEXAMPLE\"\nsecret = \"hush\"";
+    let file = directory.file("headwater.toml", text);
+    let flags = ["--auth", "on", "--config", file.to_str().unwrap()];
+    let server = Server::start(directory.path(), &flags);
+    let (status, answer) = server.kinesis("ListStreams", "{}");
+    assert_eq!(
+        (status, &answer["__type"]),
+        (400, &"MissingAuthenticationTokenException".into())
+    );
+    assert_eq!(server.get("/_headwater/health").0, 200);
+    let arguments = ["stream", "ls", "--endpoint", server.endpoint()];
+    let stranger = run(&arguments);
+    assert_eq!(stranger.code, Some(1));
+    assert!(
+        stranger.err.contains("AWS_ACCESS_KEY_ID"),
+        "{}",
+        stranger.err
+    );
+    let known = crate::process::headwater(&arguments)
+        .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+        .env("AWS_SECRET_ACCESS_KEY", "hush")
+        .output()
+        .unwrap();
+    assert!(known.status.success(), "{known:?}");
+}

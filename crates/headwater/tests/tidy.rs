@@ -1,0 +1,9 @@
+//! What no compiler checks: the layers, the lengths of files, that documents say what the code does. Generated documents are
+//! written anew with `BLESS=1 cargo test -p headwater --test tidy`.
+
+#[path = "tidy/documents.rs"]
+mod documents;
+#[path = "tidy/layers.rs"]
+mod layers;
+#[path = "tidy/tree.rs"]
+mod tree;
