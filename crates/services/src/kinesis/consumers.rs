@@ -185,7 +185,7 @@ pub(super) async fn list_stream_consumers(
 }
 
 /// A consumer as a request names it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct ConsumerName {
     pub name: String,
     /// When it was registered, in seconds, if the request says so: one of the same name registered later is another.

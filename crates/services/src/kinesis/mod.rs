@@ -16,22 +16,36 @@ mod api;
 mod calls;
 mod capacity;
 mod consumers;
+mod counters;
 mod encryption;
 mod error;
+mod fanout;
+mod get;
 mod hot;
+mod iterators;
 mod lifecycle;
 mod limits;
 mod monitoring;
 mod naming;
 mod numbers;
+mod pages;
+mod plane;
 mod policies;
+mod put;
 mod records;
 mod reshard;
 mod retention;
 mod rules;
+mod scaling;
 mod shards;
 mod tags;
+mod throughput;
 mod tokens;
+#[cfg(test)]
+mod world;
+
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;
@@ -41,10 +55,10 @@ use model::Clock;
 use store::Store;
 use streams::Streams;
 
-use calls::{at_most, at_most_per_stream};
+use self::calls::{at_most, at_most_per_stream};
 
-pub use error::KinesisError;
-pub use limits::Limits;
+pub use self::error::KinesisError;
+pub use self::limits::Limits;
 
 /// Every operation of Kinesis. The numbers are calls a second, which hold under [`Limits::Aws`].
 #[rustfmt::skip]
@@ -57,10 +71,22 @@ pub fn operations() -> Operations<Kinesis> {
         .on("DescribeStreamSummary", rules::DESCRIBE_STREAM_SUMMARY, at_most(20, lifecycle::describe_stream_summary))
         .on("ListStreams", rules::LIST_STREAMS, at_most(5, lifecycle::list_streams))
 
+        .raw("PutRecord", put::put_record)
+        .raw("PutRecords", put::put_records)
+        .on("GetShardIterator", rules::GET_SHARD_ITERATOR, iterators::get_shard_iterator)
+        .raw("GetRecords", get::get_records)
+        .event_stream("SubscribeToShard", rules::SUBSCRIBE_TO_SHARD, fanout::subscribe_to_shard)
+
         .on("ListShards", rules::LIST_SHARDS, at_most_per_stream(1_000, shards::list_shards))
         .on("SplitShard", rules::SPLIT_SHARD, at_most(5, reshard::split_shard))
         .on("MergeShards", rules::MERGE_SHARDS, at_most(5, reshard::merge_shards))
         .on("UpdateShardCount", rules::UPDATE_SHARD_COUNT, at_most(10, reshard::update_shard_count))
+
+        .raw("PutRecord", put::put_record)
+        .raw("PutRecords", put::put_records)
+        .raw("GetRecords", get::get_records)
+        .on("GetShardIterator", rules::GET_SHARD_ITERATOR, iterators::get_shard_iterator)
+        .event_stream("SubscribeToShard", rules::SUBSCRIBE_TO_SHARD, fanout::subscribe_to_shard)
 
         .on("RegisterStreamConsumer", rules::REGISTER_STREAM_CONSUMER, at_most(5, consumers::register_stream_consumer))
         .on("DeregisterStreamConsumer", rules::DEREGISTER_STREAM_CONSUMER, at_most_per_stream(5, consumers::deregister_stream_consumer))
@@ -129,6 +155,7 @@ pub struct Kinesis {
     pub clock: Clock,
     /// Whether quotas hold.
     pub limits: Limits,
+    plane: plane::Plane,
 }
 
 impl fmt::Debug for Kinesis {
@@ -146,6 +173,7 @@ impl Kinesis {
             clock: streams.clock().clone(),
             streams,
             limits,
+            plane: plane::Plane::default(),
         }
     }
 }
