@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::limits::Limits;
 
@@ -90,7 +90,7 @@ pub(crate) enum Untaken {
     TooLarge,
     /// Too much is held for other requests.
     NoRoom,
-    /// The client paused too long.
+    /// The client paused too long, or took too long over the whole.
     TooSlow,
     /// The connection broke, or the body's framing did.
     Broken,
@@ -144,9 +144,10 @@ pub(crate) async fn collect<B: HttpBody<Data = Bytes> + Unpin>(
     if at_least > limits.body_bytes_max {
         return Err(Untaken::TooLarge);
     }
+    let until = Instant::now() + limits.body_time_max;
     let mut first = Bytes::new();
     let mut whole = Vec::new();
-    while let Some(data) = next_data(&mut body, limits).await? {
+    while let Some(data) = next_data(&mut body, limits, until).await? {
         if first.len() + whole.len() + data.len() > limits.body_bytes_max {
             return Err(Untaken::TooLarge);
         }
@@ -171,6 +172,7 @@ pub(crate) async fn collect<B: HttpBody<Data = Bytes> + Unpin>(
 async fn next_data<B: HttpBody<Data = Bytes> + Unpin>(
     body: &mut B,
     limits: &Limits,
+    until: Instant,
 ) -> Result<Option<Bytes>, Untaken> {
     let mut pause: Option<Pin<Box<Sleep>>> = None;
     poll_fn(|cx| {
@@ -184,7 +186,10 @@ async fn next_data<B: HttpBody<Data = Bytes> + Unpin>(
                     }
                 }
                 Poll::Pending => {
-                    let pause = pause.get_or_insert_with(|| Box::pin(sleep(limits.body_pause_max)));
+                    let pause = pause.get_or_insert_with(|| {
+                        let pause_over = Instant::now() + limits.body_pause_max;
+                        Box::pin(sleep_until(pause_over.min(until)))
+                    });
                     return pause.as_mut().poll(cx).map(|()| Err(Untaken::TooSlow));
                 }
             }
@@ -256,6 +261,21 @@ mod tests {
             ..Limits::default()
         };
         let found = collect(body, &limits, &mut held).await;
+        assert_eq!(found, Err(Untaken::TooSlow));
+    }
+
+    #[tokio::test]
+    async fn a_client_that_drips_is_given_up() {
+        let drips = stream::unfold((), |()| async {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            Some((Ok::<_, Infallible>(Frame::data(Bytes::from("a"))), ()))
+        });
+        let mut held = Buffered::default().hold_none();
+        let limits = Limits {
+            body_time_max: Duration::from_millis(20),
+            ..Limits::default()
+        };
+        let found = collect(StreamBody::new(Box::pin(drips)), &limits, &mut held).await;
         assert_eq!(found, Err(Untaken::TooSlow));
     }
 }

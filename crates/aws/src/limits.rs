@@ -11,6 +11,8 @@ pub struct Limits {
     pub buffered_bytes_max: usize,
     /// Longest a client may pause within a body.
     pub body_pause_max: Duration,
+    /// Longest a client may take over a whole body: one that drips would hold its part of `buffered_bytes_max` for ever.
+    pub body_time_max: Duration,
     /// Longest a client may take over the TLS handshake, and again over a request's headers.
     pub header_time_max: Duration,
     /// Longest a connection may stay open without a request. SDKs keep idle connections for about a minute, and a
@@ -35,6 +37,8 @@ impl Default for Limits {
             body_bytes_max: 16 << 20,
             buffered_bytes_max: 1 << 30,
             body_pause_max: Duration::from_secs(20),
+            // The largest body at 1 Mbit/s.
+            body_time_max: Duration::from_secs(140),
             header_time_max: Duration::from_secs(20),
             idle_time_max: Duration::from_secs(120),
             reply_pause_max: Duration::from_secs(60),

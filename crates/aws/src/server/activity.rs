@@ -165,6 +165,7 @@ mod tests {
         body_bytes_max: 0,
         buffered_bytes_max: 0,
         body_pause_max: Duration::ZERO,
+        body_time_max: Duration::ZERO,
         header_time_max: Duration::from_secs(2),
         idle_time_max: Duration::from_secs(10),
         reply_pause_max: Duration::from_secs(5),
