@@ -218,3 +218,28 @@ fn a_long_value_is_cut_in_the_telling() {
     let error = Checker::new(RULES).check(&document).unwrap_err();
     assert!(error.message.chars().count() < SHOWN_MAX + 200);
 }
+
+#[test]
+fn a_long_list_is_not_printed_to_its_end() {
+    let rule = Rule::at("Records").element(ENTRY);
+    let mut text = String::new();
+    print(&Value::List(vec![Value::Null; 100_000]), &rule, &mut text);
+    assert!(
+        text.len() < 4 * SHOWN_MAX + 2 * ENTRY.len(),
+        "{}",
+        text.len()
+    );
+}
+
+#[test]
+fn a_text_too_long_to_match_fails_once() {
+    let name = "a".repeat(MATCHED_MAX + 1);
+    let document = map(vec![("StreamName", name.as_str().into())]);
+    let failures = |rules: &'static [Rule]| {
+        let refused = Checker::new(rules).check(&document).unwrap_err();
+        refused.message.matches("failed to satisfy").count()
+    };
+    const BOUNDED: &[Rule] = &[Rule::at("StreamName").length(1, 128).pattern("a+")];
+    const UNBOUNDED: &[Rule] = &[Rule::at("StreamName").pattern("a+")];
+    assert_eq!((failures(BOUNDED), failures(UNBOUNDED)), (1, 1));
+}
