@@ -65,9 +65,9 @@ impl Tail {
 
     /// Takes note of a journal file from its first frame on.
     pub fn add_file(&mut self, file: &JournalFile, anchor: Anchor) {
-        if !self.files.contains_key(&file.number) {
-            self.files.insert(file.number, (file.clone(), anchor));
-        }
+        self.files
+            .entry(file.number)
+            .or_insert_with(|| (file.clone(), anchor));
     }
 
     /// Takes out the files up to `last`. Whoever is reading one finds it gone and looks again.

@@ -1,9 +1,11 @@
 //! Moves batches from full journal files to segments, so that the files can be used again; and lets go of segments that
 //! nothing is wanted of. In steps, since what the sequencer must be asked in between is for the caller to bring about:
 //!
-//! 1. [`Core::plan_compaction`]: which files, and which batches in them. 2. [`Core::write_segments`]: the segments, durable,
-//! each as a request to [`Core::submit`]. 3. When all are answered, [`Core::finish_compaction`]: a checkpoint, then the files
-//! are free. [`Core::unwanted_segments`] names segments to remove: submit the requests, then [`Core::remove_segments`].
+//! 1. [`Core::plan_compaction`]: which files, and which batches in them.
+//! 2. [`Core::write_segments`]: the segments, durable, each as a request to [`Core::submit`].
+//! 3. When all are answered, [`Core::finish_compaction`]: a checkpoint, then the files are free.
+//!
+//! [`Core::unwanted_segments`] names segments to remove: submit the requests, then [`Core::remove_segments`].
 //!
 //! A crash between any two steps costs the work only: segments that are not known are removed at the next start, and files
 //! whose batches are in known segments hold nothing that is looked up.

@@ -1,11 +1,12 @@
 //! The embedded engine without threads: who calls it, and in which order, decides all that happens. [`super::Embedded`] puts
 //! threads around it; crash tests drive it by a seed.
 //!
-//! 1. [`Core::submit`] puts a request in the row and gives where its answer will come. 2. [`Core::next_frame`] decides what
-//! waits and gives the frame to be written, up to [`super::Options::in_flight`] of them; [`FrameWrite::write`] and
-//! [`FrameWrite::sync`] may be called in any order among frames. 3. [`Core::on_written`] says how it went, in any order:
-//! frames are shown and answered in theirs. 4. [`Core::mark_frame`] in idle times, [`Core::prepare`] whenever a file was taken,
-//! and the steps of [`super::compact`] keep it going.
+//! 1. [`Core::submit`] puts a request in the row and gives where its answer will come.
+//! 2. [`Core::next_frame`] decides what waits and gives the frame to be written, up to [`super::Options::in_flight`] of them;
+//!    [`FrameWrite::write`] and [`FrameWrite::sync`] may be called in any order among frames.
+//! 3. [`Core::on_written`] says how it went, in any order: frames are shown and answered in theirs.
+//! 4. [`Core::mark_frame`] in idle times, [`Core::prepare`] whenever a file was taken, and the steps of [`super::compact`]
+//!    keep it going.
 //!
 //! Locks are taken in this order: sequencer, inbox or pool, view.
 
@@ -50,6 +51,15 @@ pub struct Core {
     sequencer: Mutex<Sequencer>,
     view: RwLock<View>,
     poisoned: watch::Sender<Option<String>>,
+}
+
+/// What opening makes.
+pub(super) struct Parts {
+    pub(super) pool: Pool,
+    pub(super) segments: Segments,
+    pub(super) next_segment: u64,
+    pub(super) sequencer: Sequencer,
+    pub(super) view: View,
 }
 
 #[derive(Default)]
@@ -149,25 +159,18 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Core {
-    pub(super) fn new(
-        options: Options,
-        pool: Pool,
-        segments: Segments,
-        next_segment: u64,
-        sequencer: Sequencer,
-        view: View,
-    ) -> Core {
+    pub(super) fn new(options: Options, parts: Parts) -> Core {
         Core {
             options,
-            pool,
-            segments,
-            next_segment: AtomicU64::new(next_segment),
+            pool: parts.pool,
+            segments: parts.segments,
+            next_segment: AtomicU64::new(parts.next_segment),
             is_compaction_failing: AtomicBool::new(false),
             frames: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
             inbox: Mutex::default(),
-            sequencer: Mutex::new(sequencer),
-            view: RwLock::new(view),
+            sequencer: Mutex::new(parts.sequencer),
+            view: RwLock::new(parts.view),
             poisoned: watch::Sender::new(None),
         }
     }
@@ -236,7 +239,7 @@ impl Core {
     /// Whether frames are being written.
     #[must_use]
     pub fn has_in_flight(&self) -> bool {
-        !locked(&self.sequencer).in_flight.is_empty()
+        !self.sequencer().in_flight.is_empty()
     }
 
     /// Takes no more requests. Those that wait are still written.
@@ -254,7 +257,7 @@ impl Core {
     /// being written, or no file has room yet.
     #[must_use]
     pub fn next_frame(&self) -> Option<FrameWrite> {
-        let mut sequencer = locked(&self.sequencer);
+        let mut sequencer = self.sequencer();
         let mut early = Answers::new();
         let frame = self.gather(&mut sequencer, &mut early);
         drop(sequencer);
@@ -371,7 +374,7 @@ impl Core {
     /// where that is said, or where there is no room to say it.
     #[must_use]
     pub fn mark_frame(&self) -> Option<FrameWrite> {
-        let mut sequencer = locked(&self.sequencer);
+        let mut sequencer = self.sequencer();
         let is_needed = !sequencer.is_marked
             && sequencer.sequence > 1
             && sequencer.in_flight.is_empty()
@@ -389,12 +392,13 @@ impl Core {
 
     /// Says how a frame's writing went. Frames are shown and answered in their order; after a failure, none any more.
     pub fn on_written(&self, frame: &FrameWrite, result: io::Result<()>) {
-        let mut sequencer = locked(&self.sequencer);
+        let mut sequencer = self.sequencer();
         if self.poisoned.borrow().is_some() {
             return;
         }
         if let Err(error) = result {
-            self.poison(&mut sequencer, &error);
+            let reason = format!("writing the journal failed: {error}");
+            self.poison(&mut sequencer, &reason);
             return;
         }
         self.frames.fetch_add(1, Ordering::Relaxed);
@@ -428,20 +432,37 @@ impl Core {
         send(answers);
     }
 
-    fn poison(&self, sequencer: &mut Sequencer, error: &io::Error) {
-        let reason = format!("writing the journal failed: {error}");
+    /// The sequencer. What a panic left of it is not to be built on.
+    fn sequencer(&self) -> MutexGuard<'_, Sequencer> {
+        self.sequencer.lock().unwrap_or_else(|panicked| {
+            let mut sequencer = panicked.into_inner();
+            self.poison(&mut sequencer, "a thread of the store panicked");
+            sequencer
+        })
+    }
+
+    /// To be called when a thread that works for the store panics: nobody would get an answer any more.
+    pub fn on_panic(&self) {
+        let mut sequencer = self.sequencer();
+        self.poison(&mut sequencer, "a thread of the store panicked");
+    }
+
+    fn poison(&self, sequencer: &mut Sequencer, reason: &str) {
+        if self.poisoned.borrow().is_some() {
+            return;
+        }
         tracing::error!(
             reason,
             "nothing more will be written; the program must start anew"
         );
-        self.poisoned.send_replace(Some(reason.clone()));
+        self.poisoned.send_replace(Some(reason.into()));
         for (answer, _) in sequencer.in_flight.drain(..).flat_map(|f| f.answers) {
             let _ = answer.send(Err(StoreError::Unknown {
-                during: reason.clone(),
+                during: reason.into(),
             }));
         }
         for pending in std::mem::take(&mut locked(&self.inbox).row) {
-            let _ = pending.answer.send(Err(unavailable(reason.clone())));
+            let _ = pending.answer.send(Err(unavailable(reason.into())));
         }
     }
 

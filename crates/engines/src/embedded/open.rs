@@ -8,7 +8,7 @@ use store::StoreError;
 
 use crate::checkpoint::{self, Checkpoint, read_whole};
 use crate::disk::Disk;
-use crate::embedded::core::{Core, Sequencer};
+use crate::embedded::core::{Core, Parts, Sequencer};
 use crate::embedded::options::Options;
 use crate::embedded::view::View;
 use crate::frame::decision::damaged;
@@ -33,53 +33,55 @@ impl Core {
     /// [`StoreError::Damaged`] where acked bytes are gone; [`StoreError::Invalid`] for a data directory of a newer format;
     /// [`StoreError::Full`]; [`StoreError::Unavailable`] where the disk refuses.
     pub fn open(options: Options) -> Result<Core, StoreError> {
-        Core::open_unlocated(options.clone()).map_err(|error| options.located(error))
-    }
-
-    fn open_unlocated(options: Options) -> Result<Core, StoreError> {
-        check_options(&options)?;
-        let disk = options.disk.clone();
-        make_folders(&*disk).map_err(refused)?;
-        check_format(&*disk)?;
-        let checkpoint = Checkpoint::load(&*disk)?;
-        let covered = checkpoint.as_ref().map_or(0, |found| found.sequence);
-        let anchor = checkpoint.as_ref().map(|found| found.anchor);
-        let state = checkpoint.map_or_else(State::default, |found| found.state);
-        let mut view = View::new(state, Tail::new(options.cache_bytes), covered);
-        let recovered = recovery::recover(&*disk, anchor, covered, &mut |frame, place| {
-            view.replay(frame, place)
-        })?;
-        for (file, anchor) in &recovered.files {
-            view.tail.add_file(file, *anchor);
+        match read_back(&options) {
+            Ok(parts) => Ok(Core::new(options, parts)),
+            Err(error) => Err(options.located(error)),
         }
-        let segments = Segments::new(disk.clone(), options.segment_cache_bytes as u64);
-        let next_segment = check_segments(&*disk, &segments, &view.state)?;
-        let pool = start_pool(&options, &recovered)?;
-        tracing::info!(
-            frames = recovered.next_sequence - 1,
-            journal_files = recovered.files.len(),
-            batches = view.tail.len(),
-            logs = view.state.log_count(),
-            "the data directory was read back"
-        );
-        let sequencer = Sequencer {
-            decided: view.state.clone(),
-            sequence: recovered.next_sequence,
-            previous: recovered.previous,
-            current: None,
-            in_flight: VecDeque::new(),
-            durable_upto: recovered.next_sequence - 1,
-            is_marked: false,
-        };
-        Ok(Core::new(
-            options,
-            pool,
-            segments,
-            next_segment,
-            sequencer,
-            view,
-        ))
     }
+}
+
+fn read_back(options: &Options) -> Result<Parts, StoreError> {
+    check_options(options)?;
+    let disk = options.disk.clone();
+    make_folders(&*disk).map_err(refused)?;
+    check_format(&*disk)?;
+    let checkpoint = Checkpoint::load(&*disk)?;
+    let covered = checkpoint.as_ref().map_or(0, |found| found.sequence);
+    let anchor = checkpoint.as_ref().map(|found| found.anchor);
+    let state = checkpoint.map_or_else(State::default, |found| found.state);
+    let mut view = View::new(state, Tail::new(options.cache_bytes), covered);
+    let recovered = recovery::recover(&*disk, anchor, covered, &mut |frame, place| {
+        view.replay(frame, place)
+    })?;
+    for (file, anchor) in &recovered.files {
+        view.tail.add_file(file, *anchor);
+    }
+    let segments = Segments::new(disk.clone(), options.segment_cache_bytes as u64);
+    let next_segment = check_segments(&*disk, &segments, &view.state)?;
+    let pool = start_pool(options, &recovered)?;
+    tracing::info!(
+        frames = recovered.next_sequence - 1,
+        journal_files = recovered.files.len(),
+        batches = view.tail.len(),
+        logs = view.state.log_count(),
+        "the data directory was read back"
+    );
+    let sequencer = Sequencer {
+        decided: view.state.clone(),
+        sequence: recovered.next_sequence,
+        previous: recovered.previous,
+        current: None,
+        in_flight: VecDeque::new(),
+        durable_upto: recovered.next_sequence - 1,
+        is_marked: false,
+    };
+    Ok(Parts {
+        pool,
+        segments,
+        next_segment,
+        sequencer,
+        view,
+    })
 }
 
 fn refused(error: io::Error) -> StoreError {

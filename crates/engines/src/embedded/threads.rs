@@ -95,9 +95,13 @@ impl Threads {
 
     fn spawn(&self, name: &str, body: Body) -> Result<JoinHandle<()>, StoreError> {
         let (core, signals) = (self.core.clone(), self.signals.clone());
+        let run = move || {
+            let _guard = PanicGuard(&core);
+            body(&core, &signals);
+        };
         thread::Builder::new()
             .name(name.into())
-            .spawn(move || body(&core, &signals))
+            .spawn(run)
             .map_err(|error| StoreError::Unavailable {
                 reason: "no thread can be started".into(),
                 source: Some(Arc::new(error)),
@@ -125,6 +129,17 @@ impl Threads {
         self.signals.compact.wake_all();
         for keeper in self.keepers.drain(..) {
             let _ = keeper.join();
+        }
+    }
+}
+
+/// Stops the store when its thread panics, so that nobody waits for what will not be done.
+struct PanicGuard<'a>(&'a Core);
+
+impl Drop for PanicGuard<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.on_panic();
         }
     }
 }

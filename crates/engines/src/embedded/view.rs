@@ -140,5 +140,6 @@ pub(super) fn tell(news: News) {
 
 /// A batch out of bytes at rest.
 pub(super) fn parse(bytes: Bytes, file: &str, position: u64) -> Result<Batch, StoreError> {
-    Batch::parse(bytes).map_err(|what| crate::frame::decision::damaged(file, position, what))
+    Batch::parse(bytes)
+        .map_err(|what| crate::frame::decision::damaged(file, position, what.to_string()))
 }

@@ -309,10 +309,10 @@ pub fn decode_range(segment: SegmentId, source: &mut Fields) -> Result<SegmentRa
 
 /// A damaged frame or checkpoint, named by its file and position.
 #[must_use]
-pub fn damaged(file: &str, position: u64, what: impl ToString) -> StoreError {
+pub fn damaged(file: &str, position: u64, what: impl Into<String>) -> StoreError {
     StoreError::Damaged {
         file: file.into(),
         position,
-        what: what.to_string(),
+        what: what.into(),
     }
 }

@@ -9,6 +9,12 @@ use store::Key;
 #[error("{0}")]
 pub struct Malformed(pub &'static str);
 
+impl From<Malformed> for String {
+    fn from(malformed: Malformed) -> String {
+        malformed.0.into()
+    }
+}
+
 const CUT: Malformed = Malformed("a field is cut short");
 
 /// Bytes that a [`LogId`] takes.

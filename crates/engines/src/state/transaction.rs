@@ -134,13 +134,13 @@ impl State {
             .ok_or(StoreError::NoSuchLog { log })?;
         let count = append.batch.offsets();
         let base_offset = sketch.bounds.end;
-        if let Some(producer) = append.batch.producer() {
-            if let Verdict::Duplicate(base_offset) = self.judge_in(log, sketch, producer, count)? {
-                return Ok(Appended {
-                    base_offset,
-                    duplicate: true,
-                });
-            }
+        if let Some(producer) = append.batch.producer()
+            && let Verdict::Duplicate(base_offset) = self.judge_in(log, sketch, producer, count)?
+        {
+            return Ok(Appended {
+                base_offset,
+                duplicate: true,
+            });
         }
         accepts(append, sketch.bounds)?;
         if let Some(producer) = append.batch.producer() {
