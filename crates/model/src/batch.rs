@@ -200,16 +200,24 @@ impl Batch {
         close(bytes)
     }
 
-    /// Its records in order, offsets counted from `base`. Ends early at a malformed record: compare with
-    /// [`Batch::record_count`] where the batch came from outside. Gives none from a compressed or sealed batch.
+    /// Its records in order, offsets counted from `base`. Ends early at a malformed record, or one whose offset is not after
+    /// the one before or not the batch's own: compare with [`Batch::record_count`] where the batch came from outside. Gives
+    /// none from a compressed or sealed batch.
     pub fn records(&self, base: Offset) -> impl Iterator<Item = RecordRef<'_>> {
         let is_plain = self.codec() == 0 && !self.is_sealed();
         let mut rest = if is_plain { self.payload() } else { &[] };
         let base_timestamp = self.i64_at(27);
         let mut left = self.record_count();
+        let mut next = base;
+        let end = base.plus(u64::from(self.offsets()));
         std::iter::from_fn(move || {
             left = left.checked_sub(1)?;
             let (record, after) = RecordRef::read(rest, base, base_timestamp)?;
+            if !(next..end).contains(&record.offset) {
+                left = 0;
+                return None;
+            }
+            next = record.offset.plus(1);
             rest = after;
             Some(record)
         })

@@ -102,6 +102,24 @@ fn every_truncation_is_noticed() {
     }
 }
 
+/// Found by fuzzing: a record could say that it lies beyond its batch, among the next one's.
+#[test]
+fn records_with_anothers_offset_are_not_given() {
+    let bytes = sample().bytes().to_vec();
+    let second_delta = bytes.len() - 4;
+    assert_eq!(bytes[second_delta], 2, "the zigzag of 1");
+    for wrong_delta in [0, 1, 4] {
+        let mut bytes = bytes.clone();
+        bytes[second_delta] = wrong_delta;
+        let batch = close(bytes);
+        let offsets: Vec<_> = batch
+            .records(Offset(7))
+            .map(|record| record.offset)
+            .collect();
+        assert_eq!(offsets, [Offset(7)], "{wrong_delta}");
+    }
+}
+
 #[test]
 fn a_sealed_payload_comes_back_and_hides_its_records() {
     let open = sample();
