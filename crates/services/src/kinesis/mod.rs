@@ -82,12 +82,6 @@ pub fn operations() -> Operations<Kinesis> {
         .on("MergeShards", rules::MERGE_SHARDS, at_most(5, reshard::merge_shards))
         .on("UpdateShardCount", rules::UPDATE_SHARD_COUNT, at_most(10, reshard::update_shard_count))
 
-        .raw("PutRecord", put::put_record)
-        .raw("PutRecords", put::put_records)
-        .raw("GetRecords", get::get_records)
-        .on("GetShardIterator", rules::GET_SHARD_ITERATOR, iterators::get_shard_iterator)
-        .event_stream("SubscribeToShard", rules::SUBSCRIBE_TO_SHARD, fanout::subscribe_to_shard)
-
         .on("RegisterStreamConsumer", rules::REGISTER_STREAM_CONSUMER, at_most(5, consumers::register_stream_consumer))
         .on("DeregisterStreamConsumer", rules::DEREGISTER_STREAM_CONSUMER, at_most_per_stream(5, consumers::deregister_stream_consumer))
         .on("DescribeStreamConsumer", rules::DESCRIBE_STREAM_CONSUMER, at_most_per_stream(20, consumers::describe_stream_consumer))

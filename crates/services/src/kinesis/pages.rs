@@ -1,0 +1,232 @@
+//! A page of a shard: the records from an offset on, how far behind the tip they end, and whether the shard ends there.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use model::{Offset, RecordRef, Timestamp};
+use store::{StoreError, StoredBatch};
+use streams::{Shard, Stream};
+
+use super::Kinesis;
+use super::error::KinesisError;
+use super::hot::reply::ChildShard;
+use super::iterators::does_not_exist;
+use super::naming::shard_id;
+
+/// Times a page is begun anew because records expired while it was read.
+const ATTEMPTS: usize = 4;
+
+/// How large a page may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Size {
+    /// At least 1.
+    pub(super) records: usize,
+    /// Of keys and data. A single record may be larger.
+    pub(super) bytes: usize,
+}
+
+/// Some records of a shard, in order.
+#[derive(Debug)]
+pub(super) struct Page {
+    batches: Vec<StoredBatch>,
+    /// Base offsets of the batches that lie encrypted.
+    encrypted: Vec<Offset>,
+    from: Offset,
+    /// The offset to go on from.
+    pub(super) next: Offset,
+    /// How many records.
+    pub(super) count: usize,
+    /// Their keys and data.
+    pub(super) bytes: usize,
+    /// When the last of them was put.
+    pub(super) last_arrival: Option<Timestamp>,
+    /// Age of the next record; 0 where there is none.
+    pub(super) millis_behind: i64,
+    /// Whether the shard is closed and read to its end.
+    pub(super) is_at_end: bool,
+}
+
+impl Page {
+    /// The records, and whether each lies encrypted.
+    pub(super) fn records(&self) -> impl Iterator<Item = (RecordRef<'_>, bool)> {
+        let range = self.from..self.next;
+        self.batches.iter().flat_map(move |batch| {
+            let range = range.clone();
+            let encrypted = self.encrypted.contains(&batch.base_offset);
+            let records = batch
+                .records()
+                .filter(move |record| range.contains(&record.offset));
+            records.map(move |record| (record, encrypted))
+        })
+    }
+
+    /// The batches' bytes, for slices of them.
+    pub(super) fn batches(&self) -> &[StoredBatch] {
+        &self.batches
+    }
+}
+
+/// Bytes of a record that count: key and data.
+pub(super) fn size(record: &RecordRef<'_>) -> usize {
+    record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len)
+}
+
+/// A record's partition key. Keys that other protocols wrote may be no text.
+pub(super) fn key_text<'a>(record: &RecordRef<'a>) -> Option<Cow<'a, str>> {
+    record.key.map(String::from_utf8_lossy)
+}
+
+impl Kinesis {
+    /// The page of a shard from offset `from` on, or from its oldest record where that is later.
+    ///
+    /// # Errors
+    /// [`KinesisError::ResourceNotFound`] for a shard that is gone.
+    pub(super) async fn read_page(
+        &self,
+        stream: &Stream,
+        shard: &Shard,
+        from: Offset,
+        size: Size,
+    ) -> Result<Page, KinesisError> {
+        let mut trimmed = None;
+        for _ in 0..ATTEMPTS {
+            match self.try_page(stream, shard, from, size).await {
+                Ok(page) => return Ok(page),
+                Err(StoreError::NoSuchLog { .. }) => {
+                    return Err(does_not_exist(&stream.name, shard.index));
+                }
+                // Records expired between looking at the bounds and reading.
+                Err(error @ StoreError::OffsetOutOfRange { .. }) => trimmed = Some(error),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(trimmed.map_or(KinesisError::InternalFailure, KinesisError::from))
+    }
+
+    async fn try_page(
+        &self,
+        stream: &Stream,
+        shard: &Shard,
+        from: Offset,
+        size: Size,
+    ) -> Result<Page, StoreError> {
+        let bounds = self.streams.bounds(stream, shard.index).await?;
+        let from = from.clamp(bounds.start, bounds.end);
+        let mut page = Page {
+            batches: Vec::new(),
+            encrypted: Vec::new(),
+            from,
+            next: from,
+            count: 0,
+            bytes: 0,
+            last_arrival: None,
+            millis_behind: 0,
+            is_at_end: bounds.sealed && from == bounds.end,
+        };
+        if from == bounds.end {
+            return Ok(page);
+        }
+        page.batches = self
+            .streams
+            .read(stream, shard.index, from, size.bytes)
+            .await?;
+        let unread = page.fill(size);
+        page.encrypted = self
+            .encrypted_batches(stream, shard, &page, size.bytes)
+            .await?;
+        page.is_at_end = bounds.sealed && page.next >= bounds.end;
+        if page.next < bounds.end {
+            let arrival = match unread {
+                Some(arrival) => Some(arrival),
+                None => self.arrival_at(stream, shard, page.next).await?,
+            };
+            page.millis_behind = arrival.map_or(0, |arrival| self.age(arrival));
+        }
+        Ok(page)
+    }
+
+    fn age(&self, arrival: Timestamp) -> i64 {
+        i64::try_from(self.clock.now().since(arrival).as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// When the record at `offset` was put, if it is there.
+    async fn arrival_at(
+        &self,
+        stream: &Stream,
+        shard: &Shard,
+        offset: Offset,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let batches = self.streams.read(stream, shard.index, offset, 1).await?;
+        let mut records = batches.iter().flat_map(StoredBatch::records);
+        let next = records.find(|record| record.offset >= offset);
+        Ok(next.map(|record| record.timestamp))
+    }
+
+    /// Which of a page's batches lie encrypted. Streams that never were have none, and are not asked.
+    async fn encrypted_batches(
+        &self,
+        stream: &Stream,
+        shard: &Shard,
+        page: &Page,
+        max_bytes: usize,
+    ) -> Result<Vec<Offset>, StoreError> {
+        if stream.settings.data_keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let log = stream.log(shard.index);
+        let as_they_lie = self.store.read(log, page.from, max_bytes).await?;
+        let sealed = as_they_lie.iter().filter(|stored| stored.batch.is_sealed());
+        Ok(sealed.map(|stored| stored.base_offset).collect())
+    }
+
+    /// The shards made of a closed one. The stream is looked up anew where it was before the shard was closed.
+    pub(super) async fn children(
+        &self,
+        stream: &Arc<Stream>,
+        shard: &Shard,
+    ) -> Result<Vec<ChildShard>, KinesisError> {
+        let is_known = stream.topology.children(shard.index).next().is_some();
+        let stream = if is_known {
+            Arc::clone(stream)
+        } else {
+            self.find_named(&stream.name).await?
+        };
+        let children = stream.topology.children(shard.index);
+        Ok(children.map(child_of).collect())
+    }
+}
+
+fn child_of(shard: &Shard) -> ChildShard {
+    ChildShard {
+        shard_id: shard_id(shard.index),
+        parents: shard
+            .parents
+            .iter()
+            .map(|parent| shard_id(*parent))
+            .collect(),
+        first: shard.range.first,
+        last: shard.range.last,
+    }
+}
+
+impl Page {
+    /// Counts what fits. Gives the arrival of the first record that does not.
+    fn fill(&mut self, size: Size) -> Option<Timestamp> {
+        let from = self.from;
+        let records = self.batches.iter().flat_map(StoredBatch::records);
+        for record in records.filter(|record| record.offset >= from) {
+            let bytes = self::size(&record);
+            let is_full =
+                self.count == size.records || (self.count > 0 && self.bytes + bytes > size.bytes);
+            if is_full {
+                self.next = record.offset;
+                return Some(record.timestamp);
+            }
+            self.count += 1;
+            self.bytes += bytes;
+            self.last_arrival = Some(record.timestamp);
+        }
+        self.next = self.batches.last().map_or(from, StoredBatch::end);
+        None
+    }
+}

@@ -1,0 +1,351 @@
+//! Writing the records of one request: routed, batched by shard, appended at once, and routed again where a shard was closed
+//! meanwhile.
+//!
+//! Order: records of one shard keep the request's order, and go to a shard's children only after the shard itself has
+//! refused all that this request had for it. So a key's records stay in order through any resharding.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use model::{BatchBuilder, HashKey, LogId, Offset, Timestamp};
+use store::{Appended, StoreError};
+use streams::{Shard, Stream, StreamName};
+
+use super::token::{REMEMBERED_FOR, Token, misused};
+use crate::kinesis::error::KinesisError;
+use crate::kinesis::hot::put::Entry;
+use crate::kinesis::iterators::exceeded;
+use crate::kinesis::naming::shard_id;
+use crate::kinesis::numbers::Counter;
+use crate::kinesis::{Kinesis, Limits};
+
+/// Times a request is routed before it fails: each time, a resharding got in between.
+const ATTEMPTS: usize = 16;
+/// Bytes of a record in a batch besides its key and data, at most.
+const RECORD_OVERHEAD: usize = 32;
+
+/// What became of one record.
+#[derive(Clone, Debug)]
+pub(super) enum Outcome {
+    /// It is durable, here.
+    Put(Place),
+    /// This shard's limits refused it.
+    Throttled(u32),
+    /// It was not written, or nobody knows.
+    Failed,
+}
+
+/// Where a record lies.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) shard: Arc<Shard>,
+    pub(super) offset: Offset,
+}
+
+impl Outcome {
+    pub(super) fn shard(&self) -> Option<u32> {
+        match self {
+            Outcome::Put(place) => Some(place.shard.index),
+            Outcome::Throttled(shard) => Some(*shard),
+            Outcome::Failed => None,
+        }
+    }
+
+    /// The record's sequence number; empty where it has none.
+    pub(super) fn number(&self) -> Vec<u8> {
+        match self {
+            Outcome::Put(place) => Counter::from(&place.shard, place.offset).digits().to_vec(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// What became of a request.
+#[derive(Debug)]
+pub(super) struct Written {
+    /// The stream as it was last looked up.
+    pub(super) stream: Arc<Stream>,
+    /// One for each record.
+    pub(super) outcomes: Vec<Outcome>,
+    /// Why records failed, if any did: the last reason.
+    pub(super) failure: Option<KinesisError>,
+}
+
+/// A request being written.
+pub(super) struct Write<'a> {
+    kinesis: &'a Kinesis,
+    stream: Arc<Stream>,
+    entries: &'a [Entry<'a>],
+    keys: Vec<HashKey>,
+    token: Option<Token>,
+    now: Timestamp,
+    outcomes: Vec<Option<Outcome>>,
+    failure: Option<KinesisError>,
+}
+
+/// The records of a request that belong to one shard, by their place in the request.
+struct Group {
+    shard: Arc<Shard>,
+    members: Vec<usize>,
+    bytes: usize,
+}
+
+impl<'a> Write<'a> {
+    /// The writing of `entries`, which lie at `keys` on the ring.
+    pub(super) fn new(
+        kinesis: &'a Kinesis,
+        stream: Arc<Stream>,
+        entries: &'a [Entry<'a>],
+        keys: Vec<HashKey>,
+        token: Option<Token>,
+    ) -> Write<'a> {
+        Write {
+            kinesis,
+            stream,
+            entries,
+            keys,
+            token,
+            now: kinesis.clock.now(),
+            outcomes: vec![None; entries.len()],
+            failure: None,
+        }
+    }
+
+    /// Writes. An error is one of the whole request; what failed in part is among the outcomes.
+    pub(super) async fn run(mut self) -> Result<Written, KinesisError> {
+        if self.token.is_some() {
+            self.find_repeats().await?;
+        }
+        let mut groups = self.route();
+        if self.kinesis.limits == Limits::Aws {
+            self.throttle(&mut groups);
+        }
+        for _ in 0..ATTEMPTS {
+            let is_moved = self.append(&groups).await?;
+            if !is_moved {
+                break;
+            }
+            if !self.look_up_again().await? {
+                break;
+            }
+            groups = self.route();
+        }
+        let failed = self.outcomes.iter().any(Option::is_none);
+        if failed && self.failure.is_none() {
+            self.failure = Some(KinesisError::Unavailable);
+        }
+        let outcomes = self.outcomes.into_iter();
+        Ok(Written {
+            stream: self.stream,
+            outcomes: outcomes
+                .map(|outcome| outcome.unwrap_or(Outcome::Failed))
+                .collect(),
+            failure: self.failure,
+        })
+    }
+
+    /// The records that nothing has become of yet, by the open shard that takes them.
+    fn route(&self) -> Vec<Group> {
+        let mut groups: Vec<Group> = Vec::new();
+        let mut by_shard: HashMap<u32, usize> = HashMap::new();
+        let topology = &self.stream.topology;
+        for member in self.undecided() {
+            let Some(shard) = topology.route(self.keys[member]) else {
+                continue;
+            };
+            let group = *by_shard.entry(shard.index).or_insert_with(|| {
+                groups.push(Group {
+                    shard: Arc::new(shard.clone()),
+                    members: Vec::new(),
+                    bytes: 0,
+                });
+                groups.len() - 1
+            });
+            groups[group].members.push(member);
+            groups[group].bytes += self.entries[member].len();
+        }
+        groups
+    }
+
+    fn undecided(&self) -> impl Iterator<Item = usize> + '_ {
+        let outcomes = self.outcomes.iter().enumerate();
+        outcomes
+            .filter(|(_, outcome)| outcome.is_none())
+            .map(|(member, _)| member)
+    }
+
+    /// Takes out what the shards' limits refuse: record by record, but whole groups of a request with a token, whose repeat
+    /// must find the same batch.
+    fn throttle(&mut self, groups: &mut Vec<Group>) {
+        let mut throughput = self.kinesis.plane.throughput();
+        for group in groups.iter_mut() {
+            let log = self.stream.log(group.shard.index);
+            let throttled = Outcome::Throttled(group.shard.index);
+            if self.token.is_some() {
+                if !throughput.put(log, group.members.len(), group.bytes, self.now) {
+                    for member in group.members.drain(..) {
+                        self.outcomes[member] = Some(throttled.clone());
+                    }
+                }
+                continue;
+            }
+            group.members.retain(|&member| {
+                let granted = throughput.put(log, 1, self.entries[member].len(), self.now);
+                if !granted {
+                    self.outcomes[member] = Some(throttled.clone());
+                }
+                granted
+            });
+        }
+        groups.retain(|group| !group.members.is_empty());
+    }
+
+    /// Appends each group as a batch. Gives whether some shard takes no more, so that its records must go elsewhere.
+    async fn append(&mut self, groups: &[Group]) -> Result<bool, KinesisError> {
+        if groups.is_empty() {
+            return Ok(false);
+        }
+        let batches = groups
+            .iter()
+            .map(|group| (group.shard.index, self.batch(group)));
+        let answers = self
+            .kinesis
+            .streams
+            .append(&self.stream, batches.collect())
+            .await;
+        let mut is_moved = false;
+        for (group, answer) in groups.iter().zip(answers) {
+            match answer {
+                Ok(appended) => self.place(group, appended),
+                Err(StoreError::Sealed { .. } | StoreError::NoSuchLog { .. }) => is_moved = true,
+                Err(StoreError::OutOfOrderSequence { .. }) => return Err(misused()),
+                Err(error) => self.fail(group, error.into()),
+            }
+        }
+        Ok(is_moved)
+    }
+
+    fn batch(&self, group: &Group) -> BatchBuilder {
+        let capacity = group.bytes + RECORD_OVERHEAD * group.members.len();
+        let mut builder = BatchBuilder::with_capacity(capacity);
+        if let Some(token) = &self.token {
+            builder = builder.by(token.producer(self.log(group)));
+        }
+        for &member in &group.members {
+            let Entry { key, data, .. } = &self.entries[member];
+            let key = key.as_ref().map(|key| key.as_bytes());
+            builder.push_with(self.now, key, Some(data.len()), &[], |target| {
+                data.write_to(target);
+            });
+        }
+        builder
+    }
+
+    fn log(&self, group: &Group) -> LogId {
+        self.stream.log(group.shard.index)
+    }
+
+    fn place(&mut self, group: &Group, appended: Appended) {
+        for (offset, &member) in (appended.base_offset.0..).zip(&group.members) {
+            self.outcomes[member] = Some(Outcome::Put(Place {
+                shard: Arc::clone(&group.shard),
+                offset: Offset(offset),
+            }));
+        }
+        if !appended.duplicate {
+            let (shard, records) = (group.shard.index, group.members.len());
+            self.kinesis
+                .plane
+                .load()
+                .wrote(&self.stream, shard, group.bytes, records, self.now);
+        }
+    }
+
+    fn fail(&mut self, group: &Group, error: KinesisError) {
+        for &member in &group.members {
+            self.outcomes[member] = Some(Outcome::Failed);
+        }
+        self.failure = Some(error);
+    }
+
+    /// Looks the stream up as it is now. A stream that is gone is the whole request's error, unless some of it was written:
+    /// then there is no use in going on.
+    async fn look_up_again(&mut self) -> Result<bool, KinesisError> {
+        match self.kinesis.find_named(&self.stream.name).await {
+            Ok(stream) => {
+                self.stream = stream;
+                Ok(true)
+            }
+            Err(error) => {
+                let is_put = |outcome: &Option<Outcome>| matches!(outcome, Some(Outcome::Put(_)));
+                if !self.outcomes.iter().any(is_put) {
+                    return Err(error);
+                }
+                self.failure = Some(error);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Looks for what an earlier sending of this request wrote to shards that were closed since. They are sealed: an append
+    /// is either known there or refused. Ancestors come first, as they have the smaller numbers.
+    async fn find_repeats(&mut self) -> Result<(), KinesisError> {
+        let since = self.now.minus(REMEMBERED_FOR);
+        let stream = Arc::clone(&self.stream);
+        let closed = stream
+            .topology
+            .shards()
+            .filter(|shard| shard.closed >= Some(since));
+        for shard in closed {
+            let members = self
+                .undecided()
+                .filter(|&member| shard.range.contains(self.keys[member]));
+            let members: Vec<usize> = members.collect();
+            if members.is_empty() {
+                continue;
+            }
+            let group = Group {
+                shard: Arc::new(shard.clone()),
+                bytes: members
+                    .iter()
+                    .map(|&member| self.entries[member].len())
+                    .sum(),
+                members,
+            };
+            let batch = vec![(shard.index, self.batch(&group))];
+            match self.kinesis.streams.append(&stream, batch).await.pop() {
+                Some(Ok(appended)) => self.place(&group, appended),
+                Some(Err(StoreError::Sealed { .. } | StoreError::NoSuchLog { .. })) | None => {}
+                Some(Err(StoreError::OutOfOrderSequence { .. })) => return Err(misused()),
+                Some(Err(error)) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Texts that many records of an answer share.
+pub(super) struct Texts(HashMap<u32, (String, String)>);
+
+impl Texts {
+    /// The texts of these shards.
+    pub(super) fn of(name: &StreamName, shards: impl Iterator<Item = u32>) -> Texts {
+        let mut texts = HashMap::new();
+        for shard in shards {
+            texts
+                .entry(shard)
+                .or_insert_with(|| (shard_id(shard), exceeded(name, shard).to_string()));
+        }
+        Texts(texts)
+    }
+
+    /// The shard's id.
+    pub(super) fn id(&self, shard: u32) -> &str {
+        self.0.get(&shard).map_or("", |(id, _)| id)
+    }
+
+    /// What is said of a record that the shard's limits refused.
+    pub(super) fn exceeded(&self, shard: u32) -> &str {
+        self.0.get(&shard).map_or("", |(_, text)| text)
+    }
+}

@@ -1,0 +1,322 @@
+//! On-demand streams: shards are split when the load observed on them asks for it.
+//!
+//! A shard that takes half of what a shard may take, on average over a minute, is split in the middle ("Amazon Kinesis Data
+//! Streams on-demand capacity mode now scales up to 1 GB/second", AWS Big Data Blog: 0.5 MB/s or 500 records/s), until the
+//! stream takes 200 MB/s. So a stream always has room for twice its peak. It is never scaled down: AWS keeps capacity for the
+//! peak of the last 30 days, and an idle shard costs next to nothing here.
+//!
+//! Load is observed with and without limits. It is kept in memory: a restart observes anew.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use model::{HashKey, HashRange, StreamId, Timestamp};
+use streams::{Mode, ReshardError, Stream, StreamName, StreamsError, Topology};
+
+use super::Kinesis;
+use super::error::KinesisError;
+
+/// Load is averaged over so many slots of [`SLOT`].
+const SLOTS: usize = 6;
+const SLOT: Duration = Duration::from_secs(10);
+const WINDOW_SECONDS: u64 = SLOTS as u64 * SLOT.as_secs();
+
+/// Bytes a second on one shard from which on it is split.
+const SPLIT_BYTES: u64 = (1 << 20) / 2;
+/// Records a second on one shard from which on it is split.
+const SPLIT_RECORDS: u64 = 500;
+/// Open shards of a stream that load alone makes: 200 MB/s.
+const SHARDS_MAX: usize = 200;
+/// Shards whose load is kept. On-demand streams have at most a few hundred each, and idle shards are forgotten.
+const OBSERVED_MAX: usize = 50_000;
+
+/// What was written to one shard in the last minute.
+#[derive(Clone, Debug, Default)]
+struct Window {
+    /// Bytes and records by slot, in a ring.
+    slots: [(u64, u64); SLOTS],
+    /// The newest slot's number since the epoch.
+    newest: i64,
+}
+
+fn slot_of(time: Timestamp) -> i64 {
+    time.0.div_euclid(SLOT.as_millis() as i64)
+}
+
+impl Window {
+    fn turn(&mut self, now: Timestamp) {
+        let slot = slot_of(now);
+        let passed = slot.saturating_sub(self.newest);
+        if passed <= 0 {
+            return;
+        }
+        for number in (self.newest + 1..=slot).rev().take(SLOTS) {
+            self.slots[number.rem_euclid(SLOTS as i64) as usize] = (0, 0);
+        }
+        self.newest = slot;
+    }
+
+    fn add(&mut self, bytes: usize, records: usize, now: Timestamp) {
+        self.turn(now);
+        let slot = &mut self.slots[self.newest.rem_euclid(SLOTS as i64) as usize];
+        slot.0 += bytes as u64;
+        slot.1 += records as u64;
+    }
+
+    fn total(&self) -> (u64, u64) {
+        let add = |sum: (u64, u64), slot: &(u64, u64)| (sum.0 + slot.0, sum.1 + slot.1);
+        self.slots.iter().fold((0, 0), add)
+    }
+
+    fn is_hot(&self) -> bool {
+        let (bytes, records) = self.total();
+        bytes >= SPLIT_BYTES * WINDOW_SECONDS || records >= SPLIT_RECORDS * WINDOW_SECONDS
+    }
+}
+
+/// The load of on-demand streams.
+#[derive(Debug, Default)]
+pub(super) struct Load {
+    streams: HashMap<StreamId, StreamLoad>,
+    shards: usize,
+}
+
+#[derive(Debug)]
+struct StreamLoad {
+    name: StreamName,
+    shards: HashMap<u32, Window>,
+}
+
+impl Load {
+    /// So much was written to a shard. Of streams that are not on demand, nothing is kept.
+    pub(super) fn wrote(
+        &mut self,
+        stream: &Stream,
+        shard: u32,
+        bytes: usize,
+        records: usize,
+        now: Timestamp,
+    ) {
+        if stream.settings.mode != Mode::OnDemand {
+            return;
+        }
+        if self.shards >= OBSERVED_MAX {
+            self.forget_idle(now);
+        }
+        let known = self
+            .streams
+            .entry(stream.settings.id)
+            .or_insert_with(|| StreamLoad {
+                name: stream.name.clone(),
+                shards: HashMap::new(),
+            });
+        if self.shards >= OBSERVED_MAX && !known.shards.contains_key(&shard) {
+            return;
+        }
+        let before = known.shards.len();
+        known
+            .shards
+            .entry(shard)
+            .or_default()
+            .add(bytes, records, now);
+        self.shards += known.shards.len() - before;
+    }
+
+    /// The streams with hot shards, and which these are.
+    fn hot(&mut self, now: Timestamp) -> Vec<(StreamName, StreamId, Vec<u32>)> {
+        self.forget_idle(now);
+        let hot = self.streams.iter().filter_map(|(id, stream)| {
+            let shards = stream.shards.iter().filter(|(_, window)| window.is_hot());
+            let mut shards: Vec<u32> = shards.map(|(shard, _)| *shard).collect();
+            shards.sort_unstable();
+            (!shards.is_empty()).then(|| (stream.name.clone(), *id, shards))
+        });
+        hot.collect()
+    }
+
+    fn forget_idle(&mut self, now: Timestamp) {
+        self.streams.retain(|_, stream| {
+            stream.shards.retain(|_, window| {
+                window.turn(now);
+                window.total() != (0, 0)
+            });
+            !stream.shards.is_empty()
+        });
+        self.shards = self
+            .streams
+            .values()
+            .map(|stream| stream.shards.len())
+            .sum();
+    }
+}
+
+/// Where to split which of the `hot` shards, so that the stream stays within its bound.
+fn splits(topology: &Topology, hot: &[u32]) -> Vec<(u32, HashKey)> {
+    let room = SHARDS_MAX.saturating_sub(topology.open_count());
+    let open = hot.iter().filter_map(|index| topology.get(*index));
+    let split = open
+        .filter(|shard| shard.is_open())
+        .filter_map(|shard| Some((shard.index, middle(&shard.range)?)));
+    split.take(room).collect()
+}
+
+/// Where a range's second half starts; `None` for a single key.
+fn middle(range: &HashRange) -> Option<HashKey> {
+    let width = range.last.0 - range.first.0;
+    (width > 0).then(|| HashKey(range.first.0 + width / 2 + 1))
+}
+
+impl Kinesis {
+    /// Splits the shards of on-demand streams that are hot. Gives how many were split.
+    ///
+    /// # Errors
+    /// The store's. Streams that were deleted or changed meanwhile are passed over.
+    pub async fn scale_on_demand(&self) -> Result<usize, KinesisError> {
+        let hot = self.plane.load().hot(self.clock.now());
+        let mut done = 0;
+        for (name, id, shards) in hot {
+            let stream = match self.streams.find(&name).await {
+                Ok(stream) => stream,
+                Err(StreamsError::NotFound) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            let is_same = stream.settings.id == id && stream.settings.mode == Mode::OnDemand;
+            if !is_same {
+                continue;
+            }
+            for (shard, start) in splits(&stream.topology, &shards) {
+                done += usize::from(self.split_hot(&name, shard, start).await?);
+            }
+        }
+        Ok(done)
+    }
+
+    /// Whether the shard was there to be split still.
+    async fn split_hot(
+        &self,
+        name: &StreamName,
+        shard: u32,
+        start: HashKey,
+    ) -> Result<bool, KinesisError> {
+        let plan = |_: &Stream, planner: streams::reshard::Planner<'_>| {
+            Ok::<_, StreamsError>(planner.split(shard, start)?)
+        };
+        match self.streams.reshard(name, plan).await {
+            Ok(_) => Ok(true),
+            Err(
+                StreamsError::NotFound
+                | StreamsError::Reshard(ReshardError::NoSuchShard(_) | ReshardError::Closed(_)),
+            ) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Runs [`Kinesis::scale_on_demand`] every `period` for as long as it is polled.
+    pub async fn keep_scaling(&self, period: Duration) {
+        loop {
+            tokio::time::sleep(period).await;
+            match self.scale_on_demand().await {
+                Ok(0) => {}
+                Ok(split) => tracing::info!(split, "split shards of on-demand streams under load"),
+                Err(error) => {
+                    tracing::warn!(%error, "could not scale on-demand streams; trying again later")
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use streams::Shard;
+
+    use super::*;
+
+    const MIB: usize = 1 << 20;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp(1_700_000_000_000 + seconds * 1000)
+    }
+
+    fn topology(count: u32) -> Topology {
+        let shards = HashRange::even(count).into_iter().zip(0..);
+        Topology::of(shards.map(|(range, index)| Shard {
+            index,
+            range,
+            parents: Vec::new(),
+            generation: 0,
+            opened: at(0),
+            closed: None,
+        }))
+    }
+
+    #[test]
+    fn a_shard_is_hot_at_half_its_capacity_over_a_minute() {
+        let mut window = Window::default();
+        for second in 0..59 {
+            window.add(MIB / 2, 1, at(second));
+        }
+        assert!(!window.is_hot());
+        window.add(MIB / 2, 1, at(59));
+        assert!(window.is_hot());
+        window.turn(at(80));
+        assert!(!window.is_hot(), "the first slots are out of the window");
+        window.add(0, 30_000, at(81));
+        assert!(window.is_hot(), "records count too");
+        window.turn(at(200));
+        assert_eq!(window.total(), (0, 0));
+    }
+
+    #[test]
+    fn hot_shards_are_split_in_the_middle() {
+        let topology = topology(2);
+        let split = splits(&topology, &[1, 7]);
+        assert_eq!(split, [(1, HashKey(3 << 126))]);
+        assert_eq!(
+            middle(&HashRange {
+                first: HashKey(5),
+                last: HashKey(5)
+            }),
+            None
+        );
+        assert_eq!(
+            middle(&HashRange {
+                first: HashKey(5),
+                last: HashKey(6)
+            }),
+            Some(HashKey(6))
+        );
+    }
+
+    #[test]
+    fn no_more_shards_than_200_are_made() {
+        let all: Vec<u32> = (0..150).collect();
+        assert_eq!(splits(&topology(150), &all).len(), 50);
+        assert_eq!(splits(&topology(200), &all).len(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn the_window_holds_the_last_minute(adds in prop::collection::vec((0..30i64, 1..100usize), 1..60)) {
+            let mut window = Window::default();
+            let (mut now, mut all) = (0, Vec::new());
+            for (wait, bytes) in adds {
+                now += wait;
+                window.add(bytes, 1, at(now));
+                all.push((slot_of(at(now)), bytes as u64));
+                let oldest = slot_of(at(now)) - SLOTS as i64;
+                let expected: u64 = all.iter().filter(|(slot, _)| *slot > oldest).map(|(_, b)| b).sum();
+                prop_assert_eq!(window.total().0, expected);
+            }
+        }
+
+        #[test]
+        fn both_halves_of_a_split_have_keys(first: u128, last: u128) {
+            let range = HashRange { first: HashKey(first.min(last)), last: HashKey(first.max(last)) };
+            if let Some(start) = middle(&range) {
+                prop_assert!(range.split_at(start).is_some());
+            }
+        }
+    }
+}
