@@ -9,6 +9,8 @@ pub mod stream;
 
 pub mod topology;
 
+mod turns;
+
 pub mod reshard;
 
 pub mod registry;

@@ -16,6 +16,7 @@ use crate::reshard::{Plan, Planner, ReshardError};
 use crate::seal::Keyring;
 use crate::stream::{Mode, Settings, Status, Stream, StreamName};
 use crate::topology::{Shard, Topology};
+use crate::turns::Turns;
 
 /// Attempts at a change that others get in the way of, before the caller is told.
 const ATTEMPTS: usize = 16;
@@ -60,6 +61,10 @@ pub struct Streams {
     clock: Clock,
     keyring: Keyring,
     cache: Mutex<HashMap<StreamName, Arc<Stream>>>,
+    /// All creations take the next number of one counter.
+    creating: tokio::sync::Mutex<()>,
+    loading: Turns,
+    changing: Turns,
 }
 
 impl fmt::Debug for Streams {
@@ -77,6 +82,9 @@ impl Streams {
             clock,
             keyring,
             cache: Mutex::default(),
+            creating: tokio::sync::Mutex::default(),
+            loading: Turns::default(),
+            changing: Turns::default(),
         }
     }
 
@@ -110,9 +118,15 @@ impl Streams {
         if new.shards == 0 {
             return Err(ReshardError::NoShards.into());
         }
+        self.make(name, &new).await?;
+        self.find(name).await
+    }
+
+    async fn make(&self, name: &StreamName, new: &NewStream) -> Result<(), StreamsError> {
+        let _turn = self.creating.lock().await;
         for _ in 0..ATTEMPTS {
-            match self.store.commit(self.creation(name, &new).await?).await {
-                Ok(_) => return self.find(name).await,
+            match self.store.commit(self.creation(name, new).await?).await {
+                Ok(_) => return Ok(()),
                 Err(StoreError::Conflict { key }) if key == name.key() => {
                     return Err(StreamsError::Exists);
                 }
@@ -186,58 +200,67 @@ impl Streams {
     /// # Errors
     /// [`StreamsError::NotFound`].
     pub async fn find(&self, name: &StreamName) -> Result<Arc<Stream>, StreamsError> {
-        let Some(document) = self.store.get(&name.key()).await? else {
-            self.cache().remove(name);
-            return Err(StreamsError::NotFound);
-        };
-        let cached = self.cache().get(name).cloned();
-        match cached {
-            Some(stream) if stream.version == document.version => Ok(stream),
-            _ => self.load(name, &document).await,
+        if let Some(stream) = self.known(name, &self.document(name).await?) {
+            return Ok(stream);
         }
+        let _turn = self.loading.at(name).await;
+        for _ in 0..ATTEMPTS {
+            let document = self.document(name).await?;
+            if let Some(stream) = self.known(name, &document) {
+                return Ok(stream);
+            }
+            if let Some(stream) = self.load(name, &document).await? {
+                self.cache().insert(name.clone(), stream.clone());
+                return Ok(stream);
+            }
+        }
+        Err(contended(name))
     }
 
+    async fn document(&self, name: &StreamName) -> Result<Document, StreamsError> {
+        let document = self.store.get(&name.key()).await?;
+        document.ok_or_else(|| {
+            self.cache().remove(name);
+            StreamsError::NotFound
+        })
+    }
+
+    /// The stream from the cache, if it is there as the document has it.
+    fn known(&self, name: &StreamName, document: &Document) -> Option<Arc<Stream>> {
+        let cached = self.cache().get(name).cloned();
+        cached.filter(|stream| stream.version == document.version)
+    }
+
+    /// The stream from the store; `None` if it changed meanwhile.
     async fn load(
         &self,
         name: &StreamName,
         document: &Document,
-    ) -> Result<Arc<Stream>, StreamsError> {
-        let mut document = document.clone();
-        for _ in 0..ATTEMPTS {
-            let settings: Settings = document.decode()?;
-            let shards = self
-                .store
-                .scan(Scan::below(&shard_folder(settings.id)))
-                .await?;
-            let shards = shards
-                .iter()
-                .map(|(_, shard)| shard.decode())
-                .collect::<Result<Vec<Shard>, _>>()?;
-            // The shards are those of the settings only if these did not change meanwhile.
-            let again = self
-                .store
-                .get(&name.key())
-                .await?
-                .ok_or(StreamsError::NotFound)?;
-            if again.version != document.version {
-                document = again;
-                continue;
-            }
-            let current = settings
-                .encryption
-                .as_ref()
-                .map(|encryption| encryption.data_key);
-            let stream = Arc::new(Stream {
-                name: name.clone(),
-                version: document.version,
-                topology: Topology::of(shards),
-                sealer: self.keyring.sealer(&settings.data_keys, current)?,
-                settings,
-            });
-            self.cache().insert(name.clone(), stream.clone());
-            return Ok(stream);
+    ) -> Result<Option<Arc<Stream>>, StreamsError> {
+        let settings: Settings = document.decode()?;
+        let shards = self
+            .store
+            .scan(Scan::below(&shard_folder(settings.id)))
+            .await?;
+        // The shards are those of the settings only if these did not change meanwhile.
+        if self.document(name).await?.version != document.version {
+            return Ok(None);
         }
-        Err(contended(name))
+        let shards = shards
+            .iter()
+            .map(|(_, shard)| shard.decode())
+            .collect::<Result<Vec<Shard>, _>>()?;
+        let current = settings
+            .encryption
+            .as_ref()
+            .map(|encryption| encryption.data_key);
+        Ok(Some(Arc::new(Stream {
+            name: name.clone(),
+            version: document.version,
+            topology: Topology::of(shards),
+            sealer: self.keyring.sealer(&settings.data_keys, current)?,
+            settings,
+        })))
     }
 
     /// Names of an account's streams in a region, in order, after `after`.
@@ -290,6 +313,7 @@ impl Streams {
         name: &StreamName,
         change: impl Fn(&Stream, &mut Settings) -> Result<(), E>,
     ) -> Result<Arc<Stream>, E> {
+        let _turn = self.changing.at(name).await;
         for _ in 0..ATTEMPTS {
             let stream = self.find(name).await?;
             let mut settings = stream.settings.clone();
@@ -319,6 +343,7 @@ impl Streams {
         name: &StreamName,
         plan: impl Fn(&Stream, Planner<'_>) -> Result<Plan, E>,
     ) -> Result<Arc<Stream>, E> {
+        let _turn = self.changing.at(name).await;
         for _ in 0..ATTEMPTS {
             let stream = self.find(name).await?;
             let Settings {
@@ -386,6 +411,7 @@ impl Streams {
         name: &StreamName,
         documents: Vec<Write>,
     ) -> Result<(), StreamsError> {
+        let _turn = self.changing.at(name).await;
         for _ in 0..ATTEMPTS {
             let stream = self.find(name).await?;
             let mut txn = Txn {

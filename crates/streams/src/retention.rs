@@ -18,62 +18,62 @@ impl Streams {
     /// Drops what has expired in all streams. Gives the number of logs trimmed.
     ///
     /// # Errors
-    /// The store's; a stream that is deleted meanwhile is none.
+    /// The first of the store's, once all that could be dropped is: what is wrong with one stream or shard must not fill the
+    /// disk with the others' records. A stream that is deleted meanwhile is no error.
     pub async fn expire(&self) -> Result<usize, StreamsError> {
-        let mut trimmed = 0;
+        let mut pass = Pass::default();
         for name in self.all_names().await? {
-            trimmed += self.expire_stream(&name).await?;
+            let outcome = self.expire_stream(&name, &mut pass).await;
+            pass.note(outcome);
         }
-        Ok(trimmed)
+        pass.first_error.map_or(Ok(pass.trimmed), Err)
     }
 
-    async fn expire_stream(&self, name: &StreamName) -> Result<usize, StreamsError> {
+    async fn expire_stream(&self, name: &StreamName, pass: &mut Pass) -> Result<(), StreamsError> {
         let stream = match self.find(name).await {
             Ok(stream) => stream,
-            Err(StreamsError::NotFound) => return Ok(0),
+            Err(StreamsError::NotFound) => return Ok(()),
             Err(error) => return Err(error),
         };
         let Some(retention) = stream.settings.retention() else {
-            return Ok(0);
+            return Ok(());
         };
         let now = self.clock().now();
-        let trims = self.expired(&stream, now.minus(retention)).await?;
-        let trimmed = trims.len();
+        let trims = self.expired(&stream, now.minus(retention), pass).await;
         for some in trims.chunks(TRIMS_AT_ONCE) {
-            let outcome = self
-                .store()
-                .commit(Txn {
-                    logs: some.to_vec(),
-                    ..Txn::default()
-                })
-                .await;
-            outcome.map(drop).or_else(deleted_meanwhile)?;
+            let txn = Txn {
+                logs: some.to_vec(),
+                ..Txn::default()
+            };
+            let outcome = self.store().commit(txn).await.map(drop);
+            outcome.or_else(deleted_meanwhile)?;
         }
+        pass.trimmed += trims.len();
         self.forget_closed(&stream, now.minus(retention + CLOSED_GRACE))
             .await?;
-        Ok(trimmed)
+        Ok(())
     }
 
-    async fn expired(
-        &self,
-        stream: &Stream,
-        before: Timestamp,
-    ) -> Result<Vec<LogChange>, StoreError> {
+    /// What to trim, as far as it can be told.
+    async fn expired(&self, stream: &Stream, before: Timestamp, pass: &mut Pass) -> Vec<LogChange> {
         let mut trims = Vec::new();
         for shard in stream.topology.shards() {
             let log = stream.log(shard.index);
             let found = async {
                 let bounds = self.store().bounds(log).await?;
+                if bounds.start == bounds.end {
+                    return Ok(None);
+                }
                 let keep_from = self.store().offset_for_time(log, before).await?;
                 Ok((bounds.start < keep_from).then_some(LogChange::Trim(log, keep_from)))
             };
             match found.await {
                 Ok(trim) => trims.extend(trim),
                 Err(StoreError::NoSuchLog { .. }) => {}
-                Err(error) => return Err(error),
+                Err(error) => pass.note(Err(error.into())),
             }
         }
-        Ok(trims)
+        trims
     }
 
     async fn forget_closed(&self, stream: &Stream, before: Timestamp) -> Result<(), StoreError> {
@@ -95,6 +95,21 @@ impl Streams {
         self.forget_shards(stream, &gone)
             .await
             .or_else(deleted_meanwhile)
+    }
+}
+
+/// How a pass over all streams goes.
+#[derive(Default)]
+struct Pass {
+    trimmed: usize,
+    first_error: Option<StreamsError>,
+}
+
+impl Pass {
+    fn note(&mut self, outcome: Result<(), StreamsError>) {
+        if let Err(error) = outcome {
+            self.first_error.get_or_insert(error);
+        }
     }
 }
 

@@ -1,12 +1,16 @@
 //! Streams over the naive engine: what holds whatever is done to their shards.
 
+mod slow;
+
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use model::{AccountId, BatchBuilder, Clock, HashKey, HashRange, Offset, Region, Rng, Timestamp};
 use proptest::prelude::*;
 use store::{Log, Memory, StoreError};
 
+use self::slow::Slow;
 use crate::reshard::{Planner, ReshardError};
 use crate::stream::{Encryption, Settings};
 use crate::*;
@@ -274,6 +278,71 @@ async fn records_expire_and_then_their_closed_shards() {
             .collect::<Vec<_>>(),
         [1, 2]
     );
+}
+
+/// A stream that can't be opened must not let the disk fill with the others' records.
+#[tokio::test]
+async fn a_damaged_stream_does_not_keep_the_others_records() {
+    let (store, streams, clock) = fixture();
+    for text in ["a", "b"] {
+        let stream = streams.create(&name(text), new(1)).await.unwrap();
+        put(&streams, &stream, 0, "old").await.unwrap();
+    }
+    let foreign = Keyring::new(&[8; 32], Rng::seeded(2)).new_data_key();
+    let damage = |_: &Stream, settings: &mut Settings| {
+        settings.data_keys.push(foreign.clone());
+        Ok::<_, StreamsError>(())
+    };
+    assert!(streams.update(&name("a"), damage).await.is_err());
+    let b = streams.find(&name("b")).await.unwrap();
+    clock.advance(Duration::from_millis(25 * HOUR));
+    let outcome = streams.expire().await;
+    assert!(
+        matches!(
+            outcome,
+            Err(StreamsError::Store(StoreError::Damaged { .. }))
+        ),
+        "{outcome:?}"
+    );
+    assert_eq!(store.bounds(b.log(0)).await.unwrap().start, Offset(1));
+}
+
+/// Each creation takes a number, and none fails because others take theirs.
+#[tokio::test]
+async fn many_streams_are_made_at_once() {
+    let clock = Clock::manual(Timestamp(1_000_000));
+    let store = Arc::new(Slow::new(Memory::new(clock.clone())));
+    let keyring = Keyring::new(&[7; 32], Rng::seeded(1));
+    let streams = Arc::new(Streams::new(store, clock, keyring));
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..100 {
+        let streams = Arc::clone(&streams);
+        tasks.spawn(async move { streams.create(&name(&number.to_string()), new(1)).await });
+    }
+    while let Some(made) = tasks.join_next().await {
+        made.unwrap().unwrap();
+    }
+}
+
+/// However many ask for a stream that has changed, its shards are read once.
+#[tokio::test]
+async fn a_changed_stream_is_loaded_once() {
+    let clock = Clock::manual(Timestamp(1_000_000));
+    let store = Arc::new(Slow::new(Memory::new(clock.clone())));
+    let keyring = || Keyring::new(&[7; 32], Rng::seeded(1));
+    let first = Streams::new(store.clone(), clock.clone(), keyring());
+    first.create(&name("s"), new(3)).await.unwrap();
+    let streams = Arc::new(Streams::new(store.clone(), clock, keyring()));
+    let before = store.scans.load(Ordering::SeqCst);
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let streams = Arc::clone(&streams);
+        tasks.spawn(async move { streams.find(&name("s")).await });
+    }
+    while let Some(found) = tasks.join_next().await {
+        assert_eq!(found.unwrap().unwrap().topology.open_count(), 3);
+    }
+    assert_eq!(store.scans.load(Ordering::SeqCst) - before, 1);
 }
 
 proptest! {
