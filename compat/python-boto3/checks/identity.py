@@ -1,4 +1,4 @@
-"""Who calls and what they name: accounts, regions, StreamName and StreamARN, StreamId."""
+"""Who calls and what they name: accounts, regions, StreamName and StreamARN."""
 
 from harness import INVALID, check, datas, equal, make_client, refused, true
 
@@ -111,17 +111,4 @@ def an_arn_of_another_region_or_a_missing_stream_is_not_found(world):
     refused(
         "ResourceNotFoundException", world.kinesis.describe_stream_summary,
         StreamARN=world.arn("none"),
-    )
-
-
-@check
-def a_stream_id_is_accepted_and_checked(world):
-    # "Not Implemented. Reserved for future use." The model gives its form, and SDKs may send it.
-    name = world.stream()
-    refused(
-        "ValidationException", world.kinesis.describe_stream_summary,
-        StreamName=name, StreamId="No-Such-Form",
-    )
-    world.kinesis.describe_stream_summary(
-        StreamName=name, StreamId="abcdefghij0123456789-abc"
     )
