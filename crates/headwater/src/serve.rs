@@ -18,7 +18,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws::Endpoint;
 use aws::router::{Auth, Router};
 use aws::server::Server;
 use aws::sigv4::{Keys, Verifier};
@@ -26,6 +25,7 @@ use model::{AccountId, Clock, Rng};
 use services::kinesis::{self, Kinesis};
 use streams::{Keyring, Streams};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use crate::Failure;
 use crate::config::{self, Config};
@@ -37,6 +37,9 @@ use signals::Signals;
 
 /// How often old records are looked for.
 const RETENTION_PERIOD: Duration = Duration::from_secs(60);
+
+/// How often on-demand streams are looked at: load is averaged over a minute.
+const SCALING_PERIOD: Duration = Duration::from_secs(10);
 
 /// Serves until told to stop.
 pub(crate) fn run(config: &Config) -> Result<(), Failure> {
@@ -60,8 +63,8 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     let engine = Engine::open(config)?;
     // Ours from here on: the store's lock is held. A file left by a server that was killed would mislead.
     announce::withdraw(data);
-    let streams = open_streams(config, &engine)?;
-    let server = listen(config, &engine, &streams).await?;
+    let kinesis = kinesis(config, &engine)?;
+    let server = listen(config, &engine, &kinesis).await?;
     let address = server
         .local_addr()
         .map_err(|error| Failure::because("could not tell the address listened on", error))?;
@@ -70,8 +73,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     announce::say(&endpoints, config)?;
     tracing::info!(%address, version = crate::VERSION, "serving");
 
-    let expiry =
-        tokio::spawn(async move { streams::retention::run(&streams, RETENTION_PERIOD).await });
+    let upkeep = upkeep(kinesis);
     let mut poisoned = None;
     server
         .run(async {
@@ -82,7 +84,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
             tokio::spawn(signals.exit_on_next());
         })
         .await;
-    expiry.abort();
+    drop(upkeep);
     announce::withdraw(data);
     if let Some(why) = poisoned {
         return Err(Failure::running(format!(
@@ -96,7 +98,8 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
-fn open_streams(config: &Config, engine: &Engine) -> Result<Arc<Streams>, Failure> {
+/// Kinesis over the engine's store.
+fn kinesis(config: &Config, engine: &Engine) -> Result<Arc<Kinesis>, Failure> {
     let rng = Rng::system();
     let master = if engine.outlives_the_process() {
         master_key::load_or_make(&config.data.value, &rng)?
@@ -105,17 +108,30 @@ fn open_streams(config: &Config, engine: &Engine) -> Result<Arc<Streams>, Failur
     };
     let keyring = Keyring::new(&master, rng);
     let streams = Streams::new(engine.store(), Clock::system(), keyring);
-    Ok(Arc::new(streams))
+    let limits = match config.limits.value {
+        config::Limits::Aws => kinesis::Limits::Aws,
+        config::Limits::None => kinesis::Limits::None,
+    };
+    Ok(Arc::new(Kinesis::new(Arc::new(streams), limits)))
+}
+
+/// What goes on beside the requests, until the set is dropped.
+fn upkeep(kinesis: Arc<Kinesis>) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    let streams = Arc::clone(&kinesis.streams);
+    tasks.spawn(async move { streams::retention::run(&streams, RETENTION_PERIOD).await });
+    tasks.spawn(async move { kinesis.keep_scaling(SCALING_PERIOD).await });
+    tasks
 }
 
 /// Everything between the socket and the streams.
 async fn listen(
     config: &Config,
     engine: &Engine,
-    streams: &Arc<Streams>,
+    kinesis: &Arc<Kinesis>,
 ) -> Result<Server, Failure> {
     let metrics = Arc::new(Metrics::new(engine));
-    let router = Router::new(services(config, streams))
+    let router = Router::new([kinesis::operations().serve(Arc::clone(kinesis))])
         .auth(auth(config))
         .accounts(accounts(config))
         .observe(metrics.observer())
@@ -127,16 +143,6 @@ async fn listen(
     let tls = tls.map_err(|error| Failure::because("could not set up TLS", error))?;
     let listener = bind(config.listen.value).await?;
     Ok(Server::new(listener, Arc::new(router), Some(tls)))
-}
-
-/// Every service there is.
-fn services(config: &Config, streams: &Arc<Streams>) -> Vec<Endpoint> {
-    let limits = match config.limits.value {
-        config::Limits::Aws => kinesis::Limits::Aws,
-        config::Limits::None => kinesis::Limits::None,
-    };
-    let kinesis = Kinesis::new(Arc::clone(streams), limits);
-    vec![kinesis::operations().serve(Arc::new(kinesis))]
 }
 
 fn auth(config: &Config) -> Auth {

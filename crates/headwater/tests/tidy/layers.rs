@@ -51,6 +51,11 @@ const LAYERS: &[(&str, &[&str], &str)] = &[
         &["headwater"],
         "real clients against the real program",
     ),
+    (
+        "compat-rust-sdk",
+        &[],
+        "AWS's SDK for Rust, kept out of other builds",
+    ),
     ("bench", &["headwater"], "load against the real program"),
 ];
 
