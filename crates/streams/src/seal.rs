@@ -6,24 +6,31 @@
 //! | at | size | field |
 //! |---|---|---|
 //! | 0 | 4 | number of the data key |
-//! | 4 | 12 | nonce, random |
-//! | 16 | n | records, encrypted |
-//! | 16+n | 16 | tag over the records, and over stream, shard and the batch header from byte 23 |
+//! | 4 | 16 | salt, random |
+//! | 20 | 12 | nonce, random |
+//! | 32 | n | records, encrypted |
+//! | 32+n | 16 | tag over the records, and over stream, shard and the batch header from byte 23 |
 //!
-//! It promises that records of an encrypted stream are on no disk in the clear, and that a batch opens only where it was put.
-//! It does not hide how many records there are, their times or sizes, nor names and settings of streams. Random 96-bit nonces
-//! bound a data key to 2^32 batches (NIST SP 800-38D, 8.3); starting encryption again makes a new one.
+//! Each batch has a key of its own: HMAC-SHA-256 of the salt under the data key (NIST SP 800-108r1, one block). Random 96-bit
+//! nonces alone would bound a data key to 2^32 batches (NIST SP 800-38D, 8.3), which a busy stream has in days.
+//!
+//! It promises that records of an encrypted stream are on no disk in the clear, and that a batch opens only in the shard it was
+//! put to. It does not hide how many records there are, their times or sizes, nor names and settings of streams.
 
 use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::hmac;
 use model::{Batch, LogId, Rng};
 use serde::{Deserialize, Serialize};
 use store::StoreError;
 
 const KEY_BYTES: usize = 32;
-const PREFIX_BYTES: usize = 4 + NONCE_LEN;
+const SALT_BYTES: usize = 16;
+const PREFIX_BYTES: usize = 4 + SALT_BYTES + NONCE_LEN;
+/// What the derived keys are for, before the salt.
+const LABEL: &[u8] = b"headwater batch\0";
 
 /// A data key sealed under the master key: nonce, key, tag.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -72,7 +79,12 @@ impl Keyring {
         let keys = keys
             .iter()
             .map(|key| self.unwrap(key))
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<Vec<_>, _>>()?;
+        if current.is_some_and(|number| number as usize >= keys.len()) {
+            return Err(damaged(
+                "the key that is to encrypt new records is not there",
+            ));
+        }
         Ok(Sealer {
             keys,
             current,
@@ -80,7 +92,7 @@ impl Keyring {
         })
     }
 
-    fn unwrap(&self, wrapped: &WrappedKey) -> Result<LessSafeKey, StoreError> {
+    fn unwrap(&self, wrapped: &WrappedKey) -> Result<DataKey, StoreError> {
         let wrong = || {
             damaged(
                 "a data key does not open under this server's master key: was the key file replaced?",
@@ -96,8 +108,10 @@ impl Keyring {
             .master
             .open_in_place(nonce, Aad::empty(), &mut sealed)
             .map_err(|_| wrong())?;
-        let key: &[u8; KEY_BYTES] = (&*opened).try_into().map_err(|_| wrong())?;
-        Ok(cipher(key))
+        if opened.len() != KEY_BYTES {
+            return Err(wrong());
+        }
+        Ok(DataKey(hmac::Key::new(hmac::HMAC_SHA256, opened)))
     }
 
     fn nonce(&self) -> [u8; NONCE_LEN] {
@@ -113,9 +127,24 @@ impl fmt::Debug for Keyring {
     }
 }
 
+/// What batches' keys are made of.
+struct DataKey(hmac::Key);
+
+impl DataKey {
+    /// The key of the batch with this salt.
+    fn of_batch(&self, salt: &[u8; SALT_BYTES]) -> LessSafeKey {
+        let mut context = hmac::Context::with_key(&self.0);
+        context.update(LABEL);
+        context.update(salt);
+        let mut key = [0; KEY_BYTES];
+        key.copy_from_slice(context.sign().as_ref());
+        cipher(&key)
+    }
+}
+
 /// Seals and opens the batches of one stream.
 pub struct Sealer {
-    keys: Vec<LessSafeKey>,
+    keys: Vec<DataKey>,
     current: Option<u32>,
     rng: Rng,
 }
@@ -140,15 +169,18 @@ impl Sealer {
         else {
             return batch;
         };
-        let mut nonce = [0; NONCE_LEN];
+        let (mut salt, mut nonce) = ([0; SALT_BYTES], [0; NONCE_LEN]);
+        self.rng.fill(&mut salt);
         self.rng.fill(&mut nonce);
         let records = batch.payload();
         let mut payload = Vec::with_capacity(PREFIX_BYTES + records.len() + 16);
         payload.extend_from_slice(&number.to_be_bytes());
+        payload.extend_from_slice(&salt);
         payload.extend_from_slice(&nonce);
         payload.extend_from_slice(records);
         let bound_to = Aad::from(context(log, &batch));
         let tag = key
+            .of_batch(&salt)
             .seal_in_place_separate_tag(
                 Nonce::assume_unique_for_key(nonce),
                 bound_to,
@@ -170,6 +202,7 @@ impl Sealer {
             ))
         };
         let (number, rest) = batch.payload().split_first_chunk::<4>().ok_or_else(wrong)?;
+        let (salt, rest) = rest.split_first_chunk().ok_or_else(wrong)?;
         let (nonce, sealed) = rest.split_first_chunk::<NONCE_LEN>().ok_or_else(wrong)?;
         let key = self
             .keys
@@ -178,6 +211,7 @@ impl Sealer {
         let mut records = sealed.to_vec();
         let bound_to = Aad::from(context(log, &batch));
         let opened = key
+            .of_batch(salt)
             .open_in_place(Nonce::assume_unique_for_key(*nonce), bound_to, &mut records)
             .map_err(|_| wrong())?;
         Ok(batch.with_payload(opened, false))

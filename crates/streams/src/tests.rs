@@ -212,6 +212,45 @@ async fn encrypted_records_are_not_in_the_store_in_the_clear() {
     ));
 }
 
+/// Settings that name a key which isn't there must not let records be written in the clear.
+#[tokio::test]
+async fn without_its_key_an_encrypted_stream_takes_nothing() {
+    let (_, streams, _) = fixture();
+    streams.create(&name("s"), new(1)).await.unwrap();
+    let encrypt = |_: &Stream, settings: &mut Settings| {
+        settings.encryption = Some(Encryption {
+            key_id: "alias/aws/kinesis".into(),
+            data_key: 0,
+        });
+        Ok::<_, StreamsError>(())
+    };
+    let outcome = streams.update(&name("s"), encrypt).await;
+    assert!(
+        matches!(
+            outcome,
+            Err(StreamsError::Store(StoreError::Damaged { .. }))
+        ),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn a_sealed_batch_opens_only_in_its_shard_and_unaltered() {
+    let keyring = Keyring::new(&[7; 32], Rng::seeded(1));
+    let sealer = keyring.sealer(&[keyring.new_data_key()], Some(0)).unwrap();
+    let log = |partition| model::LogId::new(model::StreamId(1), partition);
+    let open = one(Timestamp(5), "a secret").finish();
+    let sealed = sealer.seal(log(0), open.clone());
+    assert_eq!(sealer.open(log(0), sealed.clone()).unwrap(), open);
+    assert!(sealer.open(log(1), sealed.clone()).is_err());
+    for at in 0..sealed.payload().len() {
+        let mut payload = sealed.payload().to_vec();
+        payload[at] ^= 1;
+        let altered = sealed.with_payload(&payload, true);
+        assert!(sealer.open(log(0), altered).is_err(), "byte {at}");
+    }
+}
+
 #[tokio::test]
 async fn a_time_is_found_to_the_record() {
     let (_, streams, clock) = fixture();
