@@ -5,6 +5,7 @@
 //! which they can neither restart nor read the log of.
 
 use std::fs::{self, File};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -120,6 +121,17 @@ impl Server {
         }
     }
 
+    /// Where it listens: the same after [`Server::start_again`].
+    ///
+    /// # Panics
+    /// Where the endpoint is no address, as that of a server of one's own always is.
+    pub fn address(&self) -> SocketAddr {
+        let address = self.endpoint.trim_start_matches("http://");
+        address
+            .parse()
+            .expect("an endpoint is http:// and an address")
+    }
+
     /// Starts the server again on what it left.
     ///
     /// # Panics
@@ -134,6 +146,10 @@ impl Server {
             .append(true)
             .open(&self.log)
             .expect("the log was created");
+        let listen = match self.endpoint.strip_prefix("http://") {
+            Some(address) => address.to_owned(),
+            None => "127.0.0.1:0".to_owned(),
+        };
         let mut command = Command::new(&self.program);
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("HEADWATER_") {
@@ -141,7 +157,7 @@ impl Server {
             }
         }
         let child = command
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .args(["serve", "--listen", &listen, "--data"])
             .arg(&self.data)
             .args(&self.flags)
             .stdin(Stdio::null())

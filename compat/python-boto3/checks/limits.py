@@ -26,17 +26,18 @@ def a_shard_takes_1000_records_a_second(world):
     name = world.stream()
     entries = [{"Data": b"x", "PartitionKey": "k"}] * 500
     failed, good = [], 0
-    start = time.monotonic()
-    for _ in range(4):
+    # A slow machine may need seconds to offer more than 1,000 a second on the whole.
+    for _ in range(20):
         answer = world.kinesis.put_records(StreamName=name, Records=entries)
         results = answer["Records"]
         errors = [entry for entry in results if "ErrorCode" in entry]
         equal(answer["FailedRecordCount"], len(errors))
         failed += errors
         good += len(results) - len(errors)
-    seconds = time.monotonic() - start
-    true(seconds < 1, f"2,000 records were offered within a second, took {seconds:.2f} s")
-    true(failed, "some of 2,000 records in a second are refused")
+        if failed:
+            break
+    true(good >= 500, f"at least the first 500 pass, saw {good}")
+    true(failed, "some of 10,000 records offered without a pause are refused")
     for entry in failed:
         equal(entry["ErrorCode"], EXCEEDED)
         for part in (SHARD, name, world.account):

@@ -63,12 +63,16 @@ public final class Main {
                 .overrideConfiguration(o -> o.retryStrategy(r -> r.maxAttempts(1))).build()) {
             client.createStream(r -> r.streamName("sync").shardCount(2));
             client.waiter().waitUntilStreamExists(r -> r.streamName("sync"));
+            byte[] bytes = new byte[70_000];
+            for (int i = 0; i < bytes.length; i++) {
+                bytes[i] = (byte) i;
+            }
             var put = client.putRecord(r -> r.streamName("sync").partitionKey("k")
-                .data(SdkBytes.fromUtf8String("hello")));
+                .data(SdkBytes.fromByteArray(bytes)));
             var iterator = client.getShardIterator(r -> r.streamName("sync").shardId(put.shardId())
                 .shardIteratorType(ShardIteratorType.TRIM_HORIZON)).shardIterator();
             var records = client.getRecords(r -> r.shardIterator(iterator)).records();
-            equal("the record", records.get(0).data().asUtf8String(), "hello");
+            equal("the bytes", records.get(0).data(), SdkBytes.fromByteArray(bytes));
             equal("its number", records.get(0).sequenceNumber(), put.sequenceNumber());
             client.deleteStream(r -> r.streamName("sync"));
             ok("create, put, get and delete");
