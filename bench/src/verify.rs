@@ -12,7 +12,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -30,13 +30,15 @@ const FINDINGS_MAX: usize = 20;
 
 /// The load of the writers.
 #[derive(Debug, Clone)]
-pub(crate) struct WriterPlan {
-    pub(crate) stream: String,
-    pub(crate) writers: usize,
+pub struct WriterPlan {
+    /// The stream they put to.
+    pub stream: String,
+    /// How many, each waiting for its answers.
+    pub writers: usize,
     /// Records in each PutRecords, 1 to 500.
-    pub(crate) records: usize,
+    pub records: usize,
     /// Bytes of data in each record; the record's name is padded to it.
-    pub(crate) size: usize,
+    pub size: usize,
 }
 
 /// An ack: where the server said the record is.
@@ -56,25 +58,40 @@ struct Written {
 
 /// Writers at work.
 #[derive(Debug)]
-pub(crate) struct Writers {
+pub struct Writers {
     stop: Arc<AtomicBool>,
+    acked: Arc<AtomicU64>,
     threads: Vec<JoinHandle<Written>>,
 }
 
 impl Writers {
     /// Starts one thread for each writer, with a partition key of its own.
-    pub(crate) fn start(server: SocketAddr, plan: &WriterPlan) -> Self {
+    pub fn start(server: SocketAddr, plan: &WriterPlan) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
+        let acked = Arc::new(AtomicU64::new(0));
         let threads = (0..plan.writers).map(|writer| {
-            let (plan, stop) = (plan.clone(), Arc::clone(&stop));
-            std::thread::spawn(move || write(server, writer, &plan, &stop))
+            let (plan, stop, acked) = (plan.clone(), Arc::clone(&stop), Arc::clone(&acked));
+            std::thread::spawn(move || write(server, writer, &plan, &stop, &acked))
         });
         let threads = threads.collect();
-        Self { stop, threads }
+        Self {
+            stop,
+            acked,
+            threads,
+        }
+    }
+
+    /// Records acked so far.
+    #[must_use]
+    pub fn acked(&self) -> u64 {
+        self.acked.load(Ordering::Relaxed)
     }
 
     /// Ends the writers; returns what they did.
-    pub(crate) fn stop(self) -> Result<History> {
+    ///
+    /// # Errors
+    /// Where a writer panicked.
+    pub fn stop(self) -> Result<History> {
         self.stop.store(true, Ordering::Relaxed);
         let mut writers = Vec::new();
         for thread in self.threads {
@@ -84,7 +101,13 @@ impl Writers {
     }
 }
 
-fn write(server: SocketAddr, writer: usize, plan: &WriterPlan, stop: &AtomicBool) -> Written {
+fn write(
+    server: SocketAddr,
+    writer: usize,
+    plan: &WriterPlan,
+    stop: &AtomicBool,
+    acked: &AtomicU64,
+) -> Written {
     let mut control = Control::new(server, PATIENCE);
     let mut written = Written::default();
     while !stop.load(Ordering::Relaxed) {
@@ -100,7 +123,9 @@ fn write(server: SocketAddr, writer: usize, plan: &WriterPlan, stop: &AtomicBool
         written.sent += plan.records as u64;
         let input = json!({ "StreamName": plan.stream, "Records": records });
         match control.call("PutRecords", &input) {
-            Ok(output) => written.take_acks(first, &output),
+            Ok(output) => {
+                acked.fetch_add(written.take_acks(first, &output), Ordering::Relaxed);
+            }
             Err(CallError::Refused { .. } | CallError::NoAnswer(_)) => {
                 written.failures += 1;
                 std::thread::sleep(PAUSE);
@@ -111,7 +136,9 @@ fn write(server: SocketAddr, writer: usize, plan: &WriterPlan, stop: &AtomicBool
 }
 
 impl Written {
-    fn take_acks(&mut self, first: u64, output: &Value) {
+    /// Notes what was acked of the records from `first`, and gives their number.
+    fn take_acks(&mut self, first: u64, output: &Value) -> u64 {
+        let before = self.acks.len();
         let results = output["Records"]
             .as_array()
             .map(Vec::as_slice)
@@ -125,29 +152,33 @@ impl Written {
                 _ => self.failures += 1,
             }
         }
+        (self.acks.len() - before) as u64
     }
 }
 
 /// What all writers did.
 #[derive(Debug)]
-pub(crate) struct History {
+pub struct History {
     writers: Vec<Written>,
 }
 
 /// The outcome of holding a stream against a history.
 #[derive(Debug, Default)]
-pub(crate) struct Verdict {
-    pub(crate) sent: u64,
-    pub(crate) acked: u64,
-    pub(crate) found: u64,
+pub struct Verdict {
+    /// Records sent.
+    pub sent: u64,
+    /// Records the server said it had.
+    pub acked: u64,
+    /// Records found.
+    pub found: u64,
     /// Records there without an ack: their request was cut off. Allowed.
-    pub(crate) found_unacked: u64,
+    pub found_unacked: u64,
     /// Requests and records that failed.
-    pub(crate) failures: u64,
+    pub failures: u64,
     /// How many ways the stream is not what was promised.
-    pub(crate) violations: u64,
+    pub violations: u64,
     /// The first of them, in words.
-    pub(crate) findings: Vec<String>,
+    pub findings: Vec<String>,
 }
 
 impl Verdict {
@@ -168,7 +199,10 @@ struct Found {
 
 impl History {
     /// Reads every shard of the stream and holds it against this history.
-    pub(crate) fn check(&self, server: SocketAddr, stream: &str) -> Result<Verdict> {
+    ///
+    /// # Errors
+    /// Where the server does not answer.
+    pub fn check(&self, server: SocketAddr, stream: &str) -> Result<Verdict> {
         let mut verdict = Verdict::default();
         let mut checked = Checked {
             counts: vec![HashMap::new(); self.writers.len()],
