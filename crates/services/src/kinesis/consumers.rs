@@ -128,7 +128,10 @@ pub(super) async fn deregister_stream_consumer(
             attached.consumers.remove(&name.name);
             Ok(())
         })
-        .await
+        .await?;
+    let mut subscriptions = kinesis.plane.subscriptions();
+    subscriptions.end(stream.settings.id, &name.name);
+    Ok(())
 }
 
 /// ListStreamConsumers, by name.

@@ -7,7 +7,6 @@ use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use model::Timestamp;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
@@ -38,10 +37,9 @@ pub(super) struct StreamCounters {
 }
 
 impl StreamCounters {
-    /// The age of the last record a reader got: how far behind readers are.
-    pub(super) fn saw_iterator_age(&self, record: Timestamp, now: Timestamp) {
-        let age = i64::try_from(now.since(record).as_millis()).unwrap_or(i64::MAX);
-        self.iterator_age_ms.store(age, Ordering::Relaxed);
+    /// How far behind the tip the last answer ended, in milliseconds.
+    pub(super) fn saw_iterator_age(&self, millis: i64) {
+        self.iterator_age_ms.store(millis, Ordering::Relaxed);
     }
 }
 
@@ -187,7 +185,8 @@ impl Collector for Counters {
             }
         }
         let name = "kinesis_get_records_iterator_age_milliseconds";
-        let help = "GetRecords.IteratorAgeMilliseconds: age of the last record given to a poller";
+        let help =
+            "GetRecords.IteratorAgeMilliseconds: how far behind the tip the last answer ended";
         let kind = ConstGauge::new(0i64).metric_type();
         let mut family = encoder.encode_descriptor(name, help, None, kind)?;
         for (labels, counters) in &all {
@@ -225,9 +224,7 @@ mod tests {
         let counters = Counters::default();
         add(&counters.of(&stream("a")).incoming_bytes, 7);
         add(&counters.of(&stream("a")).incoming_bytes, 1);
-        counters
-            .of(&stream("b"))
-            .saw_iterator_age(Timestamp(100), Timestamp(350));
+        counters.of(&stream("b")).saw_iterator_age(250);
         let text = shown(&counters);
         for line in [
             r#"kinesis_incoming_bytes_total{account="000000000000",region="us-east-1",stream="a"} 8"#,

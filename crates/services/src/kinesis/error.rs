@@ -43,7 +43,9 @@ pub enum KinesisError {
     #[error("the store takes no writes just now")]
     Unavailable,
     /// Something of ours went wrong. What it was is in the log alone.
-    #[error("internal failure")]
+    #[error(
+        "The processing of the request failed because of an unknown error, exception, or failure."
+    )]
     InternalFailure,
     /// What the wire's own checks answered, for handlers of raw requests.
     #[error(transparent)]
@@ -67,18 +69,9 @@ impl KinesisError {
             KinesisError::ResourceNotFound(_) => ("ResourceNotFoundException", 400),
             KinesisError::Validation(_) => ("ValidationException", 400),
             KinesisError::Unavailable => ("ServiceUnavailable", 503),
-            KinesisError::InternalFailure | KinesisError::Wire(_) => ("InternalFailure", 500),
-        }
-    }
-
-    /// The code AWS puts on a single record of PutRecords, and its text.
-    #[must_use]
-    pub fn record_code(&self) -> (&'static str, String) {
-        match self {
-            KinesisError::ProvisionedThroughputExceeded(text) => {
-                ("ProvisionedThroughputExceededException", text.clone())
-            }
-            _ => ("InternalFailure", "Internal Service Failure.".to_owned()),
+            KinesisError::InternalFailure => ("InternalFailureException", 500),
+            // Not asked: such an error has its own.
+            KinesisError::Wire(_) => ("InternalFailure", 500),
         }
     }
 
@@ -149,7 +142,6 @@ impl From<KinesisError> for ServiceError {
         let (code, status) = error.code();
         match error {
             KinesisError::Wire(error) => error,
-            KinesisError::InternalFailure => ServiceError::internal(),
             error => ServiceError {
                 code: code.into(),
                 status,

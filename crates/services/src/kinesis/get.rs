@@ -85,9 +85,7 @@ pub(super) async fn get_records(
     add(&counters.get_calls, 1);
     add(&counters.get_bytes, page.bytes);
     add(&counters.get_records, page.count);
-    if let Some(arrival) = page.last_arrival {
-        counters.saw_iterator_age(arrival, now);
-    }
+    counters.saw_iterator_age(page.millis_behind);
     let next_iterator = ShardIterator {
         next: page.next,
         made: now,

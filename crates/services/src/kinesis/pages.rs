@@ -38,8 +38,6 @@ pub(super) struct Page {
     pub(super) count: usize,
     /// Their keys and data.
     pub(super) bytes: usize,
-    /// When the last of them was put.
-    pub(super) last_arrival: Option<Timestamp>,
     /// Age of the next record; 0 where there is none.
     pub(super) millis_behind: i64,
     /// Whether the shard is closed and read to its end.
@@ -119,7 +117,6 @@ impl Kinesis {
             next: from,
             count: 0,
             bytes: 0,
-            last_arrival: None,
             millis_behind: 0,
             is_at_end: bounds.sealed && from == bounds.end,
         };
@@ -224,7 +221,6 @@ impl Page {
             }
             self.count += 1;
             self.bytes += bytes;
-            self.last_arrival = Some(record.timestamp);
         }
         self.next = self.batches.last().map_or(from, StoredBatch::end);
         None

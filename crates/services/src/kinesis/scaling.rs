@@ -88,7 +88,7 @@ struct StreamLoad {
 }
 
 impl Load {
-    /// So much was written to a shard. Of streams that are not on demand, nothing is kept.
+    /// So much was written to a shard of an on-demand stream.
     pub(super) fn wrote(
         &mut self,
         stream: &Stream,
@@ -97,9 +97,6 @@ impl Load {
         records: usize,
         now: Timestamp,
     ) {
-        if stream.settings.mode != Mode::OnDemand {
-            return;
-        }
         if self.shards >= OBSERVED_MAX {
             self.forget_idle(now);
         }
@@ -227,96 +224,4 @@ impl Kinesis {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use streams::Shard;
-
-    use super::*;
-
-    const MIB: usize = 1 << 20;
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp(1_700_000_000_000 + seconds * 1000)
-    }
-
-    fn topology(count: u32) -> Topology {
-        let shards = HashRange::even(count).into_iter().zip(0..);
-        Topology::of(shards.map(|(range, index)| Shard {
-            index,
-            range,
-            parents: Vec::new(),
-            generation: 0,
-            opened: at(0),
-            closed: None,
-        }))
-    }
-
-    #[test]
-    fn a_shard_is_hot_at_half_its_capacity_over_a_minute() {
-        let mut window = Window::default();
-        for second in 0..59 {
-            window.add(MIB / 2, 1, at(second));
-        }
-        assert!(!window.is_hot());
-        window.add(MIB / 2, 1, at(59));
-        assert!(window.is_hot());
-        window.turn(at(80));
-        assert!(!window.is_hot(), "the first slots are out of the window");
-        window.add(0, 30_000, at(81));
-        assert!(window.is_hot(), "records count too");
-        window.turn(at(200));
-        assert_eq!(window.total(), (0, 0));
-    }
-
-    #[test]
-    fn hot_shards_are_split_in_the_middle() {
-        let topology = topology(2);
-        let split = splits(&topology, &[1, 7]);
-        assert_eq!(split, [(1, HashKey(3 << 126))]);
-        assert_eq!(
-            middle(&HashRange {
-                first: HashKey(5),
-                last: HashKey(5)
-            }),
-            None
-        );
-        assert_eq!(
-            middle(&HashRange {
-                first: HashKey(5),
-                last: HashKey(6)
-            }),
-            Some(HashKey(6))
-        );
-    }
-
-    #[test]
-    fn no_more_shards_than_200_are_made() {
-        let all: Vec<u32> = (0..150).collect();
-        assert_eq!(splits(&topology(150), &all).len(), 50);
-        assert_eq!(splits(&topology(200), &all).len(), 0);
-    }
-
-    proptest! {
-        #[test]
-        fn the_window_holds_the_last_minute(adds in prop::collection::vec((0..30i64, 1..100usize), 1..60)) {
-            let mut window = Window::default();
-            let (mut now, mut all) = (0, Vec::new());
-            for (wait, bytes) in adds {
-                now += wait;
-                window.add(bytes, 1, at(now));
-                all.push((slot_of(at(now)), bytes as u64));
-                let oldest = slot_of(at(now)) - SLOTS as i64;
-                let expected: u64 = all.iter().filter(|(slot, _)| *slot > oldest).map(|(_, b)| b).sum();
-                prop_assert_eq!(window.total().0, expected);
-            }
-        }
-
-        #[test]
-        fn both_halves_of_a_split_have_keys(first: u128, last: u128) {
-            let range = HashRange { first: HashKey(first.min(last)), last: HashKey(first.max(last)) };
-            if let Some(start) = middle(&range) {
-                prop_assert!(range.split_at(start).is_some());
-            }
-        }
-    }
-}
+mod tests;

@@ -10,6 +10,7 @@ mod settings;
 mod shards;
 mod tags;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +36,7 @@ struct World {
     clock: Clock,
     account: String,
     region: String,
+    model: Arc<BTreeMap<String, model::Operation>>,
 }
 
 impl World {
@@ -50,6 +52,7 @@ impl World {
             clock,
             account: ACCOUNT.into(),
             region: "us-east-1".into(),
+            model: Arc::new(model::model()),
         }
     }
 
@@ -60,6 +63,7 @@ impl World {
             clock: self.clock.clone(),
             account: account.into(),
             region: region.into(),
+            model: Arc::clone(&self.model),
         }
     }
 
@@ -96,10 +100,13 @@ impl World {
         } else {
             serde_json::from_slice(bytes).unwrap()
         };
+        let model = &self.model[operation];
         if response.status() == 200 {
+            model.must_have_all_of(operation, &answer);
             return Ok(answer);
         }
         let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
+        model.must_have_error(operation, &text("__type"));
         Err((text("__type"), text("message")))
     }
 

@@ -64,6 +64,12 @@ impl Subscriptions {
         Some((self.last_number, lost))
     }
 
+    /// Ends what a consumer that is gone was subscribed to.
+    pub(in crate::kinesis) fn end(&mut self, stream: StreamId, consumer: &str) {
+        self.taken
+            .retain(|place, _| place.stream != stream || place.consumer.name != consumer);
+    }
+
     fn leave(&mut self, place: &Place, number: u64) {
         if let Some(taken) = self.taken.get_mut(place)
             && taken.number == number

@@ -157,6 +157,24 @@ async fn a_deleted_stream_ends_it_with_an_exception() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_deregistered_consumer_ends_it() {
+    let world = World::new(Limits::None);
+    world.stream("s", 1).await;
+    let consumer = consumer(&world, "s", "c").await;
+    let mut events = begin(&world, &consumer, "LATEST").await.unwrap();
+    next(&mut events).await;
+    let input = from_value(map(vec![("ConsumerARN", consumer.as_str().into())])).unwrap();
+    let kinesis = Arc::clone(&world.kinesis);
+    let deregister =
+        crate::kinesis::consumers::deregister_stream_consumer(kinesis, world.caller.clone(), input);
+    let start = Instant::now();
+    let (last, deregistered) = tokio::join!(events.next(), deregister);
+    deregistered.unwrap();
+    assert!(last.is_none());
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_next_takes_over_after_five_seconds() {
     let world = World::new(Limits::None);
     world.stream("s", 1).await;

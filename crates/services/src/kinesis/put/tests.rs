@@ -10,6 +10,7 @@ use streams::Mode;
 
 use super::*;
 use crate::kinesis::Limits;
+use crate::kinesis::hot::put::Data;
 use crate::kinesis::world::{World, data, list, map, number, placed, puts, text};
 
 fn run<T>(test: impl Future<Output = T>) -> T {
@@ -312,6 +313,90 @@ proptest! {
     fn order_of_a_key_survives_resharding(plans in prop::collection::vec(1..9u32, 1..12)) {
         run(order_survives(plans));
     }
+}
+
+/// Writes with a stream as it was looked up before it was resharded, as a put does that a resharding overtakes.
+async fn write_late(
+    world: &World,
+    stale: &Arc<Stream>,
+    texts: &[String],
+) -> Result<Written, KinesisError> {
+    let entry = |text: &String| Entry {
+        key: Some(text.split(' ').next().unwrap_or_default().to_owned().into()),
+        hash_key: None,
+        data: Data::Plain(text.clone().into_bytes().into()),
+    };
+    let entries: Vec<Entry<'_>> = texts.iter().map(entry).collect();
+    let keys = world
+        .kinesis
+        .hash_keys(stale, &entries, None, |_| String::new())
+        .await?;
+    Write::new(&world.kinesis, Arc::clone(stale), &entries, keys, None)
+        .run()
+        .await
+}
+
+async fn late_writes_stay_in_order(steps: Vec<(u32, usize)>) {
+    let world = World::new(Limits::None);
+    let mut known = vec![world.stream("s", 2).await];
+    let keys = ["a", "b", "c", "d", "e"];
+    let mut expected: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (number, (count, age)) in steps.into_iter().enumerate() {
+        known.push(world.uniform("s", count).await);
+        let stale = &known[known.len() - 1 - age.min(known.len() - 1)];
+        let twice = keys.iter().chain(&keys).enumerate();
+        let texts: Vec<String> = twice
+            .map(|(at, key)| format!("{key} {number} {at}"))
+            .collect();
+        let written = write_late(&world, stale, &texts).await.unwrap();
+        assert!(
+            written
+                .outcomes
+                .iter()
+                .all(|outcome| matches!(outcome, Outcome::Put(_)))
+        );
+        for text in texts {
+            let key = text.split(' ').next().unwrap_or_default().to_owned();
+            expected.entry(key).or_default().push(text);
+        }
+    }
+    let stream = world.kinesis.find_named(&world.name("s")).await.unwrap();
+    let mut read: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for shard in stream.topology.shards() {
+        for record in world.read("s", shard.index).await {
+            let text = String::from_utf8(record.data).unwrap();
+            read.entry(record.key).or_default().push(text);
+        }
+    }
+    assert_eq!(read, expected);
+}
+
+proptest! {
+    #[test]
+    fn a_put_that_a_resharding_overtakes_is_routed_anew(
+        steps in prop::collection::vec((1..7u32, 0..4usize), 1..10),
+    ) {
+        run(late_writes_stay_in_order(steps));
+    }
+}
+
+#[tokio::test]
+async fn a_put_that_a_deletion_overtakes_finds_no_stream() {
+    let world = World::new(Limits::None);
+    let stale = world.stream("s", 1).await;
+    world
+        .kinesis
+        .streams
+        .delete(&stale.name, Vec::new())
+        .await
+        .unwrap();
+    let error = write_late(&world, &stale, &["a".to_owned()])
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "Stream s under account 000000000000 not found."
+    );
 }
 
 proptest! {

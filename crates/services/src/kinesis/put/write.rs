@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use model::{BatchBuilder, HashKey, LogId, Offset, Timestamp};
 use store::{Appended, StoreError};
-use streams::{Shard, Stream, StreamName};
+use streams::{Mode, Shard, Stream, StreamName};
 
 use super::token::{REMEMBERED_FOR, Token, misused};
 use crate::kinesis::error::KinesisError;
@@ -252,7 +252,7 @@ impl<'a> Write<'a> {
                 offset: Offset(offset),
             }));
         }
-        if !appended.duplicate {
+        if !appended.duplicate && self.stream.settings.mode == Mode::OnDemand {
             let (shard, records) = (group.shard.index, group.members.len());
             self.kinesis
                 .plane

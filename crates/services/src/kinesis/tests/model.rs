@@ -9,14 +9,38 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws::{Rule, Support};
+use aws::{Fault, Rule, ServiceError, Support};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
-use super::super::{operations, rules, support};
+use super::super::{KinesisError, operations, rules, support};
 
 #[derive(Deserialize)]
-struct Operation {
+pub(super) struct Operation {
     input: BTreeMap<String, Member>,
+    output: BTreeSet<String>,
+    errors: BTreeSet<String>,
+}
+
+impl Operation {
+    /// Asserts that an answer has no member that the model has not.
+    pub(super) fn must_have_all_of(&self, name: &str, answer: &Value) {
+        let members = answer.as_object().into_iter().flat_map(Map::keys);
+        for member in members {
+            assert!(self.output.contains(member), "{name} answers {member}");
+        }
+    }
+
+    /// Asserts that a refusal is one that the model lists, or one of those that every operation has.
+    pub(super) fn must_have_error(&self, name: &str, code: &str) {
+        let is_common = [
+            "ValidationException",
+            "UnknownOperationException",
+            "AccessDeniedException",
+        ];
+        let known = self.errors.contains(code) || is_common.contains(&code);
+        assert!(known, "{name} is refused with {code}");
+    }
 }
 
 #[derive(Deserialize, PartialEq, Debug, Default, Clone)]
@@ -31,7 +55,7 @@ struct Member {
     required: bool,
 }
 
-fn model() -> BTreeMap<String, Operation> {
+pub(super) fn model() -> BTreeMap<String, Operation> {
     serde_json::from_str(include_str!("../testdata/model.json")).unwrap()
 }
 
@@ -160,4 +184,34 @@ fn the_page_of_operations_is_the_table() {
         page(),
         "make it anew: BLESS=1 cargo test -p services page"
     );
+}
+
+#[test]
+fn every_error_is_one_of_the_models() {
+    let model = model();
+    let known: BTreeSet<&str> = model
+        .values()
+        .flat_map(|operation| operation.errors.iter().map(String::as_str))
+        .collect();
+    for of in [
+        KinesisError::AccessDenied,
+        KinesisError::DryRun,
+        KinesisError::ExpiredIterator,
+        KinesisError::ExpiredNextToken,
+        KinesisError::InvalidArgument,
+        KinesisError::LimitExceeded,
+        KinesisError::ProvisionedThroughputExceeded,
+        KinesisError::ResourceInUse,
+        KinesisError::ResourceNotFound,
+        KinesisError::Validation,
+    ] {
+        let error = ServiceError::from(of("text".into()));
+        assert!(known.contains(&*error.code), "{error}");
+        assert_eq!((error.status, error.message.as_str()), (400, "text"));
+    }
+    let error = ServiceError::from(KinesisError::InternalFailure);
+    assert!(known.contains(&*error.code), "{error}");
+    assert_eq!((error.status, error.fault), (500, Fault::Receiver));
+    let error = ServiceError::from(KinesisError::Unavailable);
+    assert_eq!((error.status, error.fault), (503, Fault::Receiver));
 }
