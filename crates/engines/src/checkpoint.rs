@@ -123,6 +123,9 @@ impl Checkpoint {
             reason: format!("cannot read {FOLDER}: {error}"),
             source: Some(Arc::new(error)),
         };
+        // A name that is seen is not durable where the process before this one ended between giving it and the sync; journal
+        // files that it lets go of must not be gone when an earlier one comes back.
+        disk.sync_folder(FOLDER).map_err(refused)?;
         let mut newest_flaw = None;
         for file_name in disk.list(FOLDER).map_err(refused)?.iter().rev() {
             if file_name.parse::<u64>().is_err() {

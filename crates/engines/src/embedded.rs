@@ -15,6 +15,7 @@ pub mod core;
 mod open;
 mod options;
 mod read;
+mod sequencer;
 mod stats;
 mod threads;
 mod view;
@@ -30,11 +31,12 @@ use store::{
 use tokio::sync::{Semaphore, oneshot, watch};
 
 pub use compact::{Plan, When};
-pub use core::{Core, FrameWrite};
+pub use core::Core;
 pub use options::{Durability, Options};
+pub use sequencer::FrameWrite;
 pub use stats::Stats;
 
-pub use crate::state::request::{NewSegment, Outcome, Placed, Reply, Request};
+pub use crate::state::request::{NewSegment, Outcome, Reply, Request};
 
 use core::{settled, unavailable};
 use read::Found;
@@ -235,7 +237,7 @@ impl Log for Embedded {
             for (reply, count) in replies.await.into_iter().zip(counts) {
                 match reply {
                     Ok(Outcome::Appended(placed)) => {
-                        results.extend(placed.into_iter().map(|placed| placed.0));
+                        results.extend(placed);
                     }
                     Ok(_) => results.extend((0..count).map(|_| Err(lost()))),
                     Err(error) => results.extend((0..count).map(|_| Err(error.clone()))),
@@ -331,3 +333,6 @@ impl Leases for Embedded {
         Box::pin(async move { self.ask_one(request).await.map(|_| ()) })
     }
 }
+
+#[cfg(test)]
+mod tests;

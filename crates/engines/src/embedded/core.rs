@@ -11,31 +11,25 @@
 //! Locks are taken in this order: sequencer, inbox or pool, view.
 
 use std::collections::VecDeque;
-use std::io::{self, IoSlice};
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use bytes::Bytes;
-use model::Batch;
 use store::StoreError;
 use tokio::sync::{oneshot, watch};
 
-use crate::disk::File;
 use crate::embedded::options::{Durability, Options};
+use crate::embedded::sequencer::{Answers, FrameWrite, RESERVE_DIVISOR, Sequencer};
 use crate::embedded::view::{Shown, View, tell};
-use crate::frame::{self, Decision, Place, aligned};
-use crate::journal::file::{FRAMES_FROM, JournalFile};
+use crate::frame;
+use crate::journal::file::JournalFile;
 use crate::journal::pool::{Blocked, Pool};
-use crate::journal::recovery::Anchor;
 use crate::segments::Segments;
-use crate::state::State;
 use crate::state::decide::Draft;
 use crate::state::request::{Outcome, Reply, Request};
 
 /// Requests gathered into one frame.
 const FRAME_REQUESTS_MAX: usize = 4096;
-/// The part of a journal file that only requests which make room may use.
-const RESERVE_DIVISOR: u64 = 64;
 
 /// The embedded engine without threads.
 pub struct Core {
@@ -72,86 +66,6 @@ struct Pending {
     request: Request,
     footprint: usize,
     answer: oneshot::Sender<Reply>,
-}
-
-/// Who decides, and what was decided and is not durable yet.
-pub(super) struct Sequencer {
-    pub(super) decided: State,
-    pub(super) sequence: u64,
-    pub(super) previous: u32,
-    pub(super) current: Option<Current>,
-    pub(super) in_flight: VecDeque<InFlight>,
-    pub(super) durable_upto: u64,
-    /// Whether the last frame only marks what was durable.
-    pub(super) is_marked: bool,
-}
-
-/// The file being filled.
-pub(super) struct Current {
-    file: JournalFile,
-    anchor: Anchor,
-    position: u64,
-}
-
-/// A frame being written.
-pub(super) struct InFlight {
-    sequence: u64,
-    file: JournalFile,
-    anchor: Anchor,
-    payload_at: u64,
-    decisions: Vec<Decision>,
-    batches: Vec<Batch>,
-    answers: Answers,
-    is_written: bool,
-}
-
-type Answers = Vec<(oneshot::Sender<Reply>, Reply)>;
-
-/// A frame to be written.
-#[derive(Clone, Debug)]
-pub struct FrameWrite {
-    sequence: u64,
-    file: Arc<dyn File>,
-    position: u64,
-    pieces: Vec<Bytes>,
-    durability: Durability,
-}
-
-impl FrameWrite {
-    /// Its number.
-    #[must_use]
-    pub fn sequence(&self) -> u64 {
-        self.sequence
-    }
-
-    /// Writes it.
-    ///
-    /// # Errors
-    /// What the disk says.
-    pub fn write(&self) -> io::Result<()> {
-        let slices: Vec<IoSlice<'_>> = self.pieces.iter().map(|p| IoSlice::new(p)).collect();
-        self.file.write_at(&slices, self.position)
-    }
-
-    /// Makes it durable, where that is asked for.
-    ///
-    /// # Errors
-    /// What the disk says.
-    pub fn sync(&self) -> io::Result<()> {
-        match self.durability {
-            Durability::Sync => self.file.sync_data(),
-            Durability::Os => Ok(()),
-        }
-    }
-
-    /// Writes it and makes it durable: what [`Core::on_written`] is to be told.
-    ///
-    /// # Errors
-    /// What the disk says.
-    pub fn run(&self) -> io::Result<()> {
-        self.write()?;
-        self.sync()
-    }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -334,18 +248,7 @@ impl Core {
     }
 
     fn turn_to(&self, sequencer: &mut Sequencer, file: JournalFile) {
-        let anchor = Anchor {
-            file: file.number,
-            sequence: sequencer.sequence,
-            previous: sequencer.previous,
-        };
-        let next = Current {
-            file,
-            anchor,
-            position: FRAMES_FROM,
-        };
-        let left = sequencer.current.replace(next);
-        if left.is_some_and(|left| left.position == FRAMES_FROM) {
+        if sequencer.turn_to(file) {
             self.pool.abandon();
         }
     }
@@ -409,7 +312,7 @@ impl Core {
         let written = sequencer
             .in_flight
             .iter_mut()
-            .find(|flying| flying.sequence == frame.sequence);
+            .find(|flying| flying.sequence == frame.sequence());
         if let Some(written) = written {
             written.is_written = true;
         }
@@ -480,64 +383,6 @@ impl std::fmt::Debug for Core {
         f.debug_struct("Core")
             .field("options", &self.options)
             .finish_non_exhaustive()
-    }
-}
-
-impl Sequencer {
-    /// Whether a frame with `bytes` of requests fits the current file.
-    fn fits(&self, bytes: usize, frees: bool) -> bool {
-        let Some(current) = &self.current else {
-            return false;
-        };
-        let capacity = current.file.capacity;
-        let limit = if frees {
-            capacity
-        } else {
-            capacity - capacity / RESERVE_DIVISOR
-        };
-        current.position + aligned((frame::HEADER_BYTES + bytes) as u64) <= limit
-    }
-
-    /// Gives the draft its number and place.
-    fn launch(
-        &mut self,
-        draft: Draft,
-        answers: Answers,
-        durability: Durability,
-    ) -> Option<FrameWrite> {
-        let current = self.current.as_mut()?;
-        let place = Place {
-            generation: current.file.generation,
-            sequence: self.sequence,
-            previous: self.previous,
-            durable_upto: self.durable_upto,
-        };
-        let encoded = frame::encode(place, &draft.decisions, draft.payload);
-        let write = FrameWrite {
-            sequence: self.sequence,
-            file: current.file.file.clone(),
-            position: current.position,
-            pieces: encoded.pieces,
-            durability,
-        };
-        assert!(
-            current.position + encoded.length <= current.file.capacity,
-            "a request's footprint covers its bytes"
-        );
-        self.in_flight.push_back(InFlight {
-            sequence: self.sequence,
-            file: current.file.clone(),
-            anchor: current.anchor,
-            payload_at: current.position + encoded.head_bytes,
-            decisions: draft.decisions,
-            batches: draft.batches,
-            answers,
-            is_written: false,
-        });
-        current.position += encoded.length;
-        self.sequence += 1;
-        self.previous = encoded.checksum;
-        Some(write)
     }
 }
 

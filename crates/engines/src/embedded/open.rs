@@ -8,8 +8,9 @@ use store::StoreError;
 
 use crate::checkpoint::{self, Checkpoint, read_whole};
 use crate::disk::Disk;
-use crate::embedded::core::{Core, Parts, Sequencer};
+use crate::embedded::core::{Core, Parts};
 use crate::embedded::options::Options;
+use crate::embedded::sequencer::Sequencer;
 use crate::embedded::view::View;
 use crate::frame::decision::damaged;
 use crate::journal::pool::Pool;
@@ -107,10 +108,14 @@ fn check_options(options: &Options) -> Result<(), StoreError> {
     Err(StoreError::Invalid { what })
 }
 
+/// Makes the folders, and names in them durable: a process that was killed may have left a checkpoint that is seen and
+/// not yet durable, and journal files are freed on the strength of it.
 fn make_folders(disk: &dyn Disk) -> io::Result<()> {
-    disk.create_folder(crate::journal::FOLDER)?;
-    disk.create_folder(checkpoint::FOLDER)?;
-    disk.create_folder(segments::FOLDER)
+    for folder in [crate::journal::FOLDER, checkpoint::FOLDER, segments::FOLDER] {
+        disk.create_folder(folder)?;
+        disk.sync_folder(folder)?;
+    }
+    disk.sync_folder("")
 }
 
 /// Refuses a data directory of another format; marks a new one.

@@ -166,7 +166,7 @@ impl Walk {
             Ok((file, length))
         };
         let (file, capacity) = open().map_err(|error| refused("open", &name, error))?;
-        let mut window = Window::over(file.clone());
+        let mut window = Window::over(file.clone(), capacity);
         let sector = window
             .get(0, FRAMES_FROM as usize)
             .map_err(|error| refused("read", &name, error))?;
@@ -326,15 +326,18 @@ impl Walk {
 /// Reads a file in large pieces, mostly forward.
 struct Window {
     file: Arc<dyn File>,
+    /// Bytes read at once.
+    chunk: usize,
     bytes: Vec<u8>,
     start: u64,
     length: usize,
 }
 
 impl Window {
-    fn over(file: Arc<dyn File>) -> Window {
+    fn over(file: Arc<dyn File>, file_bytes: u64) -> Window {
         Window {
             file,
+            chunk: usize::try_from(file_bytes).map_or(CHUNK, |bytes| bytes.min(CHUNK)),
             bytes: Vec::new(),
             start: 0,
             length: 0,
@@ -345,9 +348,9 @@ impl Window {
     fn get(&mut self, position: u64, length: usize) -> io::Result<&[u8]> {
         let end = position + length as u64;
         if position < self.start || end > self.start + self.length as u64 {
-            let wanted = length.max(CHUNK);
+            let wanted = length.max(self.chunk);
             if self.bytes.len() < wanted {
-                self.bytes.resize(wanted, 0);
+                self.bytes = vec![0; wanted];
             }
             self.start = position;
             self.length = self.file.read_at(&mut self.bytes, position)?;

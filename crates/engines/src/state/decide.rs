@@ -9,7 +9,7 @@ use store::producers::Verdict;
 use store::{Append, Appended, Bounds, Key, Lease, StoreError};
 
 use crate::frame::{Decision, Extent, Payload};
-use crate::state::request::{NewSegment, Outcome, Placed, Reply, Request};
+use crate::state::request::{NewSegment, Outcome, Reply, Request};
 use crate::state::{LogState, State};
 
 /// A frame in the making.
@@ -31,7 +31,7 @@ impl State {
     pub fn decide(&mut self, request: &Request, draft: &mut Draft) -> Reply {
         match request {
             Request::Append(appends) => {
-                let place = |append| Placed(self.decide_append(append, draft));
+                let place = |append| self.decide_append(append, draft);
                 Ok(Outcome::Appended(appends.iter().map(place).collect()))
             }
             Request::Commit(txn) => self.decide_txn(txn, draft).map(Outcome::Committed),

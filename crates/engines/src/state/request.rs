@@ -54,30 +54,16 @@ pub struct NewSegment {
 }
 
 /// What the sequencer answers when the request is durable.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, Debug)]
 pub enum Outcome {
     /// To [`Request::Append`], one for each.
-    Appended(Vec<Placed>),
+    Appended(Vec<Result<Appended, StoreError>>),
     /// To [`Request::Commit`].
     Committed(Committed),
     /// To [`Request::Acquire`].
     Leased(Lease),
     /// To the others.
     Done,
-}
-
-/// An append's answer, comparable.
-#[derive(Clone, Debug)]
-pub struct Placed(pub Result<Appended, StoreError>);
-
-impl PartialEq for Placed {
-    fn eq(&self, other: &Placed) -> bool {
-        match (&self.0, &other.0) {
-            (Ok(a), Ok(b)) => a == b,
-            (Err(a), Err(b)) => a.to_string() == b.to_string(),
-            _ => false,
-        }
-    }
 }
 
 /// An outcome, or why there is none.

@@ -25,7 +25,10 @@ impl State {
     pub fn write_to(&self, target: &mut Vec<u8>) {
         target.put_u64(self.version);
         target.put_u32(count(self.logs.len()));
-        for (&log, state) in &self.logs {
+        // In order, so that equal states have equal bytes.
+        let mut logs: Vec<_> = self.logs.iter().collect();
+        logs.sort_unstable_by_key(|(log, _)| **log);
+        for (&log, state) in logs {
             put_log(target, log);
             target.put_u64(state.born);
             target.put_u64(state.bounds.start.0);
