@@ -176,7 +176,7 @@ impl Layers {
 fn read_file(path: &Path) -> Result<Table, Failure> {
     let shown = path.display();
     let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::because(format!("could not read --config {shown}"), error))?;
+        .map_err(|error| Failure::Usage(format!("could not read --config {shown}: {error}")))?;
     let table: Table = text
         .parse()
         .map_err(|error| Failure::Usage(format!("{shown} is not valid TOML: {error}")))?;

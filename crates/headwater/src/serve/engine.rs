@@ -1,5 +1,7 @@
 //! Which store keeps the data: the one place that knows there are several.
 
+use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
 
 use engines::{Embedded, Options};
@@ -129,10 +131,23 @@ fn open_embedded(config: &Config) -> Result<Engine, Failure> {
     };
     match Embedded::open(options) {
         Ok(engine) => Ok(Engine::Embedded(Arc::new(engine))),
-        Err(error @ StoreError::Damaged { .. }) => Err(Failure::because(
-            "the data is damaged and nothing was changed: restore a backup, or ask for help before you delete anything",
-            error,
-        )),
-        Err(error) => Err(Failure::because("could not open the store", error)),
+        Err(error) => Err(Failure::because(refusal(&error, data), error)),
+    }
+}
+
+/// What is in the way, and what to do.
+fn refusal(error: &StoreError, data: &Path) -> String {
+    let data = data.display();
+    match error {
+        StoreError::Unavailable {
+            source: Some(source),
+            ..
+        } if source.kind() == ErrorKind::WouldBlock => {
+            format!("another server has --data {data}: stop it, or give another directory")
+        }
+        StoreError::Damaged { .. } => format!(
+            "what is in --data {data} is not what was written; nothing was changed: restore a backup, and look at the disk"
+        ),
+        _ => format!("could not open --data {data}"),
     }
 }

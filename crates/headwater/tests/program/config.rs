@@ -84,7 +84,10 @@ fn wrong_values_name_their_origin_and_the_fix() {
     );
     refused(&["--tls-cert", "a.pem"], "--tls-cert and --tls-key");
     refused(&["--no-such-flag"], "--no-such-flag");
-    refused(&["--config", "/no/such/file"], "");
+    refused(
+        &["--config", "/no/such/file"],
+        "could not read --config /no/such/file",
+    );
 }
 
 #[test]

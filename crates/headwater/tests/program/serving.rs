@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -111,6 +112,45 @@ fn a_second_server_on_the_same_data_is_refused() {
     assert!(directory.path().join("endpoints.json").exists());
     assert_eq!(server.get("/_headwater/health").0, 200);
     server.stop().succeeded();
+}
+
+/// The program refuses to start on what is in the directory.
+fn refused(directory: &Directory, expected: &str) {
+    let data = directory.path().to_str().unwrap();
+    let finished = run(&["--data", data, "--listen", "127.0.0.1:0"]);
+    assert_eq!(finished.code, Some(1), "{}", finished.out);
+    assert!(finished.err.contains(expected), "{}", finished.err);
+}
+
+#[test]
+fn data_of_a_newer_format_is_refused() {
+    let directory = Directory::new();
+    Server::start(directory.path(), &[]).stop().succeeded();
+    let path = directory.path().join("HEADWATER");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let newer = text.replace("format = 1", "format = 2");
+    assert_ne!(text, newer);
+    std::fs::write(&path, newer).unwrap();
+    refused(&directory, "has format 2, this program reads 1");
+    std::fs::write(&path, text).unwrap();
+    Server::start(directory.path(), &[]).stop().succeeded();
+}
+
+#[test]
+fn a_master_key_others_can_read_or_that_is_cut_is_refused() {
+    let directory = Directory::new();
+    Server::start(directory.path(), &[]).stop().succeeded();
+    let path = directory.path().join("master.key");
+    let mode = |mode| std::fs::Permissions::from_mode(mode);
+    assert_eq!(
+        std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    std::fs::set_permissions(&path, mode(0o644)).unwrap();
+    refused(&directory, "chmod 600");
+    std::fs::set_permissions(&path, mode(0o600)).unwrap();
+    std::fs::write(&path, [0; 31]).unwrap();
+    refused(&directory, "must hold 32 bytes, it has 31");
 }
 
 #[test]

@@ -74,7 +74,7 @@ fn what_is_put_is_tailed_in_order_across_reshards() {
     let since = verb(&["tail", "orders", "--from", "1h", "--limit", "4", "--json"]);
     let last: Value = serde_json::from_str(since.lines().last().unwrap()).unwrap();
     assert_eq!(
-        (&last["text"], &last["PartitionKey"]),
+        (&last["Text"], &last["PartitionKey"]),
         (&"four".into(), &"k".into())
     );
 }

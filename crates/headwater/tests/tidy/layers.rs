@@ -46,17 +46,17 @@ const LAYERS: &[(&str, &[&str], &str)] = &[
         ],
         "the only crate that sees an engine and a service at once",
     ),
+    ("bench", &["headwater"], "load against the real program"),
     (
         "compat",
-        &["headwater"],
-        "real clients against the real program",
+        &["bench", "headwater"],
+        "real clients, and real kills under load, against the real program",
     ),
     (
         "compat-rust-sdk",
-        &[],
+        &["compat", "headwater"],
         "AWS's SDK for Rust, kept out of other builds",
     ),
-    ("bench", &["headwater"], "load against the real program"),
 ];
 
 /// Tests may also use these: conformance suites and engines to test against.
