@@ -166,8 +166,9 @@ impl Stream {
     /// What it does at `now`.
     #[must_use]
     pub fn status(&self, now: Timestamp) -> Status {
+        // Further ahead than it ever was to be, a clock was set back meanwhile: the state is over all the same.
         match self.settings.busy {
-            Some(busy) if now < busy.until => busy.status,
+            Some(busy) if now < busy.until && busy.until.since(now) <= BUSY_FOR => busy.status,
             _ => Status::Active,
         }
     }

@@ -90,6 +90,8 @@ async fn a_stream_is_made_once_found_listed_and_deleted() {
     ));
     streams.create(&name("a"), new(1)).await.unwrap();
     assert_eq!(made.status(clock.now()), Status::Creating);
+    let set_back = clock.now().minus(Duration::from_secs(3_600));
+    assert_eq!(made.status(set_back), Status::Active);
     clock.advance(stream::BUSY_FOR);
     assert_eq!(made.status(clock.now()), Status::Active);
     assert!(made.topology.covers_ring());
