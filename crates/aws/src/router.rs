@@ -173,7 +173,8 @@ impl Router {
         self
     }
 
-    /// The same with pages of our own. They see requests without their signature being checked.
+    /// The same with pages of our own. They see requests without their signature being checked; who asks is the [`Peer`] in
+    /// the request's extensions.
     #[must_use]
     pub fn own_pages(mut self, pages: OwnPages) -> Self {
         self.own_pages = Some(pages);
@@ -223,7 +224,7 @@ impl Router {
         held: Held,
     ) -> Response<Body> {
         if is_own_page(parts.uri.path()) {
-            return self.own_page(parts, body).await;
+            return self.own_page(parts, body, peer).await;
         }
         let replier = self.replier(body.len());
         let call = match self.route(&parts) {
@@ -370,7 +371,8 @@ impl Router {
         }
     }
 
-    async fn own_page(&self, parts: Parts, body: Bytes) -> Response<Body> {
+    async fn own_page(&self, mut parts: Parts, body: Bytes, peer: Peer) -> Response<Body> {
+        parts.extensions.insert(peer);
         match &self.own_pages {
             Some(pages) => pages(Request::from_parts(parts, body))
                 .await

@@ -404,6 +404,8 @@ async fn every_request_is_observed() {
 async fn own_pages_are_left_to_the_program() {
     let get = |path: &str| Request::get(path).body(()).unwrap().into_parts().0;
     let pages: OwnPages = Arc::new(|request| {
+        let asked_by = request.extensions().get::<Peer>().map(|peer| peer.address);
+        assert_eq!(asked_by, Some(peer().address));
         let path = request.uri().path().to_owned();
         Box::pin(async move { Response::new(Bytes::from(path)) })
     });
