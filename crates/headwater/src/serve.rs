@@ -130,7 +130,7 @@ async fn listen(
     engine: &Engine,
     kinesis: &Arc<Kinesis>,
 ) -> Result<Server, Failure> {
-    let metrics = Arc::new(Metrics::new(engine));
+    let metrics = Arc::new(Metrics::new(engine, kinesis));
     let router = Router::new([kinesis::operations().serve(Arc::clone(kinesis))])
         .auth(auth(config))
         .accounts(accounts(config))

@@ -1,5 +1,7 @@
 //! The program as people and scripts meet it: started, asked, stopped.
 
+#![allow(clippy::unwrap_used)] // in a test, a panic is the report
+
 #[path = "program/config.rs"]
 mod config;
 #[path = "program/process.rs"]

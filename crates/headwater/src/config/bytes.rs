@@ -31,7 +31,7 @@ impl ByteSize {
 /// In the largest unit that leaves no remainder.
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fits = |(_, shift): &&(&str, u32)| self.0 != 0 && self.0 % (1 << shift) == 0;
+        let fits = |(_, shift): &&(&str, u32)| self.0 != 0 && self.0.is_multiple_of(1 << shift);
         let (name, shift) = UNITS.iter().find(fits).unwrap_or(&("B", 0));
         write!(f, "{}{name}", self.0 >> shift)
     }

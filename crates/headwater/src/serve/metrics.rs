@@ -12,6 +12,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+use services::kinesis::Kinesis;
 
 use super::engine::Engine;
 
@@ -50,7 +51,8 @@ fn latency() -> Histogram {
 }
 
 impl Metrics {
-    pub(super) fn new(engine: &Engine) -> Metrics {
+    /// Metrics of the program, the engine and the services.
+    pub(super) fn new(engine: &Engine, kinesis: &Kinesis) -> Metrics {
         let mut registry = Registry::with_prefix("headwater");
         let requests = Family::default();
         let seconds = Family::new_with_constructor(latency as fn() -> Histogram);
@@ -66,6 +68,7 @@ impl Metrics {
         registry.register("reply_bytes", "Bytes of reply bodies", bytes_out.clone());
         registry.register_collector(Box::new(EngineNumbers(engine.clone())));
         registry.register_collector(Box::new(ProcessNumbers));
+        kinesis.register_metrics(&mut registry);
         Metrics {
             registry,
             requests,
