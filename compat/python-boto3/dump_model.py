@@ -1,14 +1,12 @@
-"""Writes what botocore's model says of each Kinesis operation, for tests to compare a server with.
+"""Writes what botocore's model says of each Kinesis operation, for tests to compare with.
 
     dump_model.py FILE
 
-    {operation: {"required": [..],
-                 "members": {name: {"type", "min", "max", "pattern", "enum", "required"}},
+    {operation: {"input": {path: {"type", "min", "max", "pattern", "enum", "required"}},
                  "output": [..], "errors": [..]}}
 
-A limit that the model does not have is absent here, too. Members of lists and structures are named
-by their path: "Records.member.Data" is the Data of each of Records; a map's keys
-and values are "Tags.key" and "Tags.value".
+A rule that the model does not have is absent here, too. A path names a member in lists and structures:
+"Records.member.Data" is the Data of each of Records; a map has "Tags.key" and "Tags.value".
 """
 
 import json
@@ -18,31 +16,33 @@ import botocore
 import botocore.session
 
 
-def rules(shape):
-    """The constraints that the model puts on one shape."""
+def rules(shape, required):
+    """The constraints that the model puts on one member."""
     found = {"type": shape.type_name}
     for name in ("min", "max", "pattern"):
         if name in shape.metadata:
             found[name] = shape.metadata[name]
     if getattr(shape, "enum", None):
         found["enum"] = list(shape.enum)
+    if required:
+        found["required"] = True
     return found
 
 
 def walk(shape, path, members):
     """Adds the constraints of all that lies under `shape` to `members`, by path."""
+    below = []
     if shape.type_name == "structure":
         for name, member in shape.members.items():
             here = f"{path}.{name}" if path else name
-            members[here] = rules(member)
-            members[here]["required"] = name in shape.required_members
-            walk(member, here, members)
+            below.append((here, member, name in shape.required_members))
     elif shape.type_name == "list":
-        members[f"{path}.member"] = rules(shape.member)
-        walk(shape.member, f"{path}.member", members)
+        below.append((f"{path}.member", shape.member, False))
     elif shape.type_name == "map":
-        members[f"{path}.key"] = rules(shape.key)
-        members[f"{path}.value"] = rules(shape.value)
+        below += [(f"{path}.key", shape.key, False), (f"{path}.value", shape.value, False)]
+    for here, member, required in below:
+        members[here] = rules(member, required)
+        walk(member, here, members)
 
 
 def main():
@@ -51,13 +51,10 @@ def main():
     for name in sorted(model.operation_names):
         operation = model.operation_model(name)
         members = {}
-        required = []
         if operation.input_shape is not None:
-            required = sorted(operation.input_shape.required_members)
             walk(operation.input_shape, "", members)
         operations[name] = {
-            "required": required,
-            "members": members,
+            "input": members,
             "output": sorted(operation.output_shape.members) if operation.output_shape else [],
             "errors": sorted(shape.name for shape in operation.error_shapes),
         }
