@@ -4,7 +4,7 @@
 //! second and megabytes, small appends per second with their latency, and the time a start takes to read the journal back.
 
 // It is there to print, and to measure real time.
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, clippy::disallowed_methods)]
 
 use std::path::PathBuf;
 use std::sync::Arc;
