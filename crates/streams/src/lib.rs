@@ -21,7 +21,7 @@ pub mod seal;
 
 pub mod retention;
 
-pub use records::Position;
+pub use records::{Position, ReadBatch};
 pub use registry::{NewStream, Streams, StreamsError};
 pub use reshard::{Plan, ReshardError};
 pub use seal::Keyring;

@@ -22,6 +22,15 @@ pub enum Position {
     Time(Timestamp),
 }
 
+/// A batch in the clear.
+#[derive(Clone, Debug)]
+pub struct ReadBatch {
+    /// The batch and its place.
+    pub stored: StoredBatch,
+    /// Whether it lies encrypted.
+    pub is_encrypted: bool,
+}
+
 impl Streams {
     /// Adds each builder's records to its shard, encrypted where the stream is. Answers in order, each for itself.
     pub async fn append(
@@ -49,7 +58,7 @@ impl Streams {
         shard: u32,
         from: Offset,
         max_bytes: usize,
-    ) -> Result<Vec<StoredBatch>, StoreError> {
+    ) -> Result<Vec<ReadBatch>, StoreError> {
         let log = stream.log(shard);
         let batches = self.store().read(log, from, max_bytes).await?;
         batches
@@ -105,7 +114,7 @@ impl Streams {
             .offset_for_time(stream.log(shard), time)
             .await?;
         let batches = self.read(stream, shard, from, LOCATE_BYTES).await?;
-        let Some(first) = batches.first() else {
+        let Some(first) = batches.first().map(|read| &read.stored) else {
             return Ok(from);
         };
         let found = first
@@ -115,10 +124,12 @@ impl Streams {
     }
 }
 
-fn open(stream: &Stream, log: LogId, stored: StoredBatch) -> Result<StoredBatch, StoreError> {
+fn open(stream: &Stream, log: LogId, stored: StoredBatch) -> Result<ReadBatch, StoreError> {
+    let is_encrypted = stored.batch.is_sealed();
     let batch = stream.sealer.open(log, stored.batch)?;
-    Ok(StoredBatch {
-        base_offset: stored.base_offset,
-        batch,
+    let base_offset = stored.base_offset;
+    Ok(ReadBatch {
+        stored: StoredBatch { base_offset, batch },
+        is_encrypted,
     })
 }

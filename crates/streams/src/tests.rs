@@ -69,7 +69,7 @@ async fn put(
 
 async fn values(streams: &Streams, stream: &Stream, shard: u32, from: Offset) -> Vec<String> {
     let batches = streams.read(stream, shard, from, usize::MAX).await.unwrap();
-    let records = batches.iter().flat_map(|batch| batch.records());
+    let records = batches.iter().flat_map(|batch| batch.stored.records());
     records
         .map(|record| String::from_utf8_lossy(record.value.unwrap_or_default()).into_owned())
         .collect()

@@ -281,10 +281,10 @@ fn child(child: &ChildShard) -> Value {
 }
 
 /// `data` of the record at `offset` as a part of its batch's memory.
-fn shared(batches: &[store::StoredBatch], offset: Offset, data: &[u8]) -> bytes::Bytes {
-    let after = batches.partition_point(|batch| batch.base_offset <= offset);
+fn shared(batches: &[streams::ReadBatch], offset: Offset, data: &[u8]) -> bytes::Bytes {
+    let after = batches.partition_point(|batch| batch.stored.base_offset <= offset);
     match after.checked_sub(1).and_then(|index| batches.get(index)) {
-        Some(stored) if !data.is_empty() => stored.batch.bytes().slice_ref(data),
+        Some(batch) if !data.is_empty() => batch.stored.batch.bytes().slice_ref(data),
         _ => bytes::Bytes::new(),
     }
 }

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use model::{Offset, RecordRef, Timestamp};
-use store::{StoreError, StoredBatch};
-use streams::{Shard, Stream};
+use store::StoreError;
+use streams::{ReadBatch, Shard, Stream};
 
 use super::Kinesis;
 use super::error::KinesisError;
@@ -28,9 +28,7 @@ pub(super) struct Size {
 /// Some records of a shard, in order.
 #[derive(Debug)]
 pub(super) struct Page {
-    batches: Vec<StoredBatch>,
-    /// Base offsets of the batches that lie encrypted.
-    encrypted: Vec<Offset>,
+    batches: Vec<ReadBatch>,
     from: Offset,
     /// The offset to go on from.
     pub(super) next: Offset,
@@ -50,16 +48,16 @@ impl Page {
         let range = self.from..self.next;
         self.batches.iter().flat_map(move |batch| {
             let range = range.clone();
-            let encrypted = self.encrypted.contains(&batch.base_offset);
             let records = batch
+                .stored
                 .records()
                 .filter(move |record| range.contains(&record.offset));
-            records.map(move |record| (record, encrypted))
+            records.map(move |record| (record, batch.is_encrypted))
         })
     }
 
     /// The batches' bytes, for slices of them.
-    pub(super) fn batches(&self) -> &[StoredBatch] {
+    pub(super) fn batches(&self) -> &[ReadBatch] {
         &self.batches
     }
 }
@@ -112,7 +110,6 @@ impl Kinesis {
         let from = from.clamp(bounds.start, bounds.end);
         let mut page = Page {
             batches: Vec::new(),
-            encrypted: Vec::new(),
             from,
             next: from,
             count: 0,
@@ -128,9 +125,6 @@ impl Kinesis {
             .read(stream, shard.index, from, size.bytes)
             .await?;
         let unread = page.fill(size);
-        page.encrypted = self
-            .encrypted_batches(stream, shard, &page, size.bytes)
-            .await?;
         page.is_at_end = bounds.sealed && page.next >= bounds.end;
         if page.next < bounds.end {
             let arrival = match unread {
@@ -154,26 +148,9 @@ impl Kinesis {
         offset: Offset,
     ) -> Result<Option<Timestamp>, StoreError> {
         let batches = self.streams.read(stream, shard.index, offset, 1).await?;
-        let mut records = batches.iter().flat_map(StoredBatch::records);
+        let mut records = batches.iter().flat_map(|batch| batch.stored.records());
         let next = records.find(|record| record.offset >= offset);
         Ok(next.map(|record| record.timestamp))
-    }
-
-    /// Which of a page's batches lie encrypted. Streams that never were have none, and are not asked.
-    async fn encrypted_batches(
-        &self,
-        stream: &Stream,
-        shard: &Shard,
-        page: &Page,
-        max_bytes: usize,
-    ) -> Result<Vec<Offset>, StoreError> {
-        if stream.settings.data_keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        let log = stream.log(shard.index);
-        let as_they_lie = self.store.read(log, page.from, max_bytes).await?;
-        let sealed = as_they_lie.iter().filter(|stored| stored.batch.is_sealed());
-        Ok(sealed.map(|stored| stored.base_offset).collect())
     }
 
     /// The shards made of a closed one. The stream is looked up anew where it was before the shard was closed.
@@ -210,7 +187,7 @@ impl Page {
     /// Counts what fits. Gives the arrival of the first record that does not.
     fn fill(&mut self, size: Size) -> Option<Timestamp> {
         let from = self.from;
-        let records = self.batches.iter().flat_map(StoredBatch::records);
+        let records = self.batches.iter().flat_map(|batch| batch.stored.records());
         for record in records.filter(|record| record.offset >= from) {
             let bytes = self::size(&record);
             let is_full =
@@ -222,7 +199,7 @@ impl Page {
             self.count += 1;
             self.bytes += bytes;
         }
-        self.next = self.batches.last().map_or(from, StoredBatch::end);
+        self.next = self.batches.last().map_or(from, |batch| batch.stored.end());
         None
     }
 }

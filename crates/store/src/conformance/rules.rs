@@ -371,6 +371,16 @@ async fn a_retry_is_not_doubled<S: Store>(store: &S) {
     assert!(
         matches!(&within_one_call[..], [Ok(first), Ok(second)] if !first.duplicate && second.duplicate)
     );
+    let seal = Txn {
+        logs: vec![LogChange::Seal(A)],
+        ..Txn::default()
+    };
+    store.commit(seal).await.unwrap();
+    let after_the_seal = store.append(vec![Append::to(A, by(1, 2, "d"))]).await;
+    assert!(
+        matches!(&after_the_seal[..], [Ok(known)] if known.duplicate),
+        "a retry is answered though the log takes no more: {after_the_seal:?}"
+    );
 }
 
 async fn time_and_size_find_batches<S: Store>(store: &S) {
