@@ -113,7 +113,12 @@ impl Streams {
             .store()
             .offset_for_time(stream.log(shard), time)
             .await?;
-        let batches = self.read(stream, shard, from, LOCATE_BYTES).await?;
+        let batches = match self.read(stream, shard, from, LOCATE_BYTES).await {
+            Ok(batches) => batches,
+            // It expired since it was found: the next record is the oldest kept.
+            Err(StoreError::OffsetOutOfRange { start, .. }) if from < start => return Ok(start),
+            Err(error) => return Err(error),
+        };
         let Some(first) = batches.first().map(|read| &read.stored) else {
             return Ok(from);
         };

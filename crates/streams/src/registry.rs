@@ -148,6 +148,7 @@ impl Streams {
             created: now,
             mode: new.mode,
             retention_ms: new.retention_ms,
+            retention_bytes: None,
             max_record_bytes: new.max_record_bytes,
             encryption: None,
             data_keys: Vec::new(),

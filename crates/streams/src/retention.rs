@@ -35,11 +35,9 @@ impl Streams {
             Err(StreamsError::NotFound) => return Ok(()),
             Err(error) => return Err(error),
         };
-        let Some(retention) = stream.settings.retention() else {
-            return Ok(());
-        };
         let now = self.clock().now();
-        let trims = self.expired(&stream, now.minus(retention), pass).await;
+        let retention = stream.settings.retention();
+        let trims = self.expired(&stream, now, pass).await;
         for some in trims.chunks(TRIMS_AT_ONCE) {
             let txn = Txn {
                 logs: some.to_vec(),
@@ -49,13 +47,16 @@ impl Streams {
             outcome.or_else(deleted_meanwhile)?;
         }
         pass.trimmed += trims.len();
-        self.forget_closed(&stream, now.minus(retention + CLOSED_GRACE))
-            .await?;
+        if let Some(retention) = retention {
+            self.forget_closed(&stream, now.minus(retention + CLOSED_GRACE))
+                .await?;
+        }
         Ok(())
     }
 
     /// What to trim, as far as it can be told.
-    async fn expired(&self, stream: &Stream, before: Timestamp, pass: &mut Pass) -> Vec<LogChange> {
+    async fn expired(&self, stream: &Stream, now: Timestamp, pass: &mut Pass) -> Vec<LogChange> {
+        let settings = &stream.settings;
         let mut trims = Vec::new();
         for shard in stream.topology.shards() {
             let log = stream.log(shard.index);
@@ -64,7 +65,14 @@ impl Streams {
                 if bounds.start == bounds.end {
                     return Ok(None);
                 }
-                let keep_from = self.store().offset_for_time(log, before).await?;
+                let mut keep_from = bounds.start;
+                if let Some(retention) = settings.retention() {
+                    let before = now.minus(retention);
+                    keep_from = keep_from.max(self.store().offset_for_time(log, before).await?);
+                }
+                if let Some(bytes) = settings.retention_bytes {
+                    keep_from = keep_from.max(self.store().offset_for_size(log, bytes).await?);
+                }
                 Ok((bounds.start < keep_from).then_some(LogChange::Trim(log, keep_from)))
             };
             match found.await {

@@ -113,6 +113,9 @@ pub struct Settings {
     pub mode: Mode,
     /// How long records are kept, in milliseconds; without it, for ever.
     pub retention_ms: Option<u64>,
+    /// Bytes kept in each shard, newest first, as Kafka's `retention.bytes` has it; without it, all.
+    #[serde(default)]
+    pub retention_bytes: Option<u64>,
     /// Largest record, key and value together, in bytes.
     pub max_record_bytes: u32,
     /// Encryption of new records, if any.

@@ -294,6 +294,21 @@ async fn a_time_is_found_to_the_record() {
 }
 
 #[tokio::test]
+async fn a_time_is_found_though_records_expire_meanwhile() {
+    let clock = Clock::manual(Timestamp(1_000_000));
+    let store = Arc::new(Slow::new(Memory::new(clock.clone())));
+    let keyring = Keyring::new(&[7; 32], Rng::seeded(1));
+    let streams = Streams::new(store.clone(), clock.clone(), keyring);
+    let stream = streams.create(&name("s"), new(1)).await.unwrap();
+    put(&streams, &stream, 0, "old").await.unwrap();
+    store.expires.store(true, Ordering::SeqCst);
+    let found = streams
+        .locate(&stream, 0, Position::Time(clock.now()))
+        .await;
+    assert_eq!(found.unwrap(), Offset(1));
+}
+
+#[tokio::test]
 async fn records_expire_and_then_their_closed_shards() {
     let (_, streams, clock) = fixture();
     let stream = streams.create(&name("s"), new(1)).await.unwrap();
@@ -384,6 +399,27 @@ async fn a_changed_stream_is_loaded_once() {
         assert_eq!(found.unwrap().unwrap().topology.open_count(), 3);
     }
     assert_eq!(store.scans.load(Ordering::SeqCst) - before, 1);
+}
+
+#[tokio::test]
+async fn no_more_bytes_are_kept_than_asked() {
+    let (store, streams, _) = fixture();
+    let stream = streams.create(&name("s"), new(1)).await.unwrap();
+    for value in ["one", "two", "six"] {
+        put(&streams, &stream, 0, value).await.unwrap();
+    }
+    let stored = store.read(stream.log(0), Offset(0), 1).await.unwrap();
+    let one_batch = stored[0].batch.bytes().len() as u64;
+    let keep_two = |_: &Stream, settings: &mut Settings| {
+        settings.retention_ms = None;
+        settings.retention_bytes = Some(one_batch * 2);
+        Ok::<_, StreamsError>(())
+    };
+    let stream = streams.update(&name("s"), keep_two).await.unwrap();
+    assert_eq!(streams.expire().await.unwrap(), 1);
+    let start = streams.locate(&stream, 0, Position::Start).await.unwrap();
+    assert_eq!(values(&streams, &stream, 0, start).await, ["two", "six"]);
+    assert_eq!(streams.expire().await.unwrap(), 0);
 }
 
 proptest! {

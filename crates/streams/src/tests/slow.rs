@@ -1,12 +1,12 @@
 //! The naive engine, letting others in before each answer, as engines that wait for a disk do.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use model::{LogId, Offset, Timestamp};
 use store::{
     Answer, Append, Appended, Bounds, Catalog, Committed, Document, Key, Lease, Leases, Log,
-    Memory, Scan, StoreError, StoredBatch, Txn, Watch,
+    LogChange, Memory, Scan, StoreError, StoredBatch, Txn, Watch,
 };
 use tokio::task::yield_now;
 
@@ -14,6 +14,8 @@ pub(super) struct Slow {
     below: Memory,
     /// Scans so far.
     pub(super) scans: AtomicUsize,
+    /// Whether all records of a log expire as soon as a time was looked up in it.
+    pub(super) expires: AtomicBool,
 }
 
 impl Slow {
@@ -21,6 +23,7 @@ impl Slow {
         Slow {
             below,
             scans: AtomicUsize::new(0),
+            expires: AtomicBool::new(false),
         }
     }
 }
@@ -58,7 +61,19 @@ impl Log for Slow {
         log: LogId,
         time: Timestamp,
     ) -> Answer<'_, Result<Offset, StoreError>> {
-        later!(self.offset_for_time(log, time))
+        Box::pin(async move {
+            let found = self.below.offset_for_time(log, time).await?;
+            if self.expires.load(Ordering::SeqCst) {
+                let end = self.below.bounds(log).await?.end;
+                let logs = vec![LogChange::Trim(log, end)];
+                let txn = Txn {
+                    logs,
+                    ..Txn::default()
+                };
+                self.below.commit(txn).await?;
+            }
+            Ok(found)
+        })
     }
 
     fn offset_for_size(&self, log: LogId, bytes: u64) -> Answer<'_, Result<Offset, StoreError>> {
