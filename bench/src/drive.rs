@@ -231,3 +231,98 @@ fn connect(server: SocketAddr, epoll: &OwnedFd, index: usize) -> Result<TcpStrea
     epoll::add(epoll, &stream, EventData::new_u64(index as u64), flags)?;
     Ok(stream)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, BufReader};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// Answers each line `n` with its number; hangs up after every third answer, as `closes` has announced or not.
+    fn serve(listener: TcpListener, closes: &'static str) {
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                std::thread::spawn(move || {
+                    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+                    for answered in 1..=3 {
+                        let Some(Ok(number)) = lines.next() else {
+                            return;
+                        };
+                        let closes = if answered == 3 { closes } else { "" };
+                        let length = number.len();
+                        let head =
+                            format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n{closes}\r\n");
+                        (&stream).write_all(head.as_bytes()).unwrap();
+                        (&stream).write_all(number.as_bytes()).unwrap();
+                    }
+                });
+            }
+        });
+    }
+
+    struct Numbers {
+        next: usize,
+        sent: Vec<Vec<u8>>,
+        expected: Vec<usize>,
+        seen: Vec<usize>,
+    }
+
+    impl Load for Numbers {
+        fn next(&mut self, connection: usize, _: Instant) -> Next {
+            if self.next == 30 {
+                return Next::Done;
+            }
+            self.sent[connection] = format!("{}\n", self.next).into_bytes();
+            self.expected[connection] = self.next;
+            self.next += 1;
+            Next::Send
+        }
+
+        fn request(&self, connection: usize) -> &[u8] {
+            &self.sent[connection]
+        }
+
+        fn on_answer(&mut self, connection: usize, answer: &Answer<'_>, _: Instant) -> Result<()> {
+            let number: usize = std::str::from_utf8(answer.body)?.parse()?;
+            assert_eq!(number, self.expected[connection]);
+            self.seen.push(number);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn every_request_gets_its_answer_though_the_server_hangs_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        serve(listener, "Connection: close\r\n");
+        let mut load = Numbers {
+            next: 0,
+            sent: vec![Vec::new(); 4],
+            expected: vec![0; 4],
+            seen: Vec::new(),
+        };
+        drive(address, 4, &mut load).unwrap();
+        load.seen.sort();
+        assert_eq!(load.seen, (0..30).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_server_that_hangs_up_instead_of_answering_ends_the_run() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let mut line = String::new();
+                let _ = BufReader::new(&stream).read_line(&mut line);
+            }
+        });
+        let mut load = Numbers {
+            next: 0,
+            sent: vec![Vec::new()],
+            expected: vec![0],
+            seen: Vec::new(),
+        };
+        assert!(drive(address, 1, &mut load).is_err());
+    }
+}

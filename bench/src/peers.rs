@@ -30,6 +30,8 @@ pub(crate) struct Peer {
     program: &'static str,
     arguments: &'static [&'static str],
     variables: &'static [(&'static str, &'static str)],
+    /// Whether what was put can be read.
+    pub(crate) keeps: bool,
     /// What a reader must know to judge its figures.
     pub(crate) about: &'static str,
 }
@@ -43,6 +45,7 @@ pub(crate) const PEERS: &[Peer] = &[
         program: "headwater",
         arguments: &["serve", "--data", "{data}", "--listen", "127.0.0.1:{port}"],
         variables: &[],
+        keeps: true,
         about: "synced to disk before each ack",
     },
     Peer {
@@ -60,6 +63,7 @@ pub(crate) const PEERS: &[Peer] = &[
             "os",
         ],
         variables: &[],
+        keeps: true,
         about: "Headwater without syncing: acked once written to the page cache",
     },
     Peer {
@@ -77,6 +81,7 @@ pub(crate) const PEERS: &[Peer] = &[
             "discard",
         ],
         variables: &[],
+        keeps: false,
         about: "Headwater's front door alone: records are acked and dropped",
     },
     Peer {
@@ -93,6 +98,7 @@ pub(crate) const PEERS: &[Peer] = &[
             "--updateStreamMs=0",
         ],
         variables: &[("NODE_ENV", "production")],
+        keeps: true,
         about: "in memory (its default, and its fastest), nothing durable; it enforces no throughput limits",
     },
     Peer {
@@ -115,6 +121,7 @@ pub(crate) const PEERS: &[Peer] = &[
             ("REGISTER_STREAM_CONSUMER_DURATION", "1ms"),
             ("UPDATE_SHARD_COUNT_DURATION", "1ms"),
         ],
+        keeps: true,
         about: "kinesis-mock; in memory, nothing durable, logging errors alone",
     },
     Peer {
@@ -124,6 +131,7 @@ pub(crate) const PEERS: &[Peer] = &[
         program: "bin/moto_server",
         arguments: &["-H", "127.0.0.1", "-p", "{port}"],
         variables: &[],
+        keeps: true,
         about: "in memory, nothing durable; closes the connection after each answer",
     },
     Peer {
@@ -139,6 +147,7 @@ pub(crate) const PEERS: &[Peer] = &[
             ("LOG_LEVEL", "ERROR"),
             ("S3_DATA_DIR", "{data}"),
         ],
+        keeps: true,
         about: "in memory, nothing durable, Kinesis alone enabled, logging errors alone",
     },
     Peer {
@@ -148,6 +157,7 @@ pub(crate) const PEERS: &[Peer] = &[
         program: "bin/fakecloud",
         arguments: &["--addr", "127.0.0.1:{port}"],
         variables: &[],
+        keeps: true,
         about: "in memory, nothing durable",
     },
 ];
