@@ -94,13 +94,9 @@ pub(crate) struct ServerFlags {
     /// What to log: error, warn, info, debug, trace, or directives such as info,aws=debug [default: info].
     #[arg(long, value_name = "LEVEL")]
     log: Option<String>,
-    /// Read settings from this TOML file.
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "HEADWATER_CONFIG",
-        hide_env_values = true
-    )]
+    /// Read settings from this TOML file; so does the variable HEADWATER_CONFIG.
+    // Without clap's `env`: a variable would count as a flag typed before the verb, which is refused.
+    #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
 

@@ -8,5 +8,7 @@ mod config;
 mod process;
 #[path = "program/serving.rs"]
 mod serving;
+#[path = "program/tour.rs"]
+mod tour;
 #[path = "program/verbs.rs"]
 mod verbs;

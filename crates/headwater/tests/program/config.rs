@@ -108,3 +108,21 @@ fn a_file_with_mistakes_is_refused() {
     );
     check("= nonsense", "not valid TOML");
 }
+
+#[test]
+fn variables_of_the_server_do_not_disturb_the_verbs() {
+    let directory = Directory::new();
+    let file = directory.file("headwater.toml", "");
+    let mut command = headwater(&["completions", "bash"]);
+    command
+        .env("HEADWATER_CONFIG", &file)
+        .env("HEADWATER_DATA", "elsewhere");
+    Finished::of(command.output().unwrap()).succeeded();
+    let mut command = headwater(&["config"]);
+    command.env(
+        "HEADWATER_CONFIG",
+        directory.file("other.toml", "limits = \"aws\""),
+    );
+    let (value, _) = line(Finished::of(command.output().unwrap()), "limits");
+    assert_eq!(value, "aws");
+}

@@ -21,21 +21,16 @@ pub(super) struct Connect {
         long,
         global = true,
         env = "HEADWATER_ENDPOINT",
+        hide_env_values = true,
         value_name = "URL",
         default_value = "http://127.0.0.1:4566"
     )]
     endpoint: String,
-    /// The region streams are looked for in.
-    #[arg(
-        long,
-        global = true,
-        env = "AWS_REGION",
-        value_name = "REGION",
-        default_value = "us-east-1"
-    )]
-    region: String,
-    /// Trust the certificates in this PEM file with an https endpoint.
-    #[arg(long, global = true, env = "AWS_CA_BUNDLE", value_name = "FILE")]
+    /// The region streams are in [default: AWS_REGION, AWS_DEFAULT_REGION or us-east-1].
+    #[arg(long, global = true, value_name = "REGION")]
+    region: Option<String>,
+    /// Trust the certificates in this PEM file with an https endpoint [default: AWS_CA_BUNDLE].
+    #[arg(long, global = true, value_name = "FILE")]
     ca: Option<PathBuf>,
     /// Print JSON.
     #[arg(long, global = true)]
@@ -53,13 +48,19 @@ impl Connect {
 
     /// A client of the server, signing with `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` where they are set.
     pub(super) fn kinesis(&self) -> Result<Kinesis, Failure> {
-        let region = Region::parse(&self.region).ok_or_else(|| {
-            Failure::Usage(format!(
-                "--region must be a name such as us-east-1, got {:?}",
-                self.region
-            ))
-        })?;
         let variable = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
+        let region = self.region.clone();
+        let region = region
+            .or_else(|| variable("AWS_REGION"))
+            .or_else(|| variable("AWS_DEFAULT_REGION"));
+        let region = match region {
+            None => Region::unnamed(),
+            Some(name) => Region::parse(&name).ok_or_else(|| {
+                Failure::Usage(format!(
+                    "--region must be a name such as us-east-1, got {name:?}"
+                ))
+            })?,
+        };
         let credentials = Credentials {
             access_key: variable("AWS_ACCESS_KEY_ID").unwrap_or_else(|| ANY_KEY.to_owned()),
             secret_key: variable("AWS_SECRET_ACCESS_KEY").unwrap_or_else(|| ANY_KEY.to_owned()),
@@ -69,7 +70,10 @@ impl Connect {
             endpoint: self.endpoint.clone(),
             region,
             credentials,
-            authorities: self.ca.clone(),
+            authorities: self
+                .ca
+                .clone()
+                .or_else(|| variable("AWS_CA_BUNDLE").map(PathBuf::from)),
             attempts: ATTEMPTS,
         });
         let client = client.map_err(|error| Failure::Usage(error.to_string()))?;
