@@ -1,6 +1,6 @@
 """Runs the checks of one suite against a running server and exits non-zero if any fails.
 
-    run.py [--suite main|limits] [--only TEXT] [--operations FILE]
+    run.py [--suite main|limits|auth] [--only TEXT] [--operations FILE]
 
 The endpoint comes from HEADWATER_ENDPOINT. One line is printed for each check. With --operations,
 the names of all operations called are written to FILE, one a line, in alphabetical order.
@@ -21,9 +21,12 @@ SUITES = {
         "streams", "listing", "puts", "put_limits", "iterators", "reads", "shards", "reshard", "scaling",
         "settings", "capacity", "consumers", "fanout", "tags", "policies", "identity", "validation",
         "dry_run", "unsupported", "transport",
+        "beyond",
     ],
     # Needs a server that was started with `--limits aws`.
     "limits": ["limits"],
+    # Needs a server that was started with `--auth on` and the key that checks/auth.py names.
+    "auth": ["auth"],
 }
 WORKERS = 6
 

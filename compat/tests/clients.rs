@@ -12,6 +12,18 @@ use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_headwater-under-test");
 
+/// A server that verifies signatures by this one key: each SDK signs in its own way.
+fn server_with_key(test: &str, access_key: &str, secret: &str, account: &str) -> Server {
+    let config = workplace().join(format!("{test}.toml"));
+    let key = format!(
+        "[[keys]]\naccess_key = \"{access_key}\"\nsecret = \"{secret}\"\naccount = \"{account}\"\n"
+    );
+    fs::create_dir_all(workplace()).expect("target/ can be written to");
+    fs::write(&config, key).expect("target/ can be written to");
+    let path = config.to_string_lossy();
+    Server::start(PROGRAM, test, &["--auth", "on", "--config", &path])
+}
+
 /// A Python program of the client's folder, in the client's environment.
 fn python(client: &str, program: &str) -> Option<Command> {
     let bin = or_skip(client, tools::python(client))?;
@@ -89,6 +101,21 @@ fn boto3_meets_the_published_limits() {
 }
 
 #[test]
+fn boto3_signs_as_the_server_verifies() {
+    let Some(mut command) = python("python-boto3", "run.py") else {
+        return;
+    };
+    let mut server = server_with_key(
+        "boto3-auth",
+        "AKIACOMPAT",
+        "a long/random+text=",
+        "123456789012",
+    );
+    check(server.known_to(&mut command).args(["--suite", "auth"]));
+    server.stop();
+}
+
+#[test]
 fn everything_survives_a_restart_and_a_kill() {
     let state = workplace().join("python-boto3").join("kept.json");
     let run = |server: &Server, action: &str| {
@@ -117,7 +144,7 @@ fn the_aws_cli_works() {
     let Some(bin) = or_skip("aws-cli", tools::python("aws-cli")) else {
         return;
     };
-    let mut server = Server::start(PROGRAM, "aws-cli", &[]);
+    let mut server = server_with_key("aws-cli", "200000000001", "secret", "200000000001");
     let path = std::env::var("PATH").unwrap();
     let mut command = Command::new("bash");
     command.arg(folder("aws-cli").join("run.sh"));
@@ -131,7 +158,7 @@ fn the_java_sdk_works() {
     let Some(classes) = or_skip("java-sdk2", tools::java("java-sdk2")) else {
         return;
     };
-    let mut server = Server::start(PROGRAM, "java-sdk2", &[]);
+    let mut server = server_with_key("java-sdk2", "500000000001", "secret", "500000000001");
     let mut command = Command::new("java");
     command.args([
         "-Xmx256m",
@@ -149,7 +176,7 @@ fn the_javascript_sdk_works() {
     let Some(place) = or_skip("js-sdk3", tools::node("js-sdk3")) else {
         return;
     };
-    let mut server = Server::start(PROGRAM, "js-sdk3", &[]);
+    let mut server = server_with_key("js-sdk3", "300000000001", "secret", "300000000001");
     let mut command = Command::new("node");
     // The server's certificate is self-signed.
     command
@@ -165,7 +192,7 @@ fn the_go_sdk_works() {
     let Some(program) = or_skip("go-sdk2", tools::go("go-sdk2")) else {
         return;
     };
-    let mut server = Server::start(PROGRAM, "go-sdk2", &[]);
+    let mut server = server_with_key("go-sdk2", "400000000001", "secret", "400000000001");
     check(server.known_to(&mut Command::new(program)));
     server.stop();
 }
@@ -175,7 +202,7 @@ fn async_kinesis_produces_and_consumes() {
     let Some(mut command) = python("python-async-kinesis", "main.py") else {
         return;
     };
-    let mut server = Server::start(PROGRAM, "async-kinesis", &[]);
+    let mut server = server_with_key("async-kinesis", "600000000001", "secret", "600000000001");
     check(server.known_to(&mut command));
     server.stop();
 }
@@ -185,7 +212,7 @@ fn kinesis_readable_consumes() {
     let Some(place) = or_skip("js-kinesis-readable", tools::node("js-kinesis-readable")) else {
         return;
     };
-    let mut server = Server::start(PROGRAM, "kinesis-readable", &[]);
+    let mut server = server_with_key("kinesis-readable", "700000000001", "secret", "700000000001");
     let mut command = Command::new("node");
     command.arg("main.js").current_dir(place);
     check(server.known_to(&mut command));

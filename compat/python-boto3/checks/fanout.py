@@ -3,7 +3,7 @@
 import contextlib
 import time
 
-from harness import check, datas, equal, refused, true, wait_until
+from harness import MIB, check, datas, equal, refused, true, wait_until
 
 SHARD = "shardId-000000000000"
 
@@ -114,6 +114,19 @@ def many_records_arrive_once_and_in_order(world):
             world.kinesis.put_records(StreamName=name, Records=entries)
         records, _ = take(events, 3000)
     equal([int(data.split(":")[0]) for data in datas(records)], list(range(3000)))
+
+
+@check
+def the_largest_records_arrive_whole(world):
+    name = world.stream(MaxRecordSizeInKiB=10_240)
+    consumer = world.consumer(name)
+    sizes = [10 * MIB - 1, 1, 4 * MIB, 4 * MIB, 4 * MIB, 4 * MIB, 10 * MIB - 1]
+    for number, size in enumerate(sizes):
+        world.put(name, bytes([number]) * size)
+    with subscription(world, consumer, Type="TRIM_HORIZON") as events:
+        records, _ = take(events, len(sizes))
+    seen = [(record["Data"][0], len(record["Data"])) for record in records]
+    equal(seen, list(enumerate(sizes)))
 
 
 @check

@@ -74,6 +74,29 @@ def scaling_from_5_to_3(world):
 
 
 @check
+def doubling_splits_each_shard_and_merges_none(world):
+    # 2^128 is not a multiple of 10: a boundary that moved by a rounding would give children two parents.
+    name = world.stream(shards=10)
+    scale(world, name, 20)
+    children = world.open_shards(name)
+    equal(len(children), 20)
+    with_two = [child["ShardId"] for child in children if "AdjacentParentShardId" in child]
+    equal(with_two, [], "children with two parents")
+
+
+@check
+def halving_merges_pairs_and_splits_none(world):
+    name = world.stream(shards=10)
+    scale(world, name, 5)
+    children = world.open_shards(name)
+    parents = [
+        {int(child["ParentShardId"][8:]), int(child["AdjacentParentShardId"][8:])}
+        for child in sorted(children, key=hash_range)
+    ]
+    equal([sorted(pair) for pair in parents], [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]])
+
+
+@check
 def scaling_from_1_to_2_and_back(world):
     name = world.stream()
     for target in (2, 1, 2):
