@@ -101,7 +101,25 @@ impl Server {
         let mut arguments = vec!["serve", "--listen", "127.0.0.1:0", "--data"];
         arguments.push(data.to_str().unwrap());
         arguments.extend(flags);
-        let mut child = headwater(&arguments)
+        Server::spawn(data, headwater(&arguments))
+    }
+
+    /// Starts a server whose files can grow to so many KiB and no further: to it, the disk is full then.
+    pub(crate) fn start_on_small_disk(data: &Path, kib: u32) -> Server {
+        let script = format!(
+            "trap '' XFSZ; ulimit -f {kib}; exec \"$0\" serve --listen 127.0.0.1:0 --data \"$1\""
+        );
+        let mut command = Command::new("bash");
+        command
+            .args(["-c", &script, env!("CARGO_BIN_EXE_headwater")])
+            .arg(data)
+            .stdin(Stdio::null());
+        Server::spawn(data, command)
+    }
+
+    /// Starts the command and waits until it answers.
+    fn spawn(data: &Path, mut command: Command) -> Server {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

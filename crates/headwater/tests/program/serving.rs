@@ -194,6 +194,44 @@ fn streams_and_records_are_there_after_a_restart() {
 }
 
 #[test]
+fn a_full_disk_refuses_writes_and_serves_reads() {
+    let directory = Directory::new();
+    // Room for the first journal file of 4 MiB, not for the next of 64.
+    let server = Server::start_on_small_disk(directory.path(), 5000);
+    server.kinesis("CreateStream", r#"{"StreamName":"full","ShardCount":1}"#);
+    let data = "QUJD".repeat(100_000);
+    let record = format!(r#"{{"StreamName":"full","PartitionKey":"k","Data":"{data}"}}"#);
+    let refusal = (0..100).find_map(|count| {
+        let (status, answer) = server.kinesis("PutRecord", &record);
+        (status != 200).then_some((count, status, answer))
+    });
+    let (count, status, answer) = refusal.unwrap();
+    assert!(count > 0);
+    assert_eq!(
+        (status, &answer["__type"]),
+        (503, &"ServiceUnavailable".into()),
+        "{answer}"
+    );
+    let asked = r#"{"StreamName":"full","ShardId":"shardId-000000000000","ShardIteratorType":"TRIM_HORIZON"}"#;
+    let (_, iterator) = server.kinesis("GetShardIterator", asked);
+    let asked = format!(
+        r#"{{"ShardIterator":{},"Limit":1}}"#,
+        iterator["ShardIterator"]
+    );
+    let (status, read) = server.kinesis("GetRecords", &asked);
+    assert_eq!(
+        (status, read["Records"][0]["Data"].as_str()),
+        (200, Some(data.as_str()))
+    );
+    assert_eq!(server.get("/_headwater/health").0, 200);
+    server.stop().succeeded();
+    // Room again: nothing acknowledged is lost, and writes work.
+    let server = Server::start(directory.path(), &[]);
+    assert_eq!(server.kinesis("PutRecord", &record).0, 200);
+    server.stop().succeeded();
+}
+
+#[test]
 fn unsafe_choices_are_said_loudly() {
     let check = |flags: &[&str], expected: &str| {
         let directory = Directory::new();
