@@ -9,6 +9,9 @@ use model::{HashKey, HashRange, Timestamp};
 
 use crate::topology::{Shard, Topology};
 
+/// How far from its even place a boundary may lie, in keys: so far do those of two counts differ by rounding at most.
+const ROUNDING: u128 = 1 << 32;
+
 /// What a resharding does.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Plan {
@@ -100,7 +103,8 @@ impl<'a> Planner<'a> {
         Ok(plan)
     }
 
-    /// Divides the ring evenly in `count`. Shards that are so already stay.
+    /// Divides the ring evenly in `count`, to within rounding: a boundary that is there already stays where it is, so that twice
+    /// as many shards are halves and half as many are pairs. Shards that are so already stay.
     ///
     /// # Errors
     /// For a count of 0.
@@ -108,12 +112,12 @@ impl<'a> Planner<'a> {
         if count == 0 {
             return Err(ReshardError::NoShards);
         }
-        let wanted = HashRange::even(count);
         let open: BTreeMap<HashKey, &Shard> = self
             .topology
             .open_shards()
             .map(|s| (s.range.first, s))
             .collect();
+        let wanted = settle(HashRange::even(count), &open);
         let stays = |range: &HashRange| {
             open.get(&range.first)
                 .is_some_and(|shard| shard.range == *range)
@@ -230,4 +234,24 @@ impl<'a> Planner<'a> {
             closed,
         }
     }
+}
+
+/// `even` ranges with each boundary moved to an open shard's start that is next to it. Even boundaries are 2^96 keys apart at
+/// least, so that no two move to one place.
+fn settle(even: Vec<HashRange>, open: &BTreeMap<HashKey, &Shard>) -> Vec<HashRange> {
+    let mut ranges = even;
+    for index in 1..ranges.len() {
+        let HashKey(start) = ranges[index].first;
+        let near =
+            HashKey(start.saturating_sub(ROUNDING))..=HashKey(start.saturating_add(ROUNDING));
+        let nearest = open
+            .range(near)
+            .map(|(key, _)| *key)
+            .min_by_key(|key| key.0.abs_diff(start));
+        if let Some(settled) = nearest {
+            ranges[index].first = settled;
+            ranges[index - 1].last = HashKey(settled.0 - 1);
+        }
+    }
+    ranges
 }

@@ -214,6 +214,38 @@ async fn encrypted_records_are_not_in_the_store_in_the_clear() {
     ));
 }
 
+/// As AWS: twice as many shards are halves of one parent each, half as many are pairs. Counts that do not divide the ring leave
+/// boundaries some keys apart, which must not make a parent of a neighbour.
+#[tokio::test]
+async fn doubling_splits_and_halving_merges() {
+    let (_, streams, _) = fixture();
+    for (index, (before, after)) in [(10, 20), (10, 5), (3, 6), (7, 49), (1_000, 500)]
+        .into_iter()
+        .enumerate()
+    {
+        let text = format!("s{index}");
+        streams.create(&name(&text), new(before)).await.unwrap();
+        let stream = scale(&streams, &text, after).await;
+        assert_eq!(stream.topology.shards().count(), (before + after) as usize);
+        for shard in stream.topology.open_shards() {
+            let parents = if after > before { 1 } else { 2 };
+            assert_eq!(
+                shard.parents.len(),
+                parents,
+                "{before} to {after}: {shard:?}"
+            );
+        }
+        assert!(stream.topology.covers_ring());
+        let again = scale(&streams, &text, before).await;
+        let ranges: Vec<_> = again
+            .topology
+            .open_shards()
+            .map(|shard| shard.range)
+            .collect();
+        assert_eq!(ranges, HashRange::even(before), "{after} to {before}");
+    }
+}
+
 /// Settings that name a key which isn't there must not let records be written in the clear.
 #[tokio::test]
 async fn without_its_key_an_encrypted_stream_takes_nothing() {
