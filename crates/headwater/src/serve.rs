@@ -70,7 +70,10 @@ async fn serve(config: &Config) -> Result<(), Failure> {
         .map_err(|error| Failure::because("could not tell the address listened on", error))?;
     let endpoints = Endpoints::at(address);
     endpoints.publish(data)?;
-    announce::say(&endpoints, config)?;
+    if announce::say(&endpoints, config).is_err() {
+        // Nobody reads it: no reason not to serve.
+        tracing::info!("standard output is closed");
+    }
     tracing::info!(%address, version = crate::VERSION, "serving");
 
     let upkeep = upkeep(kinesis);

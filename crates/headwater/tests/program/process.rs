@@ -117,6 +117,20 @@ impl Server {
         Server::spawn(data, command)
     }
 
+    /// Starts a server whose standard output was closed before it could print.
+    pub(crate) fn start_unheard(data: &Path) -> Server {
+        // The pipe's end goes in as standard input, as standard output is taken by `spawn`.
+        let script = "exec \"$0\" serve --listen 127.0.0.1:0 --data \"$1\" >&0";
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = Command::new("bash");
+        command
+            .args(["-c", script, env!("CARGO_BIN_EXE_headwater")])
+            .arg(data)
+            .stdin(writer);
+        Server::spawn(data, command)
+    }
+
     /// Starts the command and waits until it answers.
     fn spawn(data: &Path, mut command: Command) -> Server {
         let mut child = command

@@ -275,3 +275,11 @@ fn with_auth_on_strangers_are_refused_and_health_is_not() {
         .unwrap();
     assert!(known.status.success(), "{known:?}");
 }
+
+#[test]
+fn it_serves_although_nobody_reads_what_it_prints() {
+    let directory = Directory::new();
+    let server = Server::start_unheard(directory.path());
+    assert_eq!(server.get("/_headwater/health").0, 200);
+    server.stop().succeeded();
+}
