@@ -25,8 +25,8 @@ fn main() {
             seed,
             rounds: ROUNDS,
         });
-        if (index + 1) * ROUNDS % REPORT == 0 {
-            let crashes = (index + 1) * ROUNDS;
+        let crashes = (index + 1) * ROUNDS;
+        if crashes.is_multiple_of(REPORT) {
             println!(
                 "{crashes} crashes up to seed {seed}, the last history: {:?}",
                 outcome.counts

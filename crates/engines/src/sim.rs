@@ -57,6 +57,8 @@ struct World {
     capacity: u64,
     is_locked: bool,
     life: u64,
+    /// Changes that will still be made before the power is cut.
+    power: u64,
     /// A running checksum of every change asked for: equal for equal histories.
     trace: u32,
     syncs: u64,
@@ -90,6 +92,7 @@ impl SimDisk {
             capacity: u64::MAX,
             is_locked: false,
             life: 0,
+            power: u64::MAX,
             trace: 0,
             syncs: 0,
         };
@@ -127,6 +130,7 @@ impl SimDisk {
         world.life += 1;
         world.is_locked = false;
         world.faults = Faults::default();
+        world.power = u64::MAX;
         SimDisk {
             world: Arc::clone(&self.world),
             life: world.life,
@@ -152,6 +156,18 @@ impl SimDisk {
     /// Sets how many bytes all files together may have; those over it already stay.
     pub fn set_capacity(&self, bytes: u64) {
         self.lock_world().capacity = bytes;
+    }
+
+    /// Cuts the power after so many more changes; then all calls fail, until [`SimDisk::crash`] gives the disk as found.
+    pub fn cut_after(&self, changes: u64) {
+        self.lock_world().power = changes;
+    }
+
+    /// Whether the power was cut, or the process ended.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        let world = self.lock_world();
+        world.power == 0 || world.life != self.life
     }
 
     /// Bytes all files have together.
@@ -193,6 +209,16 @@ impl SimDisk {
         if world.life != self.life {
             return Err(io::Error::other("this process has ended"));
         }
+        if world.power == 0 {
+            return Err(io::Error::other("the power was cut"));
+        }
+        Ok(world)
+    }
+
+    /// The world, for a change to it.
+    fn on_for_change(&self) -> io::Result<MutexGuard<'_, World>> {
+        let mut world = self.on()?;
+        world.power -= 1;
         Ok(world)
     }
 
@@ -252,7 +278,7 @@ impl fmt::Debug for SimDisk {
 
 impl Disk for SimDisk {
     fn create(&self, name: &str) -> io::Result<Arc<dyn File>> {
-        let mut world = self.on()?;
+        let mut world = self.on_for_change()?;
         world.note("create", name, [0, 0]);
         let id = world.names.create(name)?;
         world.contents.insert(id, Content::default());
@@ -273,25 +299,25 @@ impl Disk for SimDisk {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        let mut world = self.on()?;
+        let mut world = self.on_for_change()?;
         world.note("rename", from, [0, 0]);
         world.names.rename(from, to)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        let mut world = self.on()?;
+        let mut world = self.on_for_change()?;
         world.note("remove", name, [0, 0]);
         world.names.remove(name)
     }
 
     fn create_folder(&self, folder: &str) -> io::Result<()> {
-        let mut world = self.on()?;
+        let mut world = self.on_for_change()?;
         world.names.create_folder(folder);
         Ok(())
     }
 
     fn sync_folder(&self, folder: &str) -> io::Result<()> {
-        let mut world = self.on()?;
+        let mut world = self.on_for_change()?;
         world.note("sync folder", folder, [0, 0]);
         if world.strikes(world.faults.sync) {
             return Err(input_output());
@@ -319,11 +345,11 @@ impl Drop for Lock {
 
 impl File for SimFile {
     fn write_at(&self, slices: &[IoSlice<'_>], position: u64) -> io::Result<()> {
-        let bytes: Vec<u8> = slices
-            .iter()
-            .flat_map(|slice| slice.iter().copied())
-            .collect();
-        let mut world = self.disk.on()?;
+        let mut bytes = Vec::with_capacity(slices.iter().map(|slice| slice.len()).sum());
+        for slice in slices {
+            bytes.extend_from_slice(slice);
+        }
+        let mut world = self.disk.on_for_change()?;
         let length = bytes.len() as u64;
         world.note("write", "", [position, length]);
         world.trace = crc32c::crc32c_append(world.trace, &bytes);
@@ -335,7 +361,6 @@ impl File for SimFile {
         } else {
             (length, Ok(()))
         };
-        let mut bytes = bytes;
         bytes.truncate(usize::try_from(kept.min(room)).unwrap_or(0));
         world.content(self.id)?.write(position, bytes)?;
         outcome
@@ -350,7 +375,7 @@ impl File for SimFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let mut world = self.disk.on()?;
+        let mut world = self.disk.on_for_change()?;
         world.note("sync", "", [self.id, 0]);
         world.syncs += 1;
         if world.strikes(world.faults.sync) {
@@ -366,7 +391,7 @@ impl File for SimFile {
     }
 
     fn preallocate(&self, length: u64) -> io::Result<()> {
-        let mut world = self.disk.on()?;
+        let mut world = self.disk.on_for_change()?;
         world.note("reserve", "", [self.id, length]);
         let present = world.content(self.id)?.length();
         let wanted = length.saturating_sub(present);

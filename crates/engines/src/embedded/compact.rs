@@ -19,6 +19,7 @@ use store::{StoreError, StoredBatch};
 
 use crate::checkpoint::Checkpoint;
 use crate::embedded::core::{Core, unavailable};
+use crate::embedded::options::Durability;
 use crate::embedded::read::read_run;
 use crate::embedded::view::View;
 use crate::journal::file::JournalFile;
@@ -68,8 +69,9 @@ impl Core {
         // Frames are shown in order: when the last file has one, those before it are full.
         let (_, full) = files.split_last()?;
         let last_file = full.last()?.number;
-        let is_due = full.len() >= self.options.compact_files
-            || view.tail.len() >= self.options.compact_entries;
+        // Before the journal is at its limit, whatever the options say.
+        let files_max = self.options.compact_files.min(self.pool.files_max() / 2);
+        let is_due = full.len() >= files_max || view.tail.len() >= self.options.compact_entries;
         if when == When::Due && !is_due {
             return None;
         }
@@ -182,9 +184,29 @@ impl Core {
     pub fn finish_compaction(&self, plan: &Plan) -> Result<(), StoreError> {
         let checkpoint = self.checkpoint_after(plan.last_file)?;
         let disk = &*self.options.disk;
+        self.sync_files().map_err(refused)?;
         checkpoint.write(disk).map_err(refused)?;
         let files = self.view_mut().tail.take_files(plan.last_file);
         self.pool.give_back(disk, &files).map_err(refused)
+    }
+
+    /// Makes the journal durable where its frames are not synced one by one: a checkpoint must not be ahead of it.
+    fn sync_files(&self) -> io::Result<()> {
+        if self.options.durability == Durability::Sync {
+            return Ok(());
+        }
+        let files: Vec<JournalFile> = {
+            let view = self.view();
+            view.tail.files().map(|(file, _)| file.clone()).collect()
+        };
+        files.iter().try_for_each(|file| file.file.sync_data())
+    }
+
+    /// At the end, where frames are not synced one by one: makes the journal durable.
+    pub(super) fn sync_unsynced(&self) {
+        if let Err(error) = self.sync_files() {
+            tracing::error!(%error, "the journal could not be made durable at the end");
+        }
     }
 
     fn checkpoint_after(&self, last_file: u64) -> Result<Checkpoint, StoreError> {

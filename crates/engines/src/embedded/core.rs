@@ -59,6 +59,8 @@ pub(super) struct Parts {
 #[derive(Default)]
 struct Inbox {
     row: VecDeque<Pending>,
+    /// The compactor's, served first: what stands in the row may be waiting for the room that they make.
+    compactor: VecDeque<Pending>,
     is_closed: bool,
 }
 
@@ -66,6 +68,23 @@ struct Pending {
     request: Request,
     footprint: usize,
     answer: oneshot::Sender<Reply>,
+}
+
+impl Inbox {
+    fn push(&mut self, pending: Pending) {
+        match pending.request {
+            Request::AddSegment(_) | Request::RemoveSegment(_) => self.compactor.push_back(pending),
+            _ => self.row.push_back(pending),
+        }
+    }
+
+    fn first(&self) -> Option<&Pending> {
+        self.compactor.front().or_else(|| self.row.front())
+    }
+
+    fn take_first(&mut self) -> Option<Pending> {
+        self.compactor.pop_front().or_else(|| self.row.pop_front())
+    }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -119,7 +138,7 @@ impl Core {
                 let _ = answer.send(Err(error));
                 continue;
             }
-            inbox.row.push_back(Pending {
+            inbox.push(Pending {
                 request,
                 footprint,
                 answer,
@@ -147,7 +166,7 @@ impl Core {
     /// Whether requests wait.
     #[must_use]
     pub fn has_waiting(&self) -> bool {
-        !locked(&self.inbox).row.is_empty()
+        locked(&self.inbox).first().is_some()
     }
 
     /// Whether frames are being written.
@@ -212,7 +231,7 @@ impl Core {
     fn make_room(&self, sequencer: &mut Sequencer, early: &mut Answers) -> bool {
         loop {
             let mut inbox = locked(&self.inbox);
-            let Some(first) = inbox.row.front() else {
+            let Some(first) = inbox.first() else {
                 return false;
             };
             if sequencer.fits(first.footprint, first.request.frees()) {
@@ -223,24 +242,29 @@ impl Core {
                 self.turn_to(sequencer, file);
                 continue;
             }
-            let Some(error) = self.blocked_error(inbox.is_closed) else {
+            let Some(error) = self.blocked_error(&inbox) else {
                 return false;
             };
-            if let Some(pending) = inbox.row.pop_front() {
+            if let Some(pending) = inbox.take_first() {
                 early.push((pending.answer, Err(error)));
             }
         }
     }
 
-    /// Why a request that finds no room is to be refused rather than to wait.
-    fn blocked_error(&self, is_closing: bool) -> Option<StoreError> {
+    /// Why the first request, which finds no room, is to be refused rather than to wait.
+    fn blocked_error(&self, inbox: &Inbox) -> Option<StoreError> {
         let is_failing = self.is_compaction_failing.load(Ordering::Relaxed);
         match self.pool.blocked()? {
             Blocked::Full => Some(StoreError::Full),
             Blocked::Refused(kind) => Some(unavailable(format!(
                 "the disk gives no journal file: {kind}"
             ))),
-            Blocked::Capped if is_closing || is_failing => Some(unavailable(
+            Blocked::Capped if !inbox.is_closed && !inbox.compactor.is_empty() => {
+                // Without it, nothing would ever get below the limit.
+                self.pool.ask_beyond();
+                None
+            }
+            Blocked::Capped if inbox.is_closed || is_failing => Some(unavailable(
                 "the journal is at its limit and compaction does not get on".into(),
             )),
             Blocked::Capped => None,
@@ -258,7 +282,7 @@ impl Core {
         let mut inbox = locked(&self.inbox);
         let mut taken = Vec::new();
         let mut bytes = 0;
-        while let Some(next) = inbox.row.front() {
+        while let Some(next) = inbox.first() {
             let sum = bytes + next.footprint;
             let is_first = taken.is_empty();
             if taken.len() >= FRAME_REQUESTS_MAX
@@ -268,7 +292,7 @@ impl Core {
                 break;
             }
             bytes = sum;
-            taken.extend(inbox.row.pop_front());
+            taken.extend(inbox.take_first());
         }
         taken
     }
@@ -364,7 +388,8 @@ impl Core {
                 during: reason.into(),
             }));
         }
-        for pending in std::mem::take(&mut locked(&self.inbox).row) {
+        let mut inbox = locked(&self.inbox);
+        while let Some(pending) = inbox.take_first() {
             let _ = pending.answer.send(Err(unavailable(reason.into())));
         }
     }

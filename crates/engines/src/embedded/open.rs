@@ -9,12 +9,12 @@ use store::StoreError;
 use crate::checkpoint::{self, Checkpoint, read_whole};
 use crate::disk::Disk;
 use crate::embedded::core::{Core, Parts};
-use crate::embedded::options::Options;
+use crate::embedded::options::{Durability, Options};
 use crate::embedded::sequencer::Sequencer;
 use crate::embedded::view::View;
 use crate::frame::decision::damaged;
 use crate::journal::pool::Pool;
-use crate::journal::recovery::{self, Recovered};
+use crate::journal::recovery::{self, Doubts, Recovered};
 use crate::segments::{self, Segments};
 use crate::state::State;
 use crate::tail::Tail;
@@ -51,7 +51,11 @@ fn read_back(options: &Options) -> Result<Parts, StoreError> {
     let anchor = checkpoint.as_ref().map(|found| found.anchor);
     let state = checkpoint.map_or_else(State::default, |found| found.state);
     let mut view = View::new(state, Tail::new(options.cache_bytes), covered);
-    let recovered = recovery::recover(&*disk, anchor, covered, &mut |frame, place| {
+    let doubts = match options.durability {
+        Durability::Sync => Doubts::Settle,
+        Durability::Os => Doubts::Ignore,
+    };
+    let recovered = recovery::recover(&*disk, anchor, covered, doubts, &mut |frame, place| {
         view.replay(frame, place)
     })?;
     for (file, anchor) in &recovered.files {
@@ -184,6 +188,7 @@ fn start_pool(options: &Options, recovered: &Recovered) -> Result<Pool, StoreErr
         file_bytes,
         files_max,
         options.compact_files,
+        options.in_flight,
         options.rng.clone(),
     );
     pool.start_from(

@@ -75,12 +75,16 @@ impl Sequencer {
             generation: current.file.generation,
             sequence: self.sequence,
             previous: self.previous,
-            durable_upto: self.durable_upto,
+            durable_upto: match durability {
+                Durability::Sync => self.durable_upto,
+                // Nothing is known: a frame that a power cut takes is then no damage.
+                Durability::Os => 0,
+            },
         };
         let encoded = frame::encode(place, &draft.decisions, draft.payload);
         let write = FrameWrite {
             sequence: self.sequence,
-            file: current.file.file.clone(),
+            file: current.file.writer(self.sequence),
             position: current.position,
             pieces: encoded.pieces,
             durability,

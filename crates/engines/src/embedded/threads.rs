@@ -124,6 +124,7 @@ impl Threads {
         if let Some(mark) = self.core.mark_frame() {
             self.core.on_written(&mark, mark.run());
         }
+        self.core.sync_unsynced();
         self.signals.is_over.store(true, Ordering::SeqCst);
         self.signals.files.wake_all();
         self.signals.compact.wake_all();
@@ -181,7 +182,7 @@ fn prepare(core: &Core, signals: &Signals) {
                 // Those who wait for room are to be told that there is none.
                 signals.work.wake_all();
                 signals.compact.wake_all();
-                thread::park_timeout(RETRY);
+                signals.files.wait(seen, RETRY);
             }
         }
     }
@@ -203,7 +204,7 @@ fn compact(core: &Core, signals: &Signals) {
                     tracing::error!(%error, "compaction fails; it is tried again");
                 }
                 signals.work.wake_all();
-                thread::park_timeout(RETRY);
+                signals.compact.wait(seen, RETRY);
             }
         }
         core.view_mut().drop_idle_watchers();

@@ -36,8 +36,11 @@ pub struct JournalFile {
     pub generation: u64,
     /// Its length.
     pub capacity: u64,
-    /// Its bytes.
+    /// Its bytes, to read.
     pub file: Arc<dyn File>,
+    /// Its bytes, to write: one handle for each frame in flight; none where it is not written any more. The system tells each
+    /// handle of a failed sync, but only once: of two frames that shared one, the other would take its own loss for durable.
+    pub writers: Arc<[Arc<dyn File>]>,
 }
 
 impl JournalFile {
@@ -45,6 +48,16 @@ impl JournalFile {
     #[must_use]
     pub fn name(&self) -> String {
         name(self.number)
+    }
+
+    /// The handle that the frame of this number is written with: none of those in flight has the same.
+    ///
+    /// # Panics
+    /// Where the file is only read.
+    #[must_use]
+    pub fn writer(&self, sequence: u64) -> Arc<dyn File> {
+        let count = self.writers.len() as u64;
+        Arc::clone(&self.writers[(sequence % count) as usize])
     }
 
     /// Writes its first sector.

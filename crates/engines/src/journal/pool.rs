@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model::Rng;
 
@@ -23,6 +23,7 @@ pub struct Pool {
     file_bytes: u64,
     files_max: usize,
     free_max: usize,
+    writers: usize,
     rng: Rng,
 }
 
@@ -35,6 +36,8 @@ struct Inner {
     /// Files handed out and not given back.
     in_use: usize,
     blocked: Option<Blocked>,
+    /// Whether one more file is wanted than there may be.
+    is_beyond_asked: bool,
 }
 
 /// Why no file is ready.
@@ -49,14 +52,22 @@ pub enum Blocked {
 }
 
 impl Pool {
-    /// Files of `file_bytes`, at most `files_max` in use, at most `free_max` kept when they are given back.
+    /// Files of `file_bytes`, at most `files_max` in use, at most `free_max` kept when they are given back; each can be
+    /// written to by `writers` at once.
     #[must_use]
-    pub fn new(file_bytes: u64, files_max: usize, free_max: usize, rng: Rng) -> Pool {
+    pub fn new(
+        file_bytes: u64,
+        files_max: usize,
+        free_max: usize,
+        writers: usize,
+        rng: Rng,
+    ) -> Pool {
         Pool {
             inner: Mutex::default(),
             file_bytes,
             files_max,
             free_max,
+            writers,
             rng,
         }
     }
@@ -93,7 +104,8 @@ impl Pool {
                 inner.blocked = None;
                 return Ok(false);
             }
-            if inner.in_use + inner.ready.len() >= self.files_max {
+            let is_capped = inner.in_use + inner.ready.len() >= self.files_max;
+            if is_capped && !inner.is_beyond_asked {
                 inner.blocked = Some(Blocked::Capped);
                 return Err(Blocked::Capped);
             }
@@ -123,6 +135,7 @@ impl Pool {
             Ok(file) => {
                 inner.ready.push_back(file);
                 inner.blocked = None;
+                inner.is_beyond_asked = false;
                 Ok(())
             }
             Err(error) => {
@@ -152,16 +165,19 @@ impl Pool {
         if length < bytes {
             file.preallocate(bytes)?;
         }
-        let ready = JournalFile {
+        let mut ready = JournalFile {
             number,
             generation: self.rng.next_u64(),
             capacity: length.max(bytes),
             file,
+            writers: Arc::new([]),
         };
         ready.write_header()?;
         ready.file.sync_data()?;
         disk.rename(&name, &ready.name())?;
         disk.sync_folder(FOLDER)?;
+        let open = |_| disk.open(&ready.name());
+        ready.writers = (0..self.writers).map(open).collect::<io::Result<_>>()?;
         Ok(ready)
     }
 
@@ -178,6 +194,11 @@ impl Pool {
     pub fn abandon(&self) {
         let mut inner = self.inner();
         inner.in_use = inner.in_use.saturating_sub(1);
+    }
+
+    /// Has the next [`Pool::prepare`] prepare one file past the limit, for what makes room.
+    pub fn ask_beyond(&self) {
+        self.inner().is_beyond_asked = true;
     }
 
     /// Why no file is ready; `None` where one is or is being prepared.
@@ -215,6 +236,12 @@ impl Pool {
     #[must_use]
     pub fn frame_bytes_max(&self) -> u64 {
         self.file_bytes.saturating_sub(FRAMES_FROM)
+    }
+
+    /// Files that may be in use.
+    #[must_use]
+    pub fn files_max(&self) -> usize {
+        self.files_max
     }
 
     /// Bytes of all journal files: in use, ready and free.

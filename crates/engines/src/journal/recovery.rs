@@ -50,6 +50,15 @@ pub struct Recovered {
     pub previous: u32,
 }
 
+/// What becomes of frames that are there and not known to be durable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Doubts {
+    /// They are written again and synced.
+    Settle,
+    /// They are taken as they are.
+    Ignore,
+}
+
 /// A frame's place.
 #[derive(Clone, Copy, Debug)]
 pub struct FramePlace<'a> {
@@ -68,6 +77,7 @@ pub fn recover(
     disk: &dyn Disk,
     anchor: Option<Anchor>,
     covered: u64,
+    doubts: Doubts,
     take: &mut dyn FnMut(&Frame, FramePlace<'_>) -> Result<(), Malformed>,
 ) -> Result<Recovered, StoreError> {
     let names = disk
@@ -92,7 +102,9 @@ pub fn recover(
         }
     }
     walk.check_end()?;
-    walk.rewrite_doubtful()?;
+    if doubts == Doubts::Settle {
+        walk.rewrite_doubtful()?;
+    }
     release(disk, &idle)?;
     free.extend(idle);
     Ok(Recovered {
@@ -140,6 +152,15 @@ struct Doubtful {
     length: u64,
 }
 
+impl Doubtful {
+    fn rewrite(&self) -> io::Result<()> {
+        let mut bytes = vec![0; self.length as usize];
+        let read = self.file.file.read_at(&mut bytes, self.position)?;
+        let slice = IoSlice::new(bytes.get(..read).unwrap_or_default());
+        self.file.file.write_at(&[slice], self.position)
+    }
+}
+
 impl Walk {
     fn new(anchor: Option<Anchor>, covered: u64) -> Walk {
         Walk {
@@ -177,6 +198,7 @@ impl Walk {
             generation,
             capacity,
             file,
+            writers: Arc::new([]),
         };
         let start = Anchor {
             file: number,
@@ -307,17 +329,14 @@ impl Walk {
     }
 
     fn rewrite_doubtful(&self) -> Result<(), StoreError> {
-        let rewrite = |frame: &Doubtful| -> io::Result<()> {
-            let mut bytes = vec![0; frame.length as usize];
-            frame.file.file.read_at(&mut bytes, frame.position)?;
-            frame
-                .file
-                .file
-                .write_at(&[IoSlice::new(&bytes)], frame.position)?;
-            frame.file.file.sync_data()
-        };
-        for frame in &self.doubtful {
-            rewrite(frame).map_err(|error| refused("write", &frame.file.name(), error))?;
+        let mut frames = self.doubtful.iter().peekable();
+        while let Some(frame) = frames.next() {
+            let failed = |error| refused("write", &frame.file.name(), error);
+            frame.rewrite().map_err(failed)?;
+            let next = frames.peek();
+            if next.is_none_or(|next| next.file.number != frame.file.number) {
+                frame.file.file.sync_data().map_err(failed)?;
+            }
         }
         Ok(())
     }

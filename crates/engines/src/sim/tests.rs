@@ -114,6 +114,21 @@ fn a_restart_keeps_what_was_written_until_the_crash() {
 }
 
 #[test]
+fn the_power_is_cut_after_so_many_changes() {
+    let disk = disk(1);
+    let file = disk.create("f/a").unwrap();
+    disk.cut_after(2);
+    write(&file, &[1; 100], 0);
+    file.sync_data().unwrap();
+    assert!(disk.is_off());
+    assert!(file.read_at(&mut [0; 1], 0).is_err());
+    assert!(disk.sync_folder("f").is_err());
+    let next = disk.crash();
+    assert!(!next.is_off() && disk.is_off());
+    next.create("f/b").unwrap();
+}
+
+#[test]
 fn names_are_kept_in_order_up_to_some_point() {
     let mut seen = BTreeMap::new();
     for seed in 0..200 {
