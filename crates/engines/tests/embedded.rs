@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
-use engines::sim::SimDisk;
-use engines::{Embedded, Options};
+use engines::sim::{Faults, SimDisk};
+use engines::{Durability, Embedded, Options};
 use model::{BatchBuilder, Clock, LogId, Offset, Rng, StreamId, Timestamp};
 use store::conformance::{batch, check_all, check_history, compare};
 use store::{Append, Catalog, Key, Log, LogChange, StoreError, Txn, Write};
@@ -252,6 +252,132 @@ async fn callers_wait_when_the_queue_is_full() {
         assert!(task.await.unwrap()[0].is_ok());
     }
     assert_eq!(store.bounds(log(0)).await.unwrap().end, Offset(64));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn readers_are_not_disturbed_while_batches_move() {
+    let folder = Folder::new();
+    let store = Arc::new(Embedded::open(on_real(&folder.0)).unwrap());
+    let logs: Vec<LogId> = (0..3).map(log).collect();
+    store.commit(create(&logs)).await.unwrap();
+    let rounds = 1500;
+    let writer = tokio::spawn({
+        let (store, logs) = (store.clone(), logs.clone());
+        async move {
+            for number in 0..rounds {
+                // All of one length, so that batches of other logs and times lie at the same places of a file.
+                let appends = logs
+                    .iter()
+                    .map(|&log| Append::to(log, numbered(number, 400)));
+                for result in store.append(appends.collect()).await {
+                    result.unwrap();
+                }
+            }
+        }
+    });
+    let readers: Vec<_> = (0..4)
+        .map(|seed| {
+            let (store, logs) = (store.clone(), logs.clone());
+            tokio::spawn(async move {
+                let rng = Rng::seeded(seed);
+                let mut reads = 0;
+                loop {
+                    let log = logs[rng.below(3) as usize];
+                    let end = store.bounds(log).await.unwrap().end.0;
+                    let from = rng.below(end + 1);
+                    check_numbered(&store, log, from, end.min(from + 40)).await;
+                    reads += 1;
+                    // What is in memory is answered without a pause.
+                    tokio::task::yield_now().await;
+                    if end == rounds && reads > 200 {
+                        break;
+                    }
+                }
+            })
+        })
+        .collect();
+    writer.await.unwrap();
+    for reader in readers {
+        reader.await.unwrap();
+    }
+    assert!(store.stats().segments > 0, "batches have moved");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_owner_is_told_when_a_sync_fails() {
+    let disk = SimDisk::new(Rng::seeded(1));
+    let store = Embedded::open(small(Options::on(Arc::new(disk.clone())))).unwrap();
+    store.commit(create(&[log(0)])).await.unwrap();
+    disk.set_faults(Faults {
+        sync: 1,
+        ..Faults::default()
+    });
+    let results = store
+        .append(vec![Append::to(log(0), batch("a", 1, 0))])
+        .await;
+    assert!(
+        matches!(results[..], [Err(StoreError::Unknown { .. })]),
+        "{results:?}"
+    );
+    let reason = store.poisoned().await;
+    assert!(reason.contains("journal"), "{reason}");
+    let results = store
+        .append(vec![Append::to(log(0), batch("b", 1, 0))])
+        .await;
+    assert!(
+        matches!(results[..], [Err(StoreError::Unavailable { .. })]),
+        "{results:?}"
+    );
+    assert!(store.read(log(0), Offset(0), 1).await.unwrap().is_empty());
+    assert!(store.close().is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_syncs_a_power_cut_loses_but_damages_nothing() {
+    for seed in 0..20 {
+        let disk = SimDisk::new(Rng::seeded(seed));
+        let unsynced = |disk: &SimDisk| Options {
+            durability: Durability::Os,
+            ..small(Options::on(Arc::new(disk.clone())))
+        };
+        let store = Embedded::open(unsynced(&disk)).unwrap();
+        store.commit(create(&[log(0)])).await.unwrap();
+        for number in 0..150 {
+            let results = store
+                .append(vec![Append::to(log(0), numbered(number, 700))])
+                .await;
+            assert!(results[0].is_ok(), "{results:?}");
+        }
+        let disk = disk.crash();
+        drop(store);
+        let store = Embedded::open(unsynced(&disk)).unwrap();
+        if let Ok(bounds) = store.bounds(log(0)).await {
+            check_numbered(&store, log(0), 0, bounds.end.0).await;
+        }
+        store.close().unwrap();
+        drop(store);
+        let store = Embedded::open(unsynced(&disk.crash())).unwrap();
+        drop(store);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn appends_wait_at_the_journals_limit_until_compaction_catches_up() {
+    let folder = Folder::new();
+    let options = Options {
+        journal_bytes_max: 4 * (32 << 10),
+        compact_files: 100,
+        ..on_real(&folder.0)
+    };
+    let store = Embedded::open(options).unwrap();
+    store.commit(create(&[log(0)])).await.unwrap();
+    for number in 0..500 {
+        let results = store
+            .append(vec![Append::to(log(0), numbered(number, 1000))])
+            .await;
+        assert!(results[0].is_ok(), "{results:?}");
+    }
+    check_numbered(&store, log(0), 0, 500).await;
 }
 
 #[tokio::test]
