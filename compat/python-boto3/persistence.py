@@ -14,6 +14,7 @@ from harness import World, covers_all_keys_once, datas, equal, true
 
 STREAM = "kept"
 CLOSED = "shardId-000000000000"
+DELETED = "deleted"
 
 
 def put(world, state, texts):
@@ -43,6 +44,17 @@ def write(world):
     )
     world.active(STREAM)
     put(world, state, [f"sealed {n}" for n in range(100)])
+    policy = {"Version": "2012-10-17", "Statement": [{
+        "Sid": "s", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"},
+        "Action": ["kinesis:GetRecords"], "Resource": world.arn(STREAM),
+    }]}
+    world.kinesis.put_resource_policy(ResourceARN=world.arn(STREAM), Policy=json.dumps(policy))
+    state["policy"] = policy
+    world.kinesis.create_stream(StreamName=DELETED, ShardCount=3)
+    world.active(DELETED)
+    world.kinesis.put_record(StreamName=DELETED, Data=b"x", PartitionKey="k")
+    world.kinesis.delete_stream(StreamName=DELETED)
+    world.gone(DELETED)
     state["consumer"] = world.consumer(STREAM)
     state["iterator"] = world.iterator(STREAM, CLOSED)
     summary = world.summary(STREAM)
@@ -63,6 +75,9 @@ def verify(world, state):
     listing = world.shards(STREAM)
     equal(listing, state["listing"], "shards")
     covers_all_keys_once(world.open_shards(STREAM))
+    equal(world.kinesis.list_streams()["StreamNames"], [STREAM])
+    policy = world.kinesis.get_resource_policy(ResourceARN=world.arn(STREAM))["Policy"]
+    equal(json.loads(policy), state["policy"])
     tags = world.kinesis.list_tags_for_stream(StreamName=STREAM)["Tags"]
     equal(tags, [{"Key": "a", "Value": "b"}])
     described = world.kinesis.describe_stream_consumer(ConsumerARN=state["consumer"])

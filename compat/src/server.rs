@@ -5,7 +5,9 @@
 //! which they can neither restart nor read the log of.
 
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -60,6 +62,35 @@ impl Server {
             Err(_) => server.run(),
         }
         server
+    }
+
+    /// Starts it with `--auth on` and one key: `access_key` with `secret` acts for `account`.
+    ///
+    /// # Panics
+    /// Where it does not answer within 30 s.
+    pub fn start_with_key(
+        program: &str,
+        test: &str,
+        access_key: &str,
+        secret: &str,
+        account: &str,
+    ) -> Server {
+        let config = workplace().join(format!("{test}.toml"));
+        let key = format!(
+            "[[keys]]\naccess_key = \"{access_key}\"\nsecret = \"{secret}\"\naccount = \"{account}\"\n"
+        );
+        fs::create_dir_all(workplace()).expect("target/ can be written to");
+        let mut file = File::options();
+        let file = file
+            .create(true)
+            .write(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&config);
+        let written = file.and_then(|mut file| file.write_all(key.as_bytes()));
+        written.expect("target/ can be written to");
+        let path = config.to_string_lossy();
+        Server::start(program, test, &["--auth", "on", "--config", &path])
     }
 
     /// Whether this is a server of the test's own, which it may restart.

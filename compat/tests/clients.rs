@@ -12,16 +12,9 @@ use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_headwater-under-test");
 
-/// A server that verifies signatures by this one key: each SDK signs in its own way.
-fn server_with_key(test: &str, access_key: &str, secret: &str, account: &str) -> Server {
-    let config = workplace().join(format!("{test}.toml"));
-    let key = format!(
-        "[[keys]]\naccess_key = \"{access_key}\"\nsecret = \"{secret}\"\naccount = \"{account}\"\n"
-    );
-    fs::create_dir_all(workplace()).expect("target/ can be written to");
-    fs::write(&config, key).expect("target/ can be written to");
-    let path = config.to_string_lossy();
-    Server::start(PROGRAM, test, &["--auth", "on", "--config", &path])
+/// A server that verifies signatures: each SDK signs in its own way. Its one key is named like its account.
+fn server_with_key(test: &str, account: &str) -> Server {
+    Server::start_with_key(PROGRAM, test, account, "secret", account)
 }
 
 /// A Python program of the client's folder, in the client's environment.
@@ -105,7 +98,8 @@ fn boto3_signs_as_the_server_verifies() {
     let Some(mut command) = python("python-boto3", "run.py") else {
         return;
     };
-    let mut server = server_with_key(
+    let mut server = Server::start_with_key(
+        PROGRAM,
         "boto3-auth",
         "AKIACOMPAT",
         "a long/random+text=",
@@ -144,7 +138,7 @@ fn the_aws_cli_works() {
     let Some(bin) = or_skip("aws-cli", tools::python("aws-cli")) else {
         return;
     };
-    let mut server = server_with_key("aws-cli", "200000000001", "secret", "200000000001");
+    let mut server = server_with_key("aws-cli", "200000000001");
     let path = std::env::var("PATH").unwrap();
     let mut command = Command::new("bash");
     command.arg(folder("aws-cli").join("run.sh"));
@@ -158,7 +152,7 @@ fn the_java_sdk_works() {
     let Some(classes) = or_skip("java-sdk2", tools::java("java-sdk2")) else {
         return;
     };
-    let mut server = server_with_key("java-sdk2", "500000000001", "secret", "500000000001");
+    let mut server = server_with_key("java-sdk2", "500000000001");
     let mut command = Command::new("java");
     command.args([
         "-Xmx256m",
@@ -176,7 +170,7 @@ fn the_javascript_sdk_works() {
     let Some(place) = or_skip("js-sdk3", tools::node("js-sdk3")) else {
         return;
     };
-    let mut server = server_with_key("js-sdk3", "300000000001", "secret", "300000000001");
+    let mut server = server_with_key("js-sdk3", "300000000001");
     let mut command = Command::new("node");
     // The server's certificate is self-signed.
     command
@@ -192,7 +186,7 @@ fn the_go_sdk_works() {
     let Some(program) = or_skip("go-sdk2", tools::go("go-sdk2")) else {
         return;
     };
-    let mut server = server_with_key("go-sdk2", "400000000001", "secret", "400000000001");
+    let mut server = server_with_key("go-sdk2", "400000000001");
     check(server.known_to(&mut Command::new(program)));
     server.stop();
 }
@@ -202,7 +196,7 @@ fn async_kinesis_produces_and_consumes() {
     let Some(mut command) = python("python-async-kinesis", "main.py") else {
         return;
     };
-    let mut server = server_with_key("async-kinesis", "600000000001", "secret", "600000000001");
+    let mut server = server_with_key("async-kinesis", "600000000001");
     check(server.known_to(&mut command));
     server.stop();
 }
@@ -212,7 +206,7 @@ fn kinesis_readable_consumes() {
     let Some(place) = or_skip("js-kinesis-readable", tools::node("js-kinesis-readable")) else {
         return;
     };
-    let mut server = server_with_key("kinesis-readable", "700000000001", "secret", "700000000001");
+    let mut server = server_with_key("kinesis-readable", "700000000001");
     let mut command = Command::new("node");
     command.arg("main.js").current_dir(place);
     check(server.known_to(&mut command));
