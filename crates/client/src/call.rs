@@ -246,6 +246,79 @@ mod tests {
         assert!(untrusted.to_string().contains("--ca"), "{untrusted}");
     }
 
+    /// Answers each connection's one request with the next of `answers`; gives the endpoint and, in the end, the requests.
+    async fn server(
+        answers: &'static [(u16, &'static str)],
+    ) -> (String, tokio::task::JoinHandle<Vec<String>>) {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let served = tokio::spawn(async move {
+            let mut requests = Vec::new();
+            for (status, body) in answers {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                let mut request = Vec::new();
+                while !request.ends_with(b"{\"A\":1}") {
+                    assert_ne!(socket.read_buf(&mut request).await.unwrap(), 0);
+                }
+                requests.push(String::from_utf8(request).unwrap());
+                let length = body.len();
+                let answer = format!(
+                    "HTTP/1.1 {status} x\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+                );
+                socket.write_all(answer.as_bytes()).await.unwrap();
+            }
+            requests
+        });
+        (endpoint, served)
+    }
+
+    async fn call(endpoint: &str, attempts: u32) -> Result<serde_json::Value, ClientError> {
+        let client = Client::new(Options {
+            attempts,
+            ..options(endpoint)
+        });
+        let target = Target {
+            signing_name: "kinesis",
+            prefix: "Kinesis_20131202",
+        };
+        let input = serde_json::json!({"A": 1});
+        client.unwrap().call(target, "Op", &input).await
+    }
+
+    const BUSY: (u16, &str) = (503, r#"{"__type":"ServiceUnavailable"}"#);
+
+    #[tokio::test]
+    async fn what_passes_is_tried_again_and_signed_each_time() {
+        let (endpoint, served) = server(&[BUSY, BUSY, (200, r#"{"B":2}"#)]).await;
+        let answer = call(&endpoint, 3).await.unwrap();
+        assert_eq!(answer, serde_json::json!({"B": 2}));
+        let requests = served.await.unwrap();
+        for request in &requests {
+            let request = request.to_ascii_lowercase();
+            assert!(request.contains("x-amz-target: kinesis_20131202.op\r\n"));
+            assert!(request.contains("authorization: aws4-hmac-sha256 credential=a/"));
+        }
+        assert_eq!(requests.len(), 3);
+    }
+
+    #[tokio::test]
+    async fn no_more_attempts_are_made_than_asked_for() {
+        let (endpoint, served) = server(&[BUSY, BUSY]).await;
+        let error = call(&endpoint, 2).await.unwrap_err();
+        assert_eq!(error.code(), Some("ServiceUnavailable"));
+        assert_eq!(served.await.unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn what_stays_is_not_tried_again() {
+        let (endpoint, served) =
+            server(&[(400, r#"{"__type":"ValidationException","message":"no"}"#)]).await;
+        let error = call(&endpoint, 5).await.unwrap_err();
+        assert_eq!(error.to_string(), "Op: ValidationException: no");
+        assert_eq!(served.await.unwrap().len(), 1);
+    }
+
     #[test]
     fn refusals_are_read_in_every_form() {
         let check = |body: &'static str, expected: &str| {
