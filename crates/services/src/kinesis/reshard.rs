@@ -178,7 +178,8 @@ pub(super) fn count_today(
     told: impl Fn() -> String,
 ) -> Result<(), KinesisError> {
     const DAY: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
-    times.retain(|time| now.since(*time) < DAY);
+    // What lies in the future was written before a clock was set back.
+    times.retain(|time| *time <= now && now.since(*time) < DAY);
     if times.len() >= limit {
         return Err(KinesisError::LimitExceeded(told()));
     }

@@ -47,7 +47,10 @@ impl Window {
     fn turn(&mut self, now: Timestamp) {
         let slot = slot_of(now);
         let passed = slot.saturating_sub(self.newest);
-        if passed <= 0 {
+        if passed < -(SLOTS as i64) {
+            // The clock was set back: the window would stand still until it is there again, and only fill.
+            *self = Window::default();
+        } else if passed <= 0 {
             return;
         }
         for number in (self.newest + 1..=slot).rev().take(SLOTS) {
@@ -167,23 +170,41 @@ impl Kinesis {
     /// Splits the shards of on-demand streams that are hot. Gives how many were split.
     ///
     /// # Errors
-    /// The store's. Streams that were deleted or changed meanwhile are passed over.
+    /// The store's, the first of them, once every stream has had its turn. Streams that were deleted or changed meanwhile are
+    /// passed over.
     pub async fn scale_on_demand(&self) -> Result<usize, KinesisError> {
         let hot = self.plane.load().hot(self.clock.now());
         let mut done = 0;
+        let mut failure = None;
         for (name, id, shards) in hot {
-            let stream = match self.streams.find(&name).await {
-                Ok(stream) => stream,
-                Err(StreamsError::NotFound) => continue,
-                Err(error) => return Err(error.into()),
-            };
-            let is_same = stream.settings.id == id && stream.settings.mode == Mode::OnDemand;
-            if !is_same {
-                continue;
+            match self.scale(&name, id, &shards).await {
+                Ok(split) => done += split,
+                Err(error) => {
+                    failure.get_or_insert(error);
+                }
             }
-            for (shard, start) in splits(&stream.topology, &shards) {
-                done += usize::from(self.split_hot(&name, shard, start).await?);
-            }
+        }
+        failure.map_or(Ok(done), Err)
+    }
+
+    /// Splits the `hot` shards of one stream, if it is still the on-demand stream `id`. Gives how many were split.
+    async fn scale(
+        &self,
+        name: &StreamName,
+        id: StreamId,
+        hot: &[u32],
+    ) -> Result<usize, KinesisError> {
+        let stream = match self.streams.find(name).await {
+            Ok(stream) => stream,
+            Err(StreamsError::NotFound) => return Ok(0),
+            Err(error) => return Err(error.into()),
+        };
+        if stream.settings.id != id || stream.settings.mode != Mode::OnDemand {
+            return Ok(0);
+        }
+        let mut done = 0;
+        for (shard, start) in splits(&stream.topology, hot) {
+            done += usize::from(self.split_hot(name, shard, start).await?);
         }
         Ok(done)
     }

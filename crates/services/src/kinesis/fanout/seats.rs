@@ -45,7 +45,8 @@ struct Taken {
 impl Subscriptions {
     /// Takes a seat, from another if need be. `None` where that one has not had it for long.
     fn take(&mut self, place: &Place, now: Timestamp) -> Option<(u64, oneshot::Receiver<()>)> {
-        let is_held = |taken: &Taken| now.since(taken.since) < HELD_FOR;
+        // Taken in the future, a clock was set back meanwhile: nobody knows for how long it was held.
+        let is_held = |taken: &Taken| taken.since <= now && now.since(taken.since) < HELD_FOR;
         if self.taken.get(place).is_some_and(is_held) {
             return None;
         }
@@ -173,5 +174,12 @@ mod tests {
         }
         seats.take(&place(0), Timestamp(10_000)).unwrap();
         assert_eq!(seats.taken.len(), 1);
+    }
+
+    #[test]
+    fn a_clock_set_back_holds_no_seat() {
+        let mut seats = Subscriptions::default();
+        seats.take(&place(0), Timestamp(3_600_000)).unwrap();
+        assert!(seats.take(&place(0), Timestamp(0)).is_some());
     }
 }

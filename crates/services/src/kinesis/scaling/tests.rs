@@ -43,6 +43,19 @@ fn a_shard_is_hot_at_half_its_capacity_over_a_minute() {
 }
 
 #[test]
+fn a_clock_set_back_begins_the_window_anew() {
+    let mut window = Window::default();
+    for second in 0..60 {
+        window.add(MIB / 2, 1, at(3_600 + second));
+    }
+    window.add(1, 1, at(0));
+    assert_eq!(window.total(), (1, 1));
+    window.add(1, 1, at(15));
+    window.add(1, 1, at(9));
+    assert_eq!(window.total(), (3, 3), "a little back is no news");
+}
+
+#[test]
 fn hot_shards_are_split_in_the_middle() {
     let topology = topology(2);
     let split = splits(&topology, &[1, 7]);
@@ -145,4 +158,32 @@ async fn a_stream_that_is_gone_is_passed_over() {
         .await
         .unwrap();
     assert_eq!(world.kinesis.scale_on_demand().await, Ok(0));
+}
+
+#[tokio::test]
+async fn a_damaged_stream_does_not_keep_others_from_growing() {
+    let world = World::new(Limits::None);
+    let names = ["a", "b", "c", "d"];
+    for name in names {
+        world.stream_of(name, 1, Mode::OnDemand).await;
+        for _ in 0..60 {
+            world.put(name, &[("k", "x"); 500]).await;
+        }
+    }
+    let damaged = world.name("b");
+    let (account, region) = (damaged.account.as_str(), damaged.region.as_str());
+    let damage = store::Write::Put {
+        key: store::Key::of(&["stream", account, region, "b"]),
+        value: b"no settings".to_vec().into(),
+    };
+    let txn = store::Txn {
+        writes: vec![damage],
+        ..store::Txn::default()
+    };
+    world.kinesis.store.commit(txn).await.unwrap();
+    world.kinesis.scale_on_demand().await.unwrap_err();
+    for name in ["a", "c", "d"] {
+        let stream = world.kinesis.find_named(&world.name(name)).await.unwrap();
+        assert_eq!(stream.topology.open_count(), 2, "{name}");
+    }
 }
