@@ -38,6 +38,8 @@ mod retention;
 mod rules;
 mod scaling;
 mod shards;
+#[cfg(test)]
+mod slow;
 mod tags;
 mod throughput;
 mod tokens;
@@ -149,6 +151,8 @@ pub struct Kinesis {
     pub clock: Clock,
     /// Whether quotas hold.
     pub limits: Limits,
+    /// Changes of what hangs on streams take turns.
+    amending: tokio::sync::Mutex<()>,
     plane: plane::Plane,
 }
 
@@ -167,6 +171,7 @@ impl Kinesis {
             clock: streams.clock().clone(),
             streams,
             limits,
+            amending: tokio::sync::Mutex::default(),
             plane: plane::Plane::default(),
         }
     }

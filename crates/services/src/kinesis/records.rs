@@ -23,7 +23,7 @@ use streams::{Mode, Stream, StreamName};
 use super::Kinesis;
 use super::error::KinesisError;
 
-/// Attempts at a change that others get in the way of, before the caller is told.
+/// Attempts at a change that a deletion gets in the way of, before the caller is told. Changes themselves take turns.
 const ATTEMPTS: usize = 16;
 
 /// A stream's or a consumer's tags, by key.
@@ -53,7 +53,8 @@ pub(super) struct Consumer {
 impl Consumer {
     /// Whether it is still being made, as far as clients can see.
     pub(super) fn is_creating(&self, now: Timestamp) -> bool {
-        now < self.created.plus(BUSY_FOR)
+        // Made in the future, a clock was set back meanwhile: long done.
+        self.created <= now && now.since(self.created) < BUSY_FOR
     }
 
     /// When it was registered, as its ARN has it.
@@ -141,6 +142,7 @@ impl Kinesis {
         change: impl Fn(&Stream, &mut Attached) -> Result<T, KinesisError>,
     ) -> Result<T, KinesisError> {
         let key = attached_key(name);
+        let _turn = self.amending.lock().await;
         for _ in 0..ATTEMPTS {
             // Read before the stream is looked up: a stream deleted in between takes the document along.
             let document = self.store.get(&key).await?;
@@ -229,5 +231,47 @@ impl Kinesis {
             ..Txn::default()
         };
         Ok(self.store.commit(txn).await.map(drop)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::future::join_all;
+
+    use super::*;
+    use crate::kinesis::world::World;
+
+    #[tokio::test]
+    async fn changes_at_once_all_succeed() {
+        let world = World::slow();
+        let stream = world.stream("s", 1).await;
+        let tag = async |number: usize| {
+            let key = number.to_string();
+            let change = |_: &Stream, attached: &mut Attached| {
+                attached.tags.insert(key.clone(), String::new());
+                Ok(())
+            };
+            world.kinesis.amend(&stream.name, change).await
+        };
+        for outcome in join_all((0..50).map(tag)).await {
+            outcome.unwrap();
+        }
+        let attached = world.kinesis.attached(&stream.name).await.unwrap();
+        assert_eq!(attached.tags.len(), 50);
+    }
+
+    #[test]
+    fn a_clock_set_back_leaves_no_consumer_creating() {
+        let consumer = Consumer {
+            created: Timestamp(3_600_000),
+            tags: Tags::new(),
+            policy: None,
+        };
+        assert!(consumer.is_creating(consumer.created));
+        assert!(!consumer.is_creating(consumer.created.plus(BUSY_FOR)));
+        let set_back = consumer.created.minus(Duration::from_secs(3_600));
+        assert!(!consumer.is_creating(set_back));
     }
 }

@@ -6,11 +6,12 @@ use std::time::Duration;
 use aws::{Caller, Format, RawRequest, Value};
 use http::HeaderMap;
 use model::{Clock, HashKey, Rng, Timestamp};
-use store::Memory;
+use store::{Memory, Store};
 use streams::{Keyring, Mode, NewStream, Stream, StreamName, Streams, StreamsError};
 
 use super::error::KinesisError;
 use super::iterators::get_shard_iterator;
+use super::slow::Slow;
 use super::{Kinesis, Limits, get, put};
 
 /// When tests begin.
@@ -34,6 +35,17 @@ impl World {
     pub(super) fn new(limits: Limits) -> World {
         let clock = Clock::manual(START);
         let store = Arc::new(Memory::new(clock.clone()));
+        World::over(store, clock, limits)
+    }
+
+    /// Over a store that lets others in before each answer.
+    pub(super) fn slow() -> World {
+        let clock = Clock::manual(START);
+        let store = Arc::new(Slow(Memory::new(clock.clone())));
+        World::over(store, clock, Limits::None)
+    }
+
+    fn over(store: Arc<dyn Store>, clock: Clock, limits: Limits) -> World {
         let keyring = Keyring::new(&[7; 32], Rng::seeded(1));
         let streams = Arc::new(Streams::new(store, clock.clone(), keyring));
         World {
