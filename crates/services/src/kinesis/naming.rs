@@ -152,7 +152,8 @@ impl Resource {
     }
 }
 
-fn is_name(name: &str) -> bool {
+/// Whether it can name a stream or a consumer.
+pub(super) fn is_name(name: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
     (1..=128).contains(&name.len()) && name.bytes().all(allowed)
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::KinesisError;
 use super::limits::TOKEN_LIFETIME;
+use super::naming::is_name;
 use super::shards::Filter;
 
 /// A list that goes on.
@@ -29,6 +30,17 @@ pub(super) enum Page {
         stream: StreamId,
         after: String,
     },
+}
+
+impl Page {
+    /// The names it holds. Nobody but the client vouches for them.
+    fn names(&self) -> Vec<&str> {
+        match self {
+            Page::Streams { after } => vec![after],
+            Page::Shards { name, .. } => vec![name],
+            Page::Consumers { name, after, .. } => vec![name, after],
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -59,7 +71,7 @@ pub(super) fn redeem(caller: &Caller, now: Timestamp, text: &str) -> Result<Page
     let token: Token = serde_json::from_slice(&bytes).map_err(|_| invalid())?;
     let is_callers =
         token.account == caller.account.as_str() && token.region == caller.region.as_str();
-    if !is_callers {
+    if !is_callers || !token.page.names().into_iter().all(is_name) {
         return Err(invalid());
     }
     if now.since(token.issued) > TOKEN_LIFETIME {
@@ -73,4 +85,42 @@ pub(super) fn redeem(caller: &Caller, now: Timestamp, text: &str) -> Result<Page
 /// A token of another list, of another caller, or of nobody.
 pub(super) fn invalid() -> KinesisError {
     KinesisError::InvalidArgument("The NextToken is not one that this operation gave.".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(page: Page, is_good: bool) {
+        let (caller, now) = (Caller::local(), Timestamp(0));
+        let text = issue(&caller, now, page.clone());
+        let expected = if is_good { Ok(page) } else { Err(invalid()) };
+        assert_eq!(redeem(&caller, now, &text), expected);
+    }
+
+    #[test]
+    fn a_forged_token_names_only_what_can_be_a_name() {
+        let stream = StreamId(1);
+        for (name, is_good) in [("s-1_.", true), ("a\0b", false), ("", false)] {
+            check(Page::Streams { after: name.into() }, is_good);
+            let (after, filter) = (0, Filter::AtLatest);
+            check(
+                Page::Shards {
+                    name: name.into(),
+                    stream,
+                    after,
+                    filter,
+                },
+                is_good,
+            );
+            check(
+                Page::Consumers {
+                    name: "s".into(),
+                    stream,
+                    after: name.into(),
+                },
+                is_good,
+            );
+        }
+    }
 }
