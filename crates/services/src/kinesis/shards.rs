@@ -13,8 +13,9 @@ use super::limits::{self, page};
 use super::tokens::{self, Page};
 use super::{Kinesis, KinesisError, naming, numbers};
 
-/// Shards asked of one stream at once: AWS's old bound on ShardCount, which keeps a request from being a bomb.
-const SHARDS_AT_ONCE: i64 = 100_000;
+/// Shards asked of one stream at once: five times what AWS allows a stream. A resharding is one transaction, which may close as
+/// many and open as many, and must fit into one write of the embedded engine (about 60 MiB; a shard's document takes 300 bytes).
+const SHARDS_AT_ONCE: i64 = 50_000;
 
 /// Which shards to list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
