@@ -214,9 +214,13 @@ async fn a_repeated_request_is_written_once_also_across_a_split() {
         placed(&world.put_with(input(), Some("u")).await.unwrap()),
         other
     );
-    let changed = puts("s", &[("a", "1")]);
-    let error = world.put_with(changed, Some("t")).await.unwrap_err();
-    assert!(error.to_string().contains("other records"), "{error}");
+    for other_records in [
+        puts("s", &[("a", "1")]),
+        puts("s", &[("a", "1"), ("b", "2"), ("c", "3"), ("d", "changed")]),
+    ] {
+        let error = world.put_with(other_records, Some("t")).await.unwrap_err();
+        assert!(error.to_string().contains("other records"), "{error}");
+    }
     assert_eq!(world.read("s", 0).await.len(), 4);
 }
 

@@ -1,14 +1,15 @@
 //! Idempotent puts, beyond AWS: the header `x-headwater-idempotency-token`.
 //!
 //! A token makes its request a producer of the store's own (KIP-98) in each shard it writes to, with one batch to write. The
-//! store knows the batch when it comes again, and answers with where it lies. A token is free text of 1 to 128 visible
-//! ASCII characters, a UUID say; another request must have another.
+//! store knows the batch when it comes again, and answers with where it lies. The batch's number is a hash of its records:
+//! the store refuses a token that comes again with other records, as it refuses a batch out of turn. A token is free text of
+//! 1 to 128 visible ASCII characters, a UUID say; another request must have another.
 //!
 //! Promises: a request that is sent again unchanged, to the same stream, is answered with the same sequence numbers and
 //! written once, also while or after the stream is resharded. It does not promise it for ever: a shard remembers its last
 //! 10,000 tokens, and a closed shard is asked for [`REMEMBERED_FOR`] only. Where some records of a PutRecords were throttled
 //! or failed, whole shards' parts of it were: sending the failed records again under the same token is right, as is
-//! sending all.
+//! sending all. (A stream that distributes records evenly is the exception: there, all must be sent.)
 
 use std::time::Duration;
 
@@ -45,12 +46,13 @@ impl Token {
         Ok(Some(Token(text.to_owned())))
     }
 
-    /// The token as a producer of one batch in `log`. Another log is another producer, so that logs may share nothing.
-    pub(super) fn producer(&self, log: LogId) -> Producer {
+    /// The token as a producer of one batch in `log`, which holds `records`. Another log is another producer, so that logs may
+    /// share nothing.
+    pub(super) fn producer(&self, log: LogId, records: Fingerprint) -> Producer {
         Producer {
             id: (self.hash(log.stream.0, log.partition) >> 1) as i64,
             epoch: 0,
-            sequence: 0,
+            sequence: records.number(),
         }
     }
 
@@ -64,11 +66,38 @@ impl Token {
         context.update(&stream.to_be_bytes());
         context.update(&partition.to_be_bytes());
         context.update(self.0.as_bytes());
-        let hash = context.finish();
-        let mut first = [0; 8];
-        first.copy_from_slice(&hash.as_ref()[..8]);
-        u64::from_be_bytes(first)
+        first_bytes(context)
     }
+}
+
+/// A hash of the records that a token's batch holds.
+pub(super) struct Fingerprint(digest::Context);
+
+impl Fingerprint {
+    pub(super) fn new() -> Fingerprint {
+        Fingerprint(digest::Context::new(&digest::SHA256))
+    }
+
+    /// Takes the next record in.
+    pub(super) fn add(&mut self, key: Option<&[u8]>, data: &[u8]) {
+        // Lengths keep neighbours apart. No key is as long as the one that stands for none.
+        let key_length = key.map_or(u64::MAX, |key| key.len() as u64);
+        self.0.update(&key_length.to_be_bytes());
+        self.0.update(key.unwrap_or_default());
+        self.0.update(&(data.len() as u64).to_be_bytes());
+        self.0.update(data);
+    }
+
+    /// 31 bits of it.
+    fn number(self) -> i32 {
+        (first_bytes(self.0) >> 33) as i32
+    }
+}
+
+fn first_bytes(context: digest::Context) -> u64 {
+    let mut first = [0; 8];
+    first.copy_from_slice(&context.finish().as_ref()[..8]);
+    u64::from_be_bytes(first)
 }
 
 /// A token that came before, with other records.
@@ -102,9 +131,34 @@ mod tests {
     #[test]
     fn each_log_has_a_producer_of_its_own() {
         let token = token("t").unwrap().unwrap();
-        let log = |partition| LogId::new(StreamId(1), partition);
-        assert_eq!(token.producer(log(0)), token.producer(log(0)));
-        assert_ne!(token.producer(log(0)).id, token.producer(log(1)).id);
-        assert!(token.producer(log(0)).id >= 0);
+        let producer = |partition| {
+            let log = LogId::new(StreamId(1), partition);
+            token.producer(log, Fingerprint::new())
+        };
+        assert_eq!(producer(0), producer(0));
+        assert_ne!(producer(0).id, producer(1).id);
+        assert!(producer(0).id >= 0);
+    }
+
+    #[test]
+    fn a_fingerprint_tells_records_apart() {
+        let of = |records: &[(Option<&str>, &str)]| {
+            let mut fingerprint = Fingerprint::new();
+            for (key, data) in records {
+                fingerprint.add(key.map(str::as_bytes), data.as_bytes());
+            }
+            fingerprint.number()
+        };
+        let all = [
+            of(&[(Some("a"), "b")]),
+            of(&[(Some("ab"), "")]),
+            of(&[(None, "ab")]),
+            of(&[(Some(""), "ab")]),
+            of(&[(Some("a"), ""), (Some("b"), "")]),
+        ];
+        for (at, number) in all.iter().enumerate() {
+            assert!(*number >= 0);
+            assert!(!all[at + 1..].contains(number), "{all:?}");
+        }
     }
 }

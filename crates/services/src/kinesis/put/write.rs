@@ -7,11 +7,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use model::{BatchBuilder, HashKey, LogId, Offset, Timestamp};
+use model::{BatchBuilder, HashKey, Offset, Timestamp};
 use store::{Appended, StoreError};
 use streams::{Mode, Shard, Stream, StreamName};
 
-use super::token::{REMEMBERED_FOR, Token, misused};
+use super::token::{Fingerprint, REMEMBERED_FOR, Token, misused};
 use crate::kinesis::error::KinesisError;
 use crate::kinesis::hot::put::Entry;
 use crate::kinesis::iterators::exceeded;
@@ -228,21 +228,24 @@ impl<'a> Write<'a> {
     fn batch(&self, group: &Group) -> BatchBuilder {
         let capacity = group.bytes + RECORD_OVERHEAD * group.members.len();
         let mut builder = BatchBuilder::with_capacity(capacity);
-        if let Some(token) = &self.token {
-            builder = builder.by(token.producer(self.log(group)));
-        }
+        let mut fingerprint = self.token.as_ref().map(|_| Fingerprint::new());
         for &member in &group.members {
             let Entry { key, data, .. } = &self.entries[member];
             let key = key.as_ref().map(|key| key.as_bytes());
             builder.push_with(self.now, key, Some(data.len()), &[], |target| {
                 data.write_to(target);
+                if let Some(fingerprint) = &mut fingerprint {
+                    fingerprint.add(key, target);
+                }
             });
         }
-        builder
-    }
-
-    fn log(&self, group: &Group) -> LogId {
-        self.stream.log(group.shard.index)
+        match (&self.token, fingerprint) {
+            (Some(token), Some(records)) => {
+                let log = self.stream.log(group.shard.index);
+                builder.by(token.producer(log, records))
+            }
+            _ => builder,
+        }
     }
 
     fn place(&mut self, group: &Group, appended: Appended) {
