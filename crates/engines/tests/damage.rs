@@ -263,6 +263,7 @@ fn the_newest_frame_is_guarded_by_the_mark() {
 fn missing_and_shortened_files_are_found() {
     let image = filled();
     let expected = read_image(&image).unwrap();
+    let newest = image.keys().rfind(|name| name.starts_with("journal/0"));
     for (name, bytes) in &image {
         let without: Image = image
             .iter()
@@ -273,6 +274,8 @@ fn missing_and_shortened_files_are_found() {
         half.insert(name.clone(), Arc::new(bytes[..bytes.len() / 2].to_vec()));
         for (image, what) in [(without, "without"), (half, "with half of")] {
             match read_image(&image) {
+                // Only the newest journal file itself says that it was there.
+                Ok(_) if what == "without" && newest == Some(name) => {}
                 Ok(found) => assert!(found == expected, "{what} {name}, something else is read"),
                 Err(StoreError::Damaged { .. }) => {}
                 Err(error) => panic!("{what} {name}: {error}"),

@@ -6,8 +6,9 @@
 //! | 4 | 4 | format | 1 |
 //! | 8 | 8 | number | as in the name |
 //! | 16 | 8 | generation | random for each use |
-//! | 24 | 4 | CRC-32C | of bytes 0–23 |
-//! | 28 | | zero | to byte 512 |
+//! | 24 | 8 | capacity | the file's length then; a shorter file has lost its end |
+//! | 32 | 4 | CRC-32C | of bytes 0–31 |
+//! | 36 | | zero | to byte 512 |
 //!
 //! Big-endian. Frames follow from byte 512: see [`crate::frame`].
 
@@ -25,7 +26,7 @@ pub const FRAMES_FROM: u64 = ALIGNMENT;
 
 const MAGIC: [u8; 4] = *b"HWjf";
 const FORMAT: u32 = 1;
-const CHECKED: usize = 24;
+const CHECKED: usize = 32;
 
 /// A file that frames are written to or read from. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -70,17 +71,18 @@ impl JournalFile {
         sector.put_u32(FORMAT);
         sector.put_u64(self.number);
         sector.put_u64(self.generation);
+        sector.put_u64(self.capacity);
         sector.put_u32(crc32c::crc32c(&sector));
         sector.resize(FRAMES_FROM as usize, 0);
         self.file.write_at(&[IoSlice::new(&sector)], 0)
     }
 }
 
-/// The generation by a first sector, for the file of this number.
+/// Generation and capacity by a first sector, for the file of this number.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn read_header(sector: &[u8], number: u64) -> Result<u64, Malformed> {
+pub fn read_header(sector: &[u8], number: u64) -> Result<(u64, u64), Malformed> {
     let (checked, rest) = sector
         .split_at_checked(CHECKED)
         .ok_or(Malformed("a journal file is shorter than its first sector"))?;
@@ -97,7 +99,7 @@ pub fn read_header(sector: &[u8], number: u64) -> Result<u64, Malformed> {
     if fields.u64()? != number {
         return Err(Malformed("a journal file has another file's number"));
     }
-    fields.u64()
+    Ok((fields.u64()?, fields.u64()?))
 }
 
 /// The name of the file of this number.

@@ -186,13 +186,17 @@ impl Walk {
             let length = file.length()?;
             Ok((file, length))
         };
-        let (file, capacity) = open().map_err(|error| refused("open", &name, error))?;
-        let mut window = Window::over(file.clone(), capacity);
+        let (file, length) = open().map_err(|error| refused("open", &name, error))?;
+        let mut window = Window::over(file.clone(), length);
         let sector = window
             .get(0, FRAMES_FROM as usize)
             .map_err(|error| refused("read", &name, error))?;
-        let generation =
+        let (generation, capacity) =
             file::read_header(sector, number).map_err(|what| damaged(&name, 0, what))?;
+        if length < capacity {
+            let what = format!("the file had {capacity} bytes, and ends here");
+            return Err(damaged(&name, length, what));
+        }
         let file = JournalFile {
             number,
             generation,
@@ -205,9 +209,13 @@ impl Walk {
             sequence: self.sequence,
             previous: self.previous,
         };
-        let end = self.take_frames(&file, &mut window, take)?;
-        self.ask_the_rest(&file, &mut window, end)
+        let (end, why) = self.take_frames(&file, &mut window, take)?;
+        let is_here = self
+            .ask_the_rest(&file, &mut window, end)
             .map_err(|error| refused("read", &name, error))?;
+        if is_here || self.missing_at.is_none() {
+            self.missing_at = Some((name, end, why));
+        }
         let has_frames = self.sequence > start.sequence;
         if has_frames {
             self.files.push((file, start));
@@ -215,13 +223,13 @@ impl Walk {
         Ok(has_frames)
     }
 
-    /// Takes frames as long as they follow one another, and gives the position where they do not.
+    /// Takes frames as long as they follow one another, and gives the position where they do not, and why.
     fn take_frames(
         &mut self,
         file: &JournalFile,
         window: &mut Window,
         take: &mut dyn FnMut(&Frame, FramePlace<'_>) -> Result<(), Malformed>,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<(u64, Malformed), StoreError> {
         let mut position = FRAMES_FROM;
         loop {
             let found = self
@@ -229,11 +237,7 @@ impl Walk {
                 .map_err(|error| refused("read", &file.name(), error))?;
             let frame = match found {
                 Ok(frame) => frame,
-                Err(what) => {
-                    let place = || (file.name(), position, what);
-                    self.missing_at.get_or_insert_with(place);
-                    return Ok(position);
-                }
+                Err(what) => return Ok((position, what)),
             };
             let place = FramePlace {
                 file,
@@ -277,13 +281,15 @@ impl Walk {
         Ok(Frame::parse(bytes))
     }
 
-    /// Learns from frames behind the last one taken up to where the journal was durable when they were written.
+    /// Learns from frames behind the last one taken up to where the journal was durable when they were written. Whether the
+    /// missing frame must have been at `from`: it says so itself, or a later one of this use of the file follows.
     fn ask_the_rest(
         &mut self,
         file: &JournalFile,
         window: &mut Window,
         from: u64,
-    ) -> io::Result<()> {
+    ) -> io::Result<bool> {
+        let mut first = None;
         let mut position = from;
         while position + HEADER_BYTES as u64 <= file.capacity {
             let header = Header::peek(window.get(position, HEADER_BYTES)?)
@@ -294,11 +300,13 @@ impl Walk {
                 let head = window.get(position, header.head_bytes() as usize)?;
                 if header.covers(head) {
                     self.learn(header.durable_upto);
+                    first = first.or(Some((position, header.sequence)));
                 }
             }
             position += ALIGNMENT;
         }
-        Ok(())
+        // A file that starts with a later frame lacks nothing itself.
+        Ok(first.is_some_and(|(at, sequence)| at > from || sequence == self.sequence))
     }
 
     fn learn(&mut self, durable_upto: u64) {

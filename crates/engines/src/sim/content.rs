@@ -137,6 +137,10 @@ fn keep_some_sectors(write: &Write, rng: &Rng, target: &mut Arc<Vec<u8>>) {
 
 fn apply(target: &mut Vec<u8>, position: usize, bytes: &[u8]) {
     let end = position + bytes.len();
+    if target.len() == position {
+        target.extend_from_slice(bytes);
+        return;
+    }
     if target.len() < end {
         target.resize(end, 0);
     }
