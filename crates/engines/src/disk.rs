@@ -14,7 +14,7 @@ use std::fmt;
 use std::fs;
 use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -152,6 +152,7 @@ impl Disk for RealDisk {
             .read(true)
             .write(true)
             .create_new(true)
+            .mode(0o600)
             .open(self.path(name))?;
         Ok(Arc::new(RealFile { file }))
     }

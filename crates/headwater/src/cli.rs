@@ -85,6 +85,9 @@ pub(crate) struct ServerFlags {
     /// Memory for recent records [default: 256MiB].
     #[arg(long, value_name = "SIZE")]
     cache: Option<String>,
+    /// Who may read /metrics with --auth on: this machine, or whoever reaches the port [default: loopback].
+    #[arg(long, value_name = "loopback|all")]
+    metrics: Option<String>,
     /// The certificate shown to TLS clients, in PEM; without one, one is made.
     #[arg(long, value_name = "FILE")]
     tls_cert: Option<String>,
@@ -112,6 +115,7 @@ impl ServerFlags {
             ("durability", &self.durability),
             ("store", &self.store),
             ("cache", &self.cache),
+            ("metrics", &self.metrics),
             ("tls_cert", &self.tls_cert),
             ("tls_key", &self.tls_key),
             ("log", &self.log),

@@ -14,7 +14,7 @@ pub use bytes::ByteSize;
 pub use layers::{Origin, Setting};
 #[cfg(test)]
 pub(crate) use settings::KEYS;
-pub use settings::{AccessKey, Auth, Config, Durability, Limits, StoreKind};
+pub use settings::{AccessKey, Auth, Config, Durability, Limits, MetricsFor, StoreKind};
 
 use crate::Failure;
 use crate::cli::ServerFlags;

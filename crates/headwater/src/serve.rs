@@ -6,6 +6,7 @@
 //! durability ends the process with an error rather than serve on.
 
 mod announce;
+mod descriptors;
 mod engine;
 mod logging;
 mod master_key;
@@ -14,7 +15,11 @@ mod pages;
 mod signals;
 
 use std::collections::HashMap;
+use std::fs::DirBuilder;
+use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,27 +49,28 @@ const SCALING_PERIOD: Duration = Duration::from_secs(10);
 /// Serves until told to stop.
 pub(crate) fn run(config: &Config) -> Result<(), Failure> {
     logging::start(&config.log.value)?;
+    let descriptors = descriptors::raise_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::because("could not start the threads", error))?;
-    let served = runtime.block_on(serve(config));
+    let served = runtime.block_on(serve(config, descriptors));
     // Whatever is still blocked had its time in the drain.
     runtime.shutdown_timeout(Duration::from_secs(1));
     served
 }
 
-async fn serve(config: &Config) -> Result<(), Failure> {
+async fn serve(config: &Config, descriptors: u64) -> Result<(), Failure> {
     let mut signals = Signals::catch()?;
     let data = &config.data.value;
-    std::fs::create_dir_all(data).map_err(|error| {
+    make_private(data).map_err(|error| {
         Failure::because(format!("could not make --data {}", data.display()), error)
     })?;
     let engine = Engine::open(config)?;
     // Ours from here on: the store's lock is held. A file left by a server that was killed would mislead.
     announce::withdraw(data);
-    let kinesis = kinesis(config, &engine)?;
-    let server = listen(config, &engine, &kinesis).await?;
+    let kinesis = kinesis(config, &engine).await?;
+    let server = listen(config, &engine, &kinesis, descriptors).await?;
     let address = server
         .local_addr()
         .map_err(|error| Failure::because("could not tell the address listened on", error))?;
@@ -101,11 +107,20 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Makes the data directory, for its owner alone. One that is there keeps its mode.
+fn make_private(directory: &Path) -> io::Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+}
+
 /// Kinesis over the engine's store.
-fn kinesis(config: &Config, engine: &Engine) -> Result<Arc<Kinesis>, Failure> {
+async fn kinesis(config: &Config, engine: &Engine) -> Result<Arc<Kinesis>, Failure> {
     let rng = Rng::system();
     let master = if engine.outlives_the_process() {
-        master_key::load_or_make(&config.data.value, &rng)?
+        let is_new = engine.is_empty().await?;
+        master_key::load_or_make(&config.data.value, is_new, &rng)?
     } else {
         master_key::make(&rng)
     };
@@ -132,10 +147,12 @@ async fn listen(
     config: &Config,
     engine: &Engine,
     kinesis: &Arc<Kinesis>,
+    descriptors: u64,
 ) -> Result<Server, Failure> {
     let metrics = Arc::new(Metrics::new(engine, kinesis));
     let router = Router::new([kinesis::operations().serve(Arc::clone(kinesis))])
         .auth(auth(config))
+        .limits(descriptors::limits(descriptors))
         .accounts(accounts(config))
         .observe(metrics.observer())
         .own_pages(pages::own_pages(metrics, engine.clone(), config));
@@ -169,7 +186,7 @@ fn accounts(config: &Config) -> HashMap<String, AccountId> {
 async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| {
         let hint = match error.kind() {
-            std::io::ErrorKind::AddrInUse => {
+            io::ErrorKind::AddrInUse => {
                 "; is a server running already? another port or port 0 will do"
             }
             _ => "",

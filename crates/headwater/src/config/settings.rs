@@ -20,6 +20,7 @@ pub(crate) const KEYS: &[&str] = &[
     "durability",
     "store",
     "cache",
+    "metrics",
     "tls_cert",
     "tls_key",
     "log",
@@ -50,6 +51,8 @@ pub struct Config {
     pub store: Setting<StoreKind>,
     /// Memory for recent records.
     pub cache: Setting<ByteSize>,
+    /// Who may read `/metrics`, which names accounts and streams.
+    pub metrics: Setting<MetricsFor>,
     /// The certificate shown to TLS clients, with its chain, in PEM; one is made where there is none.
     pub tls_cert: Setting<Option<PathBuf>>,
     /// The certificate's private key, in PEM.
@@ -85,6 +88,15 @@ pub enum Durability {
     Sync,
     /// Once the operating system has it: a power cut loses it.
     Os,
+}
+
+/// Who may read `/metrics` while signatures are verified.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MetricsFor {
+    /// This machine.
+    Loopback,
+    /// Whoever reaches the port.
+    All,
 }
 
 /// What keeps the data.
@@ -129,6 +141,7 @@ impl Config {
         ];
         let limits = &[("aws", Limits::Aws), ("none", Limits::None)];
         let durability = &[("sync", Durability::Sync), ("os", Durability::Os)];
+        let metrics = &[("loopback", MetricsFor::Loopback), ("all", MetricsFor::All)];
         let store = &[
             ("embedded", StoreKind::Embedded),
             ("memory", StoreKind::Memory),
@@ -145,6 +158,9 @@ impl Config {
             })?,
             store: layers.setting("store", StoreKind::Embedded, |text| one_of(text, store))?,
             cache: layers.setting("cache", CACHE_DEFAULT, size)?,
+            metrics: layers.setting("metrics", MetricsFor::Loopback, |text| {
+                one_of(text, metrics)
+            })?,
             tls_cert: layers.setting("tls_cert", None, |text| path(text).map(Some))?,
             tls_key: layers.setting("tls_key", None, |text| path(text).map(Some))?,
             log: layers.setting("log", "info".to_owned(), directives)?,

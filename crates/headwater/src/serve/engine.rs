@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use engines::{Embedded, Options};
 use model::Clock;
-use store::{Memory, Store, StoreError};
+use store::{Key, Memory, Scan, Store, StoreError};
 
 use crate::Failure;
 use crate::config::{Config, Durability, StoreKind};
@@ -42,6 +42,19 @@ impl Engine {
             Engine::Embedded(engine) => Arc::clone(engine) as Arc<dyn Store>,
             Engine::Volatile(memory) => Arc::clone(memory) as Arc<dyn Store>,
         }
+    }
+
+    /// Whether nothing was ever put there, or all of it is gone.
+    pub(super) async fn is_empty(&self) -> Result<bool, Failure> {
+        let first = Scan {
+            prefix: Key::from_bytes(bytes::Bytes::new()),
+            after: None,
+            limit: 1,
+        };
+        let found = self.store().scan(first).await;
+        found
+            .map(|documents| documents.is_empty())
+            .map_err(|error| Failure::because("could not read the store", error))
     }
 
     /// Whether what is stored is there at the next start.

@@ -24,8 +24,12 @@ pub(super) fn make(rng: &Rng) -> [u8; BYTES] {
     key
 }
 
-/// The key in `directory`, made where there is none.
-pub(super) fn load_or_make(directory: &Path, rng: &Rng) -> Result<[u8; BYTES], Failure> {
+/// The key in `directory`, made where there is none and the store `is_new`: another key would not open what the lost one sealed.
+pub(super) fn load_or_make(
+    directory: &Path,
+    is_new: bool,
+    rng: &Rng,
+) -> Result<[u8; BYTES], Failure> {
     let path = directory.join(NAME);
     let shown = path.display();
     match fs::metadata(&path) {
@@ -35,6 +39,12 @@ pub(super) fn load_or_make(directory: &Path, rng: &Rng) -> Result<[u8; BYTES], F
             )));
         }
         Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !is_new => {
+            return Err(Failure::running(format!(
+                "{shown} is missing, and streams that are encrypted can't be read without it: restore it from a backup; if \
+                 no stream was ever encrypted, make one: head -c {BYTES} /dev/urandom > {shown} && chmod 600 {shown}"
+            )));
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let key = make(rng);
             write(directory, &key)

@@ -1,9 +1,11 @@
 //! Our own pages, beside AWS's operations on the same port: `/_headwater/health` and `/metrics`.
 //!
-//! They tell nothing of what streams hold and need no signature, so that probes and scrapers work with `--auth on`.
+//! They tell nothing of what streams hold and need no signature. The metrics name accounts and streams, though: with `--auth on`
+//! other machines read them only where `--metrics all` says so.
 
 use std::sync::Arc;
 
+use aws::Peer;
 use aws::router::OwnPages;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -13,7 +15,7 @@ use serde::Serialize;
 use super::engine::Engine;
 use super::metrics::Metrics;
 use crate::VERSION;
-use crate::config::{Config, Durability, StoreKind};
+use crate::config::{Auth, Config, Durability, MetricsFor, StoreKind};
 
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -34,6 +36,8 @@ struct Health {
 struct Pages {
     metrics: Arc<Metrics>,
     engine: Engine,
+    /// Whether metrics are for this machine alone.
+    are_metrics_local: bool,
     store: &'static str,
     durability: &'static str,
 }
@@ -49,6 +53,8 @@ pub(super) fn own_pages(metrics: Arc<Metrics>, engine: Engine, config: &Config) 
     let pages = Pages {
         metrics,
         engine,
+        are_metrics_local: config.auth.value == Auth::On
+            && config.metrics.value == MetricsFor::Loopback,
         store,
         durability,
     };
@@ -65,6 +71,13 @@ impl Pages {
         }
         match request.uri().path() {
             "/_headwater/health" => self.health(),
+            "/metrics" | "/_headwater/metrics" if self.are_metrics_local && !is_local(request) => {
+                page(
+                    StatusCode::FORBIDDEN,
+                    TEXT,
+                    "metrics are for this machine alone; --metrics all opens them\n",
+                )
+            }
             "/metrics" | "/_headwater/metrics" => match self.metrics.text() {
                 Ok(text) => page(StatusCode::OK, OPEN_METRICS, text),
                 Err(error) => {
@@ -99,10 +112,45 @@ impl Pages {
     }
 }
 
+/// Whether it comes from this machine. A request of unknown origin does not.
+fn is_local(request: &Request<Bytes>) -> bool {
+    let peer = request.extensions().get::<Peer>();
+    peer.is_some_and(|peer| peer.address.ip().to_canonical().is_loopback())
+}
+
 fn page(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
     let content_type = HeaderValue::from_static(content_type);
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+
+    fn check(peer: Option<&str>, expected: bool) {
+        let mut request = Request::new(Bytes::new());
+        if let Some(address) = peer {
+            let address: SocketAddr = address.parse().unwrap();
+            let peer = Peer {
+                address,
+                secure: false,
+            };
+            request.extensions_mut().insert(peer);
+        }
+        assert_eq!(is_local(&request), expected, "{peer:?}");
+    }
+
+    #[test]
+    fn only_loopback_is_this_machine() {
+        check(Some("127.0.0.1:1"), true);
+        check(Some("[::1]:1"), true);
+        check(Some("[::ffff:127.0.0.1]:1"), true);
+        check(Some("192.0.2.7:1"), false);
+        check(None, false);
+    }
 }

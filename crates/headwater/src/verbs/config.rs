@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use super::table::Table;
 use crate::Failure;
-use crate::config::{AccessKey, Auth, Config, Durability, Limits, Origin, Setting, StoreKind};
+use crate::config::{
+    AccessKey, Auth, Config, Durability, Limits, MetricsFor, Origin, Setting, StoreKind,
+};
 
 /// Prints every setting, its value and its origin. Secrets are not shown.
 pub(crate) fn print(config: &Config) -> Result<(), Failure> {
@@ -30,6 +32,10 @@ pub(crate) fn print(config: &Config) -> Result<(), Failure> {
         StoreKind::Memory => "memory",
         StoreKind::Discard => "discard",
     };
+    let metrics = match config.metrics.value {
+        MetricsFor::Loopback => "loopback",
+        MetricsFor::All => "all",
+    };
     let insecure = if config.insecure.value { "on" } else { "off" };
     let data = config.data.value.display().to_string();
     row("data", data, &config.data.origin);
@@ -52,6 +58,7 @@ pub(crate) fn print(config: &Config) -> Result<(), Failure> {
         config.cache.value.to_string(),
         &config.cache.origin,
     );
+    row("metrics", metrics.to_owned(), &config.metrics.origin);
     row("tls_cert", file(&config.tls_cert), &config.tls_cert.origin);
     row("tls_key", file(&config.tls_key), &config.tls_key.origin);
     row("log", config.log.value.clone(), &config.log.origin);

@@ -154,6 +154,35 @@ fn a_master_key_others_can_read_or_that_is_cut_is_refused() {
 }
 
 #[test]
+fn a_lost_master_key_is_not_replaced_once_there_is_data() {
+    let directory = Directory::new();
+    let path = directory.path().join("master.key");
+    Server::start(directory.path(), &[]).stop().succeeded();
+    std::fs::remove_file(&path).unwrap();
+    let server = Server::start(directory.path(), &[]);
+    let create = r#"{"StreamName":"s","ShardCount":1}"#;
+    assert_eq!(server.kinesis("CreateStream", create).0, 200);
+    server.stop().succeeded();
+    std::fs::remove_file(&path).unwrap();
+    refused(&directory, "restore it from a backup");
+    assert!(!path.exists());
+}
+
+#[test]
+fn what_is_kept_is_for_its_owner_alone() {
+    let parent = Directory::new();
+    let data = parent.path().join("made/by/the/server");
+    Server::start(&data, &[]).stop().succeeded();
+    let mode =
+        |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o077;
+    assert_eq!(mode(&data), 0);
+    let journal = std::fs::read_dir(data.join("journal")).unwrap();
+    let files: Vec<_> = journal.map(|entry| entry.unwrap().path()).collect();
+    assert!(!files.is_empty());
+    assert!(files.iter().all(|file| mode(file) == 0), "{files:?}");
+}
+
+#[test]
 fn a_port_in_use_is_named() {
     let directories = [Directory::new(), Directory::new()];
     let server = Server::start(directories[0].path(), &[]);
