@@ -1,7 +1,8 @@
 //! How fast the embedded engine appends and starts on this machine.
 //!
 //! `cargo run --release -p engines --example append -- DIR` (a folder that does not exist yet). Prints large batches per
-//! second and megabytes, small appends per second with their latency, and the time a start takes to read the journal back.
+//! second and megabytes, small appends per second with their latency, what many logs take in memory, and the time a start
+//! takes to read the journal back.
 
 // It is there to print, and to measure real time.
 #![allow(clippy::print_stdout, clippy::disallowed_methods)]
@@ -38,6 +39,7 @@ async fn run(path: &std::path::Path) -> Result<()> {
         ..Txn::default()
     };
     store.commit(create).await?;
+    many_logs(&store).await?;
     for (name, bytes, callers) in [
         ("large", 500_000, 8),
         ("small", 200, 1),
@@ -57,6 +59,37 @@ async fn run(path: &std::path::Path) -> Result<()> {
         stats.journal_batches
     );
     Ok(())
+}
+
+/// What 20,000 logs with a batch each cost in memory.
+async fn many_logs(store: &Embedded) -> Result<()> {
+    let before = resident_kib()?;
+    for part in 0..20 {
+        let logs: Vec<LogId> = (0..1000)
+            .map(|number| LogId::new(StreamId(2 + part), number))
+            .collect();
+        let txn = Txn {
+            logs: logs.iter().map(|&log| LogChange::Create(log)).collect(),
+            appends: logs
+                .iter()
+                .map(|&log| Append::to(log, batch(100)))
+                .collect(),
+            ..Txn::default()
+        };
+        store.commit(txn).await?;
+    }
+    println!(
+        "20,000 logs: {} KiB more resident",
+        resident_kib()?.saturating_sub(before)
+    );
+    Ok(())
+}
+
+fn resident_kib() -> Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    Ok(number.context("no VmRSS")?.parse()?)
 }
 
 fn log(partition: u32) -> LogId {

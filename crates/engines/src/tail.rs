@@ -124,7 +124,11 @@ impl Tail {
             cached: batch,
         };
         self.entries += 1;
-        self.logs.entry(extent.log).or_default().push_back(entry);
+        // Most logs have few batches here: the usual first capacity of four would be most of what a log costs.
+        self.logs
+            .entry(extent.log)
+            .or_insert_with(|| VecDeque::with_capacity(1))
+            .push_back(entry);
         self.hold_budget();
     }
 

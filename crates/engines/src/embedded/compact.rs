@@ -15,12 +15,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use model::LogId;
-use store::{StoreError, StoredBatch};
+use store::StoreError;
 
 use crate::checkpoint::Checkpoint;
 use crate::embedded::core::{Core, unavailable};
 use crate::embedded::options::Durability;
-use crate::embedded::read::read_run;
+use crate::embedded::read::{read_run, run_length};
 use crate::embedded::view::View;
 use crate::journal::file::JournalFile;
 use crate::segments::{SegmentId, SegmentWriter};
@@ -112,12 +112,15 @@ impl Core {
         requests: &mut Vec<Request>,
     ) -> Result<(), StoreError> {
         let mut writer = self.new_segment()?;
-        for entry in &log.entries {
+        let entries: Vec<&Entry> = log.entries.iter().collect();
+        let mut rest = &entries[..];
+        while !rest.is_empty() {
             if writer.bytes() >= SEGMENT_BYTES {
                 let full = std::mem::replace(&mut writer, self.new_segment()?);
                 requests.push(finish(full, &[log])?);
             }
-            self.add(plan, log, entry, &mut writer)?;
+            let added = self.add_run(plan, log.log, rest, &mut writer)?;
+            rest = &rest[added..];
         }
         requests.push(finish(writer, &[log])?);
         Ok(())
@@ -137,8 +140,11 @@ impl Core {
                 if writer.bytes() >= SEGMENT_BYTES {
                     break;
                 }
-                for entry in &log.entries {
-                    self.add(plan, log, entry, &mut writer)?;
+                let entries: Vec<&Entry> = log.entries.iter().collect();
+                let mut left = &entries[..];
+                while !left.is_empty() {
+                    let added = self.add_run(plan, log.log, left, &mut writer)?;
+                    left = &left[added..];
                 }
                 count += 1;
             }
@@ -154,27 +160,28 @@ impl Core {
         SegmentWriter::new(self.options.disk.clone(), id)
     }
 
-    fn add(
+    /// Adds batches that lie near each other in one file, or the first of them from memory. Gives how many it added.
+    fn add_run(
         &self,
         plan: &Plan,
-        log: &PlannedLog,
-        entry: &Entry,
+        log: LogId,
+        entries: &[&Entry],
         writer: &mut SegmentWriter,
-    ) -> Result<(), StoreError> {
-        let stored = match &entry.cached {
-            Some(batch) => StoredBatch {
-                base_offset: entry.base_offset,
-                batch: batch.clone(),
-            },
-            None => {
-                let file = plan.files.iter().find(|file| file.number == entry.file);
-                let file = file.ok_or_else(|| unavailable("a planned file is missing".into()))?;
-                let mut run = read_run(&[entry], file).map_err(|error| self.located(error))?;
-                let missing = || unavailable("a planned batch is missing".into());
-                run.pop().ok_or_else(missing)?
-            }
+    ) -> Result<usize, StoreError> {
+        let Some(first) = entries.first() else {
+            return Ok(0);
         };
-        writer.add(log.log, stored.base_offset, &stored.batch)
+        if let Some(batch) = &first.cached {
+            writer.add(log, first.base_offset, batch)?;
+            return Ok(1);
+        }
+        let file = plan.files.iter().find(|file| file.number == first.file);
+        let file = file.ok_or_else(|| unavailable("a planned file is missing".into()))?;
+        let (run, _) = entries.split_at(run_length(entries));
+        for stored in read_run(run, file).map_err(|error| self.located(error))? {
+            writer.add(log, stored.base_offset, &stored.batch)?;
+        }
+        Ok(run.len())
     }
 
     /// Writes a checkpoint and frees the plan's files. To be called when the plan's segments are known and durable.

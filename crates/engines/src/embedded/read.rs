@@ -349,7 +349,7 @@ impl Core {
 }
 
 /// How many of `entries`, all of one log, lie in one file near enough to be read at once.
-fn run_length(entries: &[&Entry]) -> usize {
+pub(super) fn run_length(entries: &[&Entry]) -> usize {
     let Some(first) = entries.first() else {
         return 0;
     };
