@@ -4,6 +4,9 @@
 //! flow control, and waits on the shard's own growth. Nothing polls and nothing is queued. Without news, an event without
 //! records tells every five seconds that the connection lives and where it stands.
 //!
+//! Memory: an event takes its share of the [`super::room`] until the client has room for the next. Clients that do not read
+//! thus make events smaller, not memory scarce.
+//!
 //! The last event of a closed shard has `ChildShards` and no `ContinuationSequenceNumber`, although AWS's model calls it
 //! required: that is how AWS ends a shard and what the KCL insists on (`DataRetrievalUtil.isValidResult`).
 
@@ -29,6 +32,7 @@ use super::iterators::{Asked, Start, does_not_exist, would_succeed};
 use super::naming::shard_id;
 use super::numbers::{self, Counter};
 use super::pages::{Page, Size, key_text};
+use super::room::Share;
 use super::throughput::{Bucket, READ_BYTES};
 use super::{Kinesis, Limits};
 
@@ -36,11 +40,10 @@ use super::{Kinesis, Limits};
 const LIFETIME: Duration = Duration::from_secs(300);
 /// How often a subscription without news tells that it lives. The KCL gives up after 35 s of silence.
 const HEARTBEAT: Duration = Duration::from_secs(5);
-/// Most of one event. A larger record comes alone.
-const EVENT: Size = Size {
-    records: 10_000,
-    bytes: 1 << 20,
-};
+/// Most records of one event.
+const EVENT_RECORDS: usize = 10_000;
+/// Keys and data of one event, in bytes. A larger record comes alone.
+const EVENT_BYTES: usize = 1 << 20;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -109,6 +112,7 @@ async fn subscribe(
         next,
         watch,
         seat,
+        share: None,
         until: Instant::now() + LIFETIME,
         stage: Stage::Opening,
     };
@@ -126,6 +130,8 @@ struct Subscription {
     next: Offset,
     watch: Watch,
     seat: Seat,
+    /// The memory of the event that was made last.
+    share: Option<Share>,
     /// What may still be sent, where limits hold.
     pace: Option<Bucket>,
     until: Instant,
@@ -154,6 +160,8 @@ enum Wake {
 
 impl Subscription {
     async fn next_event(&mut self) -> Option<Result<Value, KinesisError>> {
+        // Asked for another, the client has had the last.
+        self.share = None;
         if self.stage == Stage::Over {
             return None;
         }
@@ -206,10 +214,17 @@ impl Subscription {
             return Err(does_not_exist(&self.stream.name, self.shard.index));
         }
         self.stream = stream;
+        let mut share = self.kinesis.plane.room.share(EVENT_BYTES);
+        let size = Size {
+            records: EVENT_RECORDS,
+            bytes: share.page(),
+        };
         let page = self
             .kinesis
-            .read_page(&self.stream, &self.shard, self.next, EVENT)
+            .read_page(&self.stream, &self.shard, self.next, size)
             .await?;
+        share.settle_page(page.bytes);
+        self.share = Some(share);
         let children = if page.is_at_end {
             self.stage = Stage::Over;
             self.kinesis.children(&self.stream, &self.shard).await?

@@ -72,9 +72,10 @@ pub(super) async fn get_records(
         add(&counters.read_exceeded, 1);
         return Err(exceeded(&stream.name, shard.index));
     }
+    let share = kinesis.plane.room.share(BYTES_MAX);
     let size = Size {
         records: input.limit.map_or(RECORDS_MAX, usize::from),
-        bytes: BYTES_MAX,
+        bytes: share.page(),
     };
     let page = kinesis
         .read_page(&stream, shard, iterator.next, size)
@@ -89,7 +90,7 @@ pub(super) async fn get_records(
     let next_iterator = ShardIterator {
         next: page.next,
         made: now,
-        ..iterator.clone()
+        ..iterator
     };
     let next_iterator = (!page.is_at_end).then(|| key.write(&next_iterator));
     let children = if page.is_at_end {
@@ -103,7 +104,10 @@ pub(super) async fn get_records(
         children: &children,
     };
     let writer = RecordsWriter::new(request.format, &reply, page.count, page.bytes);
-    Ok(write_records(writer, shard, &page).into())
+    let reply = write_records(writer, shard, &page);
+    // The batches are given back before the share shrinks to the reply.
+    drop(page);
+    Ok(share.keep(reply).into())
 }
 
 fn write_records(mut writer: RecordsWriter, shard: &Shard, page: &Page) -> Vec<u8> {

@@ -35,6 +35,7 @@ mod put;
 mod records;
 mod reshard;
 mod retention;
+mod room;
 mod rules;
 mod scaling;
 mod shards;

@@ -1,5 +1,5 @@
-//! What the operations that carry records share: the iterators' key, the shards' limits and load, the counts, and who is
-//! subscribed to what.
+//! What the operations that carry records share: the iterators' key, the shards' limits and load, the counts, the memory for
+//! pages, and who is subscribed to what.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -13,6 +13,7 @@ use super::counters::Counters;
 use super::error::KinesisError;
 use super::fanout::Subscriptions;
 use super::iterators::IteratorKey;
+use super::room::Room;
 use super::scaling::Load;
 use super::throughput::Throughput;
 
@@ -24,6 +25,7 @@ pub(super) struct Plane {
     load: Mutex<Load>,
     subscriptions: Mutex<Subscriptions>,
     pub(super) counters: Counters,
+    pub(super) room: Room,
 }
 
 impl Plane {

@@ -243,3 +243,42 @@ async fn records_put_under_encryption_say_so() {
         .collect();
     assert_eq!(types, ["", "KMS"]);
 }
+
+#[tokio::test]
+async fn pages_are_short_while_others_take_the_room() {
+    let world = World::new(Limits::None);
+    world.stream("s", 1).await;
+    let body = "x".repeat(40 << 10);
+    for _ in 0..4 {
+        world.put("s", &[("k", &body)]).await;
+    }
+    let others: Vec<_> = (0..200)
+        .map(|_| world.kinesis.plane.room.share(BYTES_MAX))
+        .collect();
+    let oldest = world.oldest("s", 0).await;
+    let short = world.get_at(&oldest).await;
+    assert_eq!(records(&short).len(), 1);
+    drop(others);
+    assert_eq!(records(&world.get_at(&oldest).await).len(), 4);
+}
+
+#[tokio::test]
+async fn a_limit_is_one_to_ten_thousand() {
+    let world = World::new(Limits::None);
+    world.stream("s", 1).await;
+    let oldest = world.oldest("s", 0).await;
+    let with = async |limit: i64| {
+        let asked = vec![
+            ("ShardIterator", oldest.as_str().into()),
+            ("Limit", Value::Int(limit)),
+        ];
+        world.get(asked).await
+    };
+    for good in [1, 10_000] {
+        with(good).await.unwrap();
+    }
+    for bad in [-1, 0, 10_001, 65_536, i64::from(i32::MAX)] {
+        let error = with(bad).await.unwrap_err().to_string();
+        assert!(error.contains("at 'limit' failed to satisfy"), "{error}");
+    }
+}
