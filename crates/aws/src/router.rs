@@ -326,14 +326,14 @@ impl Router {
             }
             Auth::Off => Identity::of(parts),
         };
-        let access_key = identity
-            .as_ref()
-            .map(|identity| identity.access_key.clone());
-        let account = access_key.as_deref().and_then(|key| {
-            let named = self.accounts.get(key).cloned();
-            named.or_else(|| AccountId::parse(key))
+        let account = identity.as_ref().and_then(|identity| {
+            let named = self.accounts.get(&*identity.access_key).cloned();
+            named.or_else(|| AccountId::parse(&identity.access_key))
         });
-        let region = identity.and_then(|identity| Region::parse(&identity.region));
+        let region = identity
+            .as_ref()
+            .and_then(|identity| Region::parse(&identity.region));
+        let access_key = identity.map(|identity| identity.access_key.into_owned());
         Ok(Caller {
             account: account.unwrap_or_else(AccountId::unnamed),
             region: region.unwrap_or_else(Region::unnamed),
@@ -397,7 +397,7 @@ fn unknown(what: &str) -> ServiceError {
     )
 }
 
-fn check_service(signer: &Identity, signing_name: &str) -> Result<(), ServiceError> {
+fn check_service(signer: &Identity<'_>, signing_name: &str) -> Result<(), ServiceError> {
     if signer.service == signing_name {
         return Ok(());
     }

@@ -8,6 +8,9 @@ use super::escape::{self, KeepSlash};
 use super::key::{Scope, sha256_hex};
 use super::{ALGORITHM, moment};
 
+/// HTTP/2's name for the host. The SDK for JavaScript signs it in place of `host` where it speaks HTTP/2.
+pub(super) const AUTHORITY: &str = ":authority";
+
 /// The canonical request of `parts`, with the payload's hash given.
 pub(super) fn request(
     parts: &Parts,
@@ -107,7 +110,7 @@ fn query(out: &mut String, query: &str) {
 
 /// All values of a header, joined by commas, white space trimmed and collapsed.
 fn header(out: &mut String, parts: &Parts, name: &str) {
-    if name == "host" {
+    if name == "host" || name == AUTHORITY {
         out.push_str(host(parts).unwrap_or_default().trim());
         return;
     }

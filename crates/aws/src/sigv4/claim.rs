@@ -1,5 +1,7 @@
 //! What a request says about its signature, not yet believed.
 
+use std::borrow::Cow;
+
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, DATE};
 use http::request::Parts;
@@ -224,35 +226,41 @@ fn expires(text: Option<&str>) -> Result<u64, ServiceError> {
 
 /// Who a request says it is from, taken on trust: all there is to know with authentication off.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Identity {
-    pub(crate) access_key: String,
-    pub(crate) region: String,
-    pub(crate) service: String,
+pub(crate) struct Identity<'a> {
+    pub(crate) access_key: Cow<'a, str>,
+    pub(crate) region: Cow<'a, str>,
+    pub(crate) service: Cow<'a, str>,
 }
 
-impl Identity {
+impl<'a> Identity<'a> {
     /// The identity in whatever looks like a credential; `None` for a request without.
-    pub(crate) fn of(parts: &Parts) -> Option<Identity> {
+    pub(crate) fn of(parts: &'a Parts) -> Option<Identity<'a>> {
         if let Some(header) = parts.headers.get(AUTHORIZATION) {
             let credential = header_part(header.to_str().ok()?, "Credential")?;
             return Identity::of_credential(credential);
         }
         let (_, credential) =
             escape::pairs(parts.uri.query()?).find(|(name, _)| *name == "X-Amz-Credential")?;
-        Identity::of_credential(&escape::decode_text(credential))
+        let credential = escape::decode_text(credential);
+        let identity = Identity::of_credential(&credential)?;
+        Some(Identity {
+            access_key: identity.access_key.into_owned().into(),
+            region: identity.region.into_owned().into(),
+            service: identity.service.into_owned().into(),
+        })
     }
 
-    fn of_credential(credential: &str) -> Option<Identity> {
+    fn of_credential(credential: &'a str) -> Option<Identity<'a>> {
         let mut parts = credential.rsplitn(5, '/');
         let _terminator = parts.next()?;
-        let service = parts.next()?.to_owned();
-        let region = parts.next()?.to_owned();
+        let service = parts.next()?;
+        let region = parts.next()?;
         let _date = parts.next()?;
-        let access_key = parts.next()?.to_owned();
+        let access_key = parts.next()?;
         Some(Identity {
-            access_key,
-            region,
-            service,
+            access_key: access_key.into(),
+            region: region.into(),
+            service: service.into(),
         })
     }
 }

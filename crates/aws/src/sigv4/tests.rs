@@ -237,6 +237,49 @@ fn time_is_held_within_a_quarter_of_an_hour() {
     );
 }
 
+/// The canonical request is spelled out here, as the SDK for JavaScript makes it over HTTP/2.
+#[test]
+fn over_http2_the_authority_may_be_signed_for_the_host() {
+    let canonical = format!(
+        "POST\n/\n\n:authority:localhost:4566\nx-amz-date:20150830T123600Z\nx-amz-target:A.B\n\n\
+         :authority;x-amz-date;x-amz-target\n{}",
+        key::sha256_hex(b"{}")
+    );
+    let scope = key::Scope {
+        access_key: "AKIDEXAMPLE".to_owned(),
+        date: "20150830".to_owned(),
+        region: "us-east-1".to_owned(),
+        service: "kinesis".to_owned(),
+    };
+    let to_sign = canonical::string_to_sign(&scope, NOW, &canonical);
+    let signing_key = scope.signing_key(SECRET);
+    let signature = aws_lc_rs::hmac::sign(&signing_key, to_sign.as_bytes());
+    let header = format!(
+        "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/{}, SignedHeaders=:authority;x-amz-date;x-amz-target, Signature={}",
+        scope.text(),
+        key::hex(signature.as_ref())
+    );
+    let parts = |authority: &str| {
+        let headers = [
+            ("x-amz-date", "20150830T123600Z"),
+            ("x-amz-target", "A.B"),
+            ("authorization", &header),
+        ];
+        bare(&format!("http://{authority}/"), &headers)
+    };
+    verifier()
+        .verify(&parts("localhost:4566"), b"{}", NOW)
+        .unwrap();
+    let elsewhere = parts("elsewhere:4566");
+    check_refused(
+        &elsewhere,
+        b"{}",
+        NOW,
+        "InvalidSignatureException",
+        "The request signature we calculated does not match",
+    );
+}
+
 #[test]
 fn headers_which_matter_must_be_signed() {
     let case = &golden().header[0];

@@ -5,6 +5,7 @@ use aws_lc_rs::hmac;
 use http::request::Parts;
 use model::Timestamp;
 
+use super::canonical::AUTHORITY;
 use super::claim::{Claim, Identity, Place, invalid};
 use super::key::{Keys, SigningKeys, hex, sha256_hex};
 use super::{UNSIGNED_PAYLOAD, canonical, moment};
@@ -45,7 +46,7 @@ impl Verifier {
         parts: &Parts,
         body: &[u8],
         now: Timestamp,
-    ) -> Result<Identity, ServiceError> {
+    ) -> Result<Identity<'static>, ServiceError> {
         let claim = Claim::of(parts)?;
         check_signed_headers(parts, &claim)?;
         let secret = self.keys.secret(&claim.scope.access_key).ok_or_else(|| {
@@ -63,9 +64,9 @@ impl Verifier {
         verify_slices_are_equal(expected.as_bytes(), claim.signature.as_bytes())
             .map_err(|_| mismatch(&text, &to_sign))?;
         Ok(Identity {
-            access_key: claim.scope.access_key,
-            region: claim.scope.region,
-            service: claim.scope.service,
+            access_key: claim.scope.access_key.into(),
+            region: claim.scope.region.into(),
+            service: claim.scope.service.into(),
         })
     }
 }
@@ -73,7 +74,7 @@ impl Verifier {
 /// What would change the request's meaning must be signed.
 fn check_signed_headers(parts: &Parts, claim: &Claim) -> Result<(), ServiceError> {
     let signed = |name: &str| claim.signed_headers.iter().any(|header| header == name);
-    if !signed("host") {
+    if !signed("host") && !signed(AUTHORITY) {
         return Err(invalid(
             "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.",
         ));
