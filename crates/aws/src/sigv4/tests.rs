@@ -437,7 +437,7 @@ fn identity_is_taken_from_whatever_looks_like_a_credential() {
         let found = Identity::of(parts);
         let found = found
             .as_ref()
-            .map(|i| (i.access_key.as_str(), i.region.as_str(), i.service.as_str()));
+            .map(|i| (&*i.access_key, &*i.region, &*i.service));
         assert_eq!(found, expected);
     };
     check(&good(), Some(("AKIDEXAMPLE", "us-east-1", "kinesis")));
