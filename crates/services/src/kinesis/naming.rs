@@ -172,7 +172,18 @@ fn foreign(account: &AccountId, arn: &str) -> KinesisError {
 /// A shard's id as AWS writes it.
 #[must_use]
 pub(super) fn shard_id(index: u32) -> String {
-    format!("shardId-{index:012}")
+    String::from_utf8_lossy(&shard_id_digits(index)).into_owned()
+}
+
+/// A shard's id as AWS writes it, without allocating.
+pub(super) fn shard_id_digits(index: u32) -> [u8; 20] {
+    let mut id = *b"shardId-000000000000";
+    let mut rest = index;
+    for digit in id.iter_mut().rev().take(10) {
+        *digit += (rest % 10) as u8;
+        rest /= 10;
+    }
+    id
 }
 
 /// The shard number an id names. AWS takes any prefix and any number of digits: `shard-0` and `5` too.
@@ -228,6 +239,8 @@ mod tests {
 
     #[test]
     fn shard_ids_are_read_as_loosely_as_aws_reads_them() {
+        assert_eq!(shard_id(0), "shardId-000000000000");
+        assert_eq!(shard_id(u32::MAX), "shardId-004294967295");
         assert_eq!(shard_index(&shard_id(20_000)), Some(20_000));
         assert_eq!(shard_index("shard-0"), Some(0));
         assert_eq!(shard_index("2147483647"), Some(i32::MAX as u32));

@@ -23,8 +23,7 @@ use super::error::KinesisError;
 use super::hot::put::{Entry, Target};
 use super::hot::reply::{self, EntryReply, PutReply};
 use super::iterators::{exceeded, would_succeed};
-use super::naming::{shard_id, stream_name};
-use super::numbers::Counter;
+use super::naming::stream_name;
 use super::{Kinesis, hot};
 
 /// Keys and data of one PutRecords, in bytes.
@@ -62,11 +61,9 @@ pub(super) async fn put_record(
     } = write.run().await?;
     kinesis.count(&stream, entries, &outcomes);
     match (outcomes.first(), failure) {
-        (Some(Outcome::Put(place)), _) => {
-            let number = Counter::from(&place.shard, place.offset);
+        (Some(Outcome::Put(number)), _) => {
             let answer = PutReply {
-                shard_id: &shard_id(place.shard.index),
-                number: number.digits(),
+                number: *number,
                 encrypted: stream.settings.encryption.is_some(),
             };
             Ok(reply::put_record(request.format, &answer).into())
@@ -120,29 +117,20 @@ pub(super) async fn put_records(
 
 /// The answer to PutRecords, record by record.
 fn answer(request: &RawRequest, stream: &Stream, outcomes: &[Outcome]) -> Vec<u8> {
-    let shards = outcomes.iter().filter_map(Outcome::shard);
-    let texts = write::Texts::of(&stream.name, shards);
     let failed = outcomes
         .iter()
         .filter(|outcome| !matches!(outcome, Outcome::Put(_)));
-    let numbers: Vec<_> = outcomes.iter().map(Outcome::number).collect();
-    let entries = outcomes
-        .iter()
-        .zip(&numbers)
-        .map(|(outcome, number)| match outcome {
-            Outcome::Put(place) => EntryReply::Put {
-                shard_id: texts.id(place.shard.index),
-                number,
-            },
-            Outcome::Throttled(shard) => EntryReply::Failed {
-                code: "ProvisionedThroughputExceededException",
-                message: texts.exceeded(*shard),
-            },
-            Outcome::Failed => EntryReply::Failed {
-                code: "InternalFailure",
-                message: "Internal Service Failure.",
-            },
-        });
+    let entries = outcomes.iter().map(|outcome| match outcome {
+        Outcome::Put(number) => EntryReply::Put(*number),
+        Outcome::Throttled(shard) => EntryReply::Failed {
+            code: "ProvisionedThroughputExceededException",
+            message: exceeded(&stream.name, *shard).to_string().into(),
+        },
+        Outcome::Failed => EntryReply::Failed {
+            code: "InternalFailure",
+            message: "Internal Service Failure.".into(),
+        },
+    });
     let encrypted = stream.settings.encryption.is_some();
     reply::put_records(request.format, entries, failed.count(), encrypted)
 }

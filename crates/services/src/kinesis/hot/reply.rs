@@ -1,9 +1,13 @@
 //! Replies of the operations that carry records, each written into one buffer. JSON needs care for partition keys and error
 //! texts alone: everything else is digits, names or base64.
 
+use std::borrow::Cow;
+
 use aws::cbor::Writer;
 use aws::{Format, Timestamp};
-use model::HashKey;
+use model::{HashKey, SequenceNumber};
+
+use crate::kinesis::naming::shard_id_digits;
 
 /// Bytes of a record in a reply besides its key and data, about.
 const PER_RECORD: usize = 192;
@@ -11,18 +15,21 @@ const PER_RECORD: usize = 192;
 const PER_REPLY: usize = 512;
 
 /// What PutRecord answers.
-pub(in crate::kinesis) struct PutReply<'a> {
-    pub(in crate::kinesis) shard_id: &'a str,
-    pub(in crate::kinesis) number: &'a [u8],
+pub(in crate::kinesis) struct PutReply {
+    /// The record's; it names the shard too.
+    pub(in crate::kinesis) number: SequenceNumber,
     pub(in crate::kinesis) encrypted: bool,
 }
 
 /// What became of one record of PutRecords.
-pub(in crate::kinesis) enum EntryReply<'a> {
-    /// It is there.
-    Put { shard_id: &'a str, number: &'a [u8] },
+pub(in crate::kinesis) enum EntryReply {
+    /// It is there. The number names its shard too.
+    Put(SequenceNumber),
     /// It is not.
-    Failed { code: &'a str, message: &'a str },
+    Failed {
+        code: &'static str,
+        message: Cow<'static, str>,
+    },
 }
 
 /// A record as GetRecords gives it.
@@ -52,13 +59,14 @@ pub(in crate::kinesis) struct PageReply<'a> {
 }
 
 /// Writes the answer to PutRecord.
-pub(in crate::kinesis) fn put_record(format: Format, reply: &PutReply<'_>) -> Vec<u8> {
+pub(in crate::kinesis) fn put_record(format: Format, reply: &PutReply) -> Vec<u8> {
+    let (id, digits) = (shard_id_digits(reply.number.shard), reply.number.digits());
     match format {
         Format::Json => {
             let mut out = Json::with_capacity(PER_RECORD);
             out.open('{');
-            out.plain("ShardId", reply.shard_id.as_bytes());
-            out.plain("SequenceNumber", reply.number);
+            out.plain("ShardId", &id);
+            out.plain("SequenceNumber", &digits);
             if reply.encrypted {
                 out.plain("EncryptionType", b"KMS");
             }
@@ -68,8 +76,8 @@ pub(in crate::kinesis) fn put_record(format: Format, reply: &PutReply<'_>) -> Ve
         Format::Cbor => {
             let mut out = Writer::with_capacity(PER_RECORD);
             out.map(if reply.encrypted { 3 } else { 2 });
-            cbor_text(&mut out, "ShardId", reply.shard_id);
-            cbor_digits(&mut out, "SequenceNumber", reply.number);
+            cbor_ascii(&mut out, "ShardId", &id);
+            cbor_ascii(&mut out, "SequenceNumber", &digits);
             if reply.encrypted {
                 cbor_text(&mut out, "EncryptionType", "KMS");
             }
@@ -79,9 +87,9 @@ pub(in crate::kinesis) fn put_record(format: Format, reply: &PutReply<'_>) -> Ve
 }
 
 /// Writes the answer to PutRecords: one entry for each record, in order.
-pub(in crate::kinesis) fn put_records<'a>(
+pub(in crate::kinesis) fn put_records(
     format: Format,
-    entries: impl ExactSizeIterator<Item = EntryReply<'a>>,
+    entries: impl ExactSizeIterator<Item = EntryReply>,
     failed: usize,
     encrypted: bool,
 ) -> Vec<u8> {
@@ -121,13 +129,13 @@ pub(in crate::kinesis) fn put_records<'a>(
     }
 }
 
-fn json_entry(out: &mut Json, entry: &EntryReply<'_>) {
+fn json_entry(out: &mut Json, entry: &EntryReply) {
     out.comma();
     out.open('{');
     match entry {
-        EntryReply::Put { shard_id, number } => {
-            out.plain("SequenceNumber", number);
-            out.plain("ShardId", shard_id.as_bytes());
+        EntryReply::Put(number) => {
+            out.plain("SequenceNumber", &number.digits());
+            out.plain("ShardId", &shard_id_digits(number.shard));
         }
         EntryReply::Failed { code, message } => {
             out.plain("ErrorCode", code.as_bytes());
@@ -137,12 +145,12 @@ fn json_entry(out: &mut Json, entry: &EntryReply<'_>) {
     out.close('}');
 }
 
-fn cbor_entry(out: &mut Writer, entry: &EntryReply<'_>) {
+fn cbor_entry(out: &mut Writer, entry: &EntryReply) {
     out.map(2);
     match entry {
-        EntryReply::Put { shard_id, number } => {
-            cbor_digits(out, "SequenceNumber", number);
-            cbor_text(out, "ShardId", shard_id);
+        EntryReply::Put(number) => {
+            cbor_ascii(out, "SequenceNumber", &number.digits());
+            cbor_ascii(out, "ShardId", &shard_id_digits(number.shard));
         }
         EntryReply::Failed { code, message } => {
             cbor_text(out, "ErrorCode", code);
@@ -226,7 +234,7 @@ fn json_record(out: &mut Json, record: &RecordReply<'_>) {
 
 fn cbor_record(out: &mut Writer, record: &RecordReply<'_>) {
     out.map(3 + usize::from(record.key.is_some()) + usize::from(record.encrypted));
-    cbor_digits(out, "SequenceNumber", record.number);
+    cbor_ascii(out, "SequenceNumber", record.number);
     out.text("ApproximateArrivalTimestamp");
     out.timestamp(record.arrival);
     out.text("Data");
@@ -304,8 +312,8 @@ fn cbor_text(out: &mut Writer, name: &str, text: &str) {
     out.text(text);
 }
 
-fn cbor_digits(out: &mut Writer, name: &str, digits: &[u8]) {
-    let text = std::str::from_utf8(digits).expect("digits are ASCII");
+fn cbor_ascii(out: &mut Writer, name: &str, ascii: &[u8]) {
+    let text = std::str::from_utf8(ascii).expect("ids and digits are ASCII");
     cbor_text(out, name, text);
 }
 

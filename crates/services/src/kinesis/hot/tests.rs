@@ -3,6 +3,7 @@
 use aws::{Format, RawRequest, Timestamp, Value};
 use bytes::Bytes;
 use http::HeaderMap;
+use model::{Offset, SequenceNumber};
 use proptest::prelude::*;
 
 use super::put::Data;
@@ -244,26 +245,25 @@ fn put_replies_are_the_documents() {
         (FORMATS[1], false),
         (FORMATS[1], true),
     ] {
-        let reply = PutReply {
-            shard_id: "shardId-000000000001",
-            number: b"49",
-            encrypted,
+        let number = SequenceNumber {
+            generation: 3,
+            shard: 1,
+            offset: Offset(7),
         };
+        let digits = number.to_string();
+        let reply = PutReply { number, encrypted };
         let mut expected = vec![
             ("ShardId", "shardId-000000000001".into()),
-            ("SequenceNumber", "49".into()),
+            ("SequenceNumber", digits.as_str().into()),
         ];
         expected.extend(encrypted.then(|| ("EncryptionType", "KMS".into())));
         check_reply(format, put_record(format, &reply), &map(expected));
 
         let entries = vec![
-            EntryReply::Put {
-                shard_id: "shardId-000000000001",
-                number: b"49",
-            },
+            EntryReply::Put(number),
             EntryReply::Failed {
                 code: "InternalFailure",
-                message: "\"no\"",
+                message: "\"no\"".into(),
             },
         ];
         let mut expected = vec![
@@ -272,7 +272,7 @@ fn put_replies_are_the_documents() {
                 "Records",
                 Value::List(vec![
                     map(vec![
-                        ("SequenceNumber", "49".into()),
+                        ("SequenceNumber", digits.as_str().into()),
                         ("ShardId", "shardId-000000000001".into()),
                     ]),
                     map(vec![

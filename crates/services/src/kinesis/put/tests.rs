@@ -11,6 +11,7 @@ use streams::Mode;
 use super::*;
 use crate::kinesis::Limits;
 use crate::kinesis::hot::put::Data;
+use crate::kinesis::naming::shard_id;
 use crate::kinesis::world::{World, data, list, map, number, placed, puts, text};
 
 fn run<T>(test: impl Future<Output = T>) -> T {

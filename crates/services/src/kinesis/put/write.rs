@@ -4,20 +4,16 @@
 //! Order: records of one shard keep the request's order, and go to a shard's children only after the shard itself has
 //! refused all that this request had for it. So a key's records stay in order through any resharding.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use model::{BatchBuilder, HashKey, Offset, Timestamp};
+use model::{BatchBuilder, HashKey, Offset, SequenceNumber, Timestamp};
 use store::{Appended, StoreError};
-use streams::{Mode, Shard, Stream, StreamName};
+use streams::{Mode, Shard, Stream, Topology};
 
 use super::token::{Fingerprint, REMEMBERED_FOR, Token, misused};
 use crate::kinesis::error::KinesisError;
 use crate::kinesis::hot::put::Entry;
-use crate::kinesis::iterators::exceeded;
-use crate::kinesis::naming::shard_id;
-use crate::kinesis::numbers::Counter;
-use crate::kinesis::{Kinesis, Limits};
+use crate::kinesis::{Kinesis, Limits, numbers};
 
 /// Times a request is routed before it fails: each time, a resharding got in between.
 const ATTEMPTS: usize = 16;
@@ -25,39 +21,14 @@ const ATTEMPTS: usize = 16;
 const RECORD_OVERHEAD: usize = 32;
 
 /// What became of one record.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Outcome {
     /// It is durable, here.
-    Put(Place),
+    Put(SequenceNumber),
     /// This shard's limits refused it.
     Throttled(u32),
     /// It was not written, or nobody knows.
     Failed,
-}
-
-/// Where a record lies.
-#[derive(Clone, Debug)]
-pub(super) struct Place {
-    pub(super) shard: Arc<Shard>,
-    pub(super) offset: Offset,
-}
-
-impl Outcome {
-    pub(super) fn shard(&self) -> Option<u32> {
-        match self {
-            Outcome::Put(place) => Some(place.shard.index),
-            Outcome::Throttled(shard) => Some(*shard),
-            Outcome::Failed => None,
-        }
-    }
-
-    /// The record's sequence number; empty where it has none.
-    pub(super) fn number(&self) -> Vec<u8> {
-        match self {
-            Outcome::Put(place) => Counter::from(&place.shard, place.offset).digits().to_vec(),
-            _ => Vec::new(),
-        }
-    }
 }
 
 /// What became of a request.
@@ -84,8 +55,8 @@ pub(super) struct Write<'a> {
 }
 
 /// The records of a request that belong to one shard, by their place in the request.
-struct Group {
-    shard: Arc<Shard>,
+struct Group<'s> {
+    shard: &'s Shard,
     members: Vec<usize>,
     bytes: usize,
 }
@@ -116,19 +87,16 @@ impl<'a> Write<'a> {
         if self.token.is_some() {
             self.find_repeats().await?;
         }
-        let mut groups = self.route();
-        if self.kinesis.limits == Limits::Aws {
-            self.throttle(&mut groups);
-        }
-        for _ in 0..ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
+            let stream = Arc::clone(&self.stream);
+            let mut groups = self.route(&stream.topology);
+            if attempt == 0 && self.kinesis.limits == Limits::Aws {
+                self.throttle(&mut groups);
+            }
             let is_moved = self.append(&groups).await?;
-            if !is_moved {
+            if !is_moved || !self.look_up_again().await? {
                 break;
             }
-            if !self.look_up_again().await? {
-                break;
-            }
-            groups = self.route();
         }
         let failed = self.outcomes.iter().any(Option::is_none);
         if failed && self.failure.is_none() {
@@ -145,26 +113,28 @@ impl<'a> Write<'a> {
     }
 
     /// The records that nothing has become of yet, by the open shard that takes them.
-    fn route(&self) -> Vec<Group> {
-        let mut groups: Vec<Group> = Vec::new();
-        let mut by_shard: HashMap<u32, usize> = HashMap::new();
-        let topology = &self.stream.topology;
-        for member in self.undecided() {
-            let Some(shard) = topology.route(self.keys[member]) else {
-                continue;
-            };
-            let group = *by_shard.entry(shard.index).or_insert_with(|| {
-                groups.push(Group {
-                    shard: Arc::new(shard.clone()),
-                    members: Vec::new(),
-                    bytes: 0,
-                });
-                groups.len() - 1
-            });
-            groups[group].members.push(member);
-            groups[group].bytes += self.entries[member].len();
+    fn route<'s>(&self, topology: &'s Topology) -> Vec<Group<'s>> {
+        let routed = self
+            .undecided()
+            .filter_map(|member| Some((topology.route(self.keys[member])?, member)));
+        let mut routed: Vec<(&Shard, usize)> = routed.collect();
+        routed.sort_unstable_by_key(|(shard, member)| (shard.index, *member));
+        routed
+            .chunk_by(|one, next| one.0.index == next.0.index)
+            .map(|same| {
+                let members: Vec<usize> = same.iter().map(|(_, member)| *member).collect();
+                self.group(same[0].0, members)
+            })
+            .collect()
+    }
+
+    fn group<'s>(&self, shard: &'s Shard, members: Vec<usize>) -> Group<'s> {
+        let lengths = members.iter().map(|&member| self.entries[member].len());
+        Group {
+            shard,
+            bytes: lengths.sum(),
+            members,
         }
-        groups
     }
 
     fn undecided(&self) -> impl Iterator<Item = usize> + '_ {
@@ -176,7 +146,7 @@ impl<'a> Write<'a> {
 
     /// Takes out what the shards' limits refuse: record by record, but whole groups of a request with a token, whose repeat
     /// must find the same batch.
-    fn throttle(&mut self, groups: &mut Vec<Group>) {
+    fn throttle(&mut self, groups: &mut Vec<Group<'_>>) {
         let mut throughput = self.kinesis.plane.throughput();
         for group in groups.iter_mut() {
             let log = self.stream.log(group.shard.index);
@@ -184,7 +154,7 @@ impl<'a> Write<'a> {
             if self.token.is_some() {
                 if !throughput.put(log, group.members.len(), group.bytes, self.now) {
                     for member in group.members.drain(..) {
-                        self.outcomes[member] = Some(throttled.clone());
+                        self.outcomes[member] = Some(throttled);
                     }
                 }
                 continue;
@@ -192,7 +162,7 @@ impl<'a> Write<'a> {
             group.members.retain(|&member| {
                 let granted = throughput.put(log, 1, self.entries[member].len(), self.now);
                 if !granted {
-                    self.outcomes[member] = Some(throttled.clone());
+                    self.outcomes[member] = Some(throttled);
                 }
                 granted
             });
@@ -201,7 +171,7 @@ impl<'a> Write<'a> {
     }
 
     /// Appends each group as a batch. Gives whether some shard takes no more, so that its records must go elsewhere.
-    async fn append(&mut self, groups: &[Group]) -> Result<bool, KinesisError> {
+    async fn append(&mut self, groups: &[Group<'_>]) -> Result<bool, KinesisError> {
         if groups.is_empty() {
             return Ok(false);
         }
@@ -225,7 +195,7 @@ impl<'a> Write<'a> {
         Ok(is_moved)
     }
 
-    fn batch(&self, group: &Group) -> BatchBuilder {
+    fn batch(&self, group: &Group<'_>) -> BatchBuilder {
         let capacity = group.bytes + RECORD_OVERHEAD * group.members.len();
         let mut builder = BatchBuilder::with_capacity(capacity);
         let mut fingerprint = self.token.as_ref().map(|_| Fingerprint::new());
@@ -248,12 +218,10 @@ impl<'a> Write<'a> {
         }
     }
 
-    fn place(&mut self, group: &Group, appended: Appended) {
+    fn place(&mut self, group: &Group<'_>, appended: Appended) {
         for (offset, &member) in (appended.base_offset.0..).zip(&group.members) {
-            self.outcomes[member] = Some(Outcome::Put(Place {
-                shard: Arc::clone(&group.shard),
-                offset: Offset(offset),
-            }));
+            let number = numbers::record(group.shard, Offset(offset));
+            self.outcomes[member] = Some(Outcome::Put(number));
         }
         if !appended.duplicate && self.stream.settings.mode == Mode::OnDemand {
             let (shard, records) = (group.shard.index, group.members.len());
@@ -264,7 +232,7 @@ impl<'a> Write<'a> {
         }
     }
 
-    fn fail(&mut self, group: &Group, error: KinesisError) {
+    fn fail(&mut self, group: &Group<'_>, error: KinesisError) {
         for &member in &group.members {
             self.outcomes[member] = Some(Outcome::Failed);
         }
@@ -307,14 +275,7 @@ impl<'a> Write<'a> {
             if members.is_empty() {
                 continue;
             }
-            let group = Group {
-                shard: Arc::new(shard.clone()),
-                bytes: members
-                    .iter()
-                    .map(|&member| self.entries[member].len())
-                    .sum(),
-                members,
-            };
+            let group = self.group(shard, members);
             let batch = vec![(shard.index, self.batch(&group))];
             match self.kinesis.streams.append(&stream, batch).await.pop() {
                 Some(Ok(appended)) => self.place(&group, appended),
@@ -324,31 +285,5 @@ impl<'a> Write<'a> {
             }
         }
         Ok(())
-    }
-}
-
-/// Texts that many records of an answer share.
-pub(super) struct Texts(HashMap<u32, (String, String)>);
-
-impl Texts {
-    /// The texts of these shards.
-    pub(super) fn of(name: &StreamName, shards: impl Iterator<Item = u32>) -> Texts {
-        let mut texts = HashMap::new();
-        for shard in shards {
-            texts
-                .entry(shard)
-                .or_insert_with(|| (shard_id(shard), exceeded(name, shard).to_string()));
-        }
-        Texts(texts)
-    }
-
-    /// The shard's id.
-    pub(super) fn id(&self, shard: u32) -> &str {
-        self.0.get(&shard).map_or("", |(id, _)| id)
-    }
-
-    /// What is said of a record that the shard's limits refused.
-    pub(super) fn exceeded(&self, shard: u32) -> &str {
-        self.0.get(&shard).map_or("", |(_, text)| text)
     }
 }
