@@ -101,10 +101,10 @@ fn live(driver: &mut Driver<'_>, disk: &SimDisk, rng: &Rng) {
     }
 }
 
-/// Cuts the power, or only ends the process.
+/// Cuts the power, or only ends the process: at whatever it was doing, too.
 fn end(disk: &SimDisk, rng: &Rng) -> SimDisk {
     disk.set_capacity(u64::MAX);
-    if rng.below(5) == 0 && !disk.is_off() {
+    if rng.below(4) == 0 {
         disk.restart()
     } else {
         disk.crash()
