@@ -36,6 +36,8 @@ struct Inner {
     /// Files handed out and not given back.
     in_use: usize,
     blocked: Option<Blocked>,
+    /// Files that are to be given back; the disk refused so far.
+    owed: Vec<JournalFile>,
     /// Whether one more file is wanted than there may be.
     is_beyond_asked: bool,
 }
@@ -98,6 +100,10 @@ impl Pool {
     /// # Errors
     /// Why none can be: also kept for [`Pool::blocked`] until one can.
     pub fn prepare(&self, disk: &dyn Disk) -> Result<bool, Blocked> {
+        let owes = !self.inner().owed.is_empty();
+        if owes && let Err(error) = self.give_back(disk, &[]) {
+            tracing::warn!(%error, "journal files cannot be freed; it is tried again");
+        }
         {
             let mut inner = self.inner();
             if inner.ready.len() >= READY {
@@ -201,6 +207,12 @@ impl Pool {
         self.inner().is_beyond_asked = true;
     }
 
+    /// Whether fewer files are ready than there should be.
+    #[must_use]
+    pub fn is_short(&self) -> bool {
+        self.inner().ready.len() < READY
+    }
+
     /// Why no file is ready; `None` where one is or is being prepared.
     #[must_use]
     pub fn blocked(&self) -> Option<Blocked> {
@@ -210,14 +222,15 @@ impl Pool {
     /// Takes back files that nothing reads or writes any more.
     ///
     /// # Errors
-    /// What the disk says. The files not given back by then are met again at the next start.
+    /// What the disk says. The files not given back by then are tried again with the next, or when there are too many.
     pub fn give_back(&self, disk: &dyn Disk, files: &[JournalFile]) -> io::Result<()> {
-        for file in files {
-            disk.rename(&file.name(), &file::free_name(file.number))?;
+        let mut owed = std::mem::take(&mut self.inner().owed);
+        owed.extend_from_slice(files);
+        if let Err(error) = free(disk, &owed) {
+            self.inner().owed.append(&mut owed);
+            return Err(error);
         }
-        // Before any of them is written anew: a name that came back after a crash would show another file's first sector.
-        disk.sync_folder(FOLDER)?;
-        for file in files {
+        for file in owed {
             let mut inner = self.inner();
             inner.in_use = inner.in_use.saturating_sub(1);
             let keeps = inner.free.len() < self.free_max && file.capacity >= self.file_bytes;
@@ -226,7 +239,8 @@ impl Pool {
             }
             drop(inner);
             if !keeps {
-                disk.remove(&file::free_name(file.number))?;
+                // What stays is found free at the next start.
+                let _ = disk.remove(&file::free_name(file.number));
             }
         }
         Ok(())
@@ -250,4 +264,16 @@ impl Pool {
         let inner = self.inner();
         (inner.in_use + inner.ready.len() + inner.free.len()) as u64 * self.file_bytes
     }
+}
+
+/// Gives files the names of free ones, durably. Some may have them from an earlier attempt.
+fn free(disk: &dyn Disk, files: &[JournalFile]) -> io::Result<()> {
+    for file in files {
+        match disk.rename(&file.name(), &file::free_name(file.number)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    // Before any of them is written anew: a name that came back after a crash would show another file's first sector.
+    disk.sync_folder(FOLDER)
 }
