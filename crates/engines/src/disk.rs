@@ -13,18 +13,20 @@
 use std::fmt;
 use std::fs;
 use std::io::{self, IoSlice};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{FallocateFlags, FlockOperation};
+use rustix::fs::{FallocateFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 /// Slices handed to one system call: `IOV_MAX` on Linux.
 const SLICES_MAX: usize = 1024;
 /// Zeros written at once when space is reserved.
 const ZEROS: usize = 1 << 20;
+/// What writes around the page cache must be aligned to.
+const PAGE: usize = 4096;
 /// The file whose lock stands for the data directory's.
 const LOCK: &str = "lock";
 
@@ -207,6 +209,16 @@ impl Disk for RealDisk {
     }
 }
 
+impl RealFile {
+    /// The same file for writing around the page cache, where the file system lets: zeros that nobody will read are not worth
+    /// copying there, nor what they would push out.
+    fn past_the_cache(&self) -> Option<OwnedFd> {
+        let path = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+        let flags = OFlags::WRONLY | OFlags::DIRECT | OFlags::CLOEXEC;
+        rustix::fs::open(path, flags, Mode::empty()).ok()
+    }
+}
+
 impl File for RealFile {
     fn write_at(&self, slices: &[IoSlice<'_>], position: u64) -> io::Result<()> {
         let mut position = position;
@@ -261,8 +273,19 @@ impl File for RealFile {
             Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {}
             Err(error) => return Err(error.into()),
         }
-        let zeros = vec![0; ZEROS];
+        let zeros = vec![0; ZEROS + PAGE];
+        let aligned = zeros.as_ptr().align_offset(PAGE);
+        let zeros = &zeros[aligned..aligned + ZEROS];
         let mut position = present;
+        if let Some(direct) = self.past_the_cache() {
+            let is_whole = |position: u64| position.is_multiple_of(PAGE as u64);
+            while is_whole(position) && position + ZEROS as u64 <= length {
+                if rustix::io::pwrite(&direct, zeros, position) != Ok(ZEROS) {
+                    break; // what is in the way is met again, and told, below
+                }
+                position += ZEROS as u64;
+            }
+        }
         while position < length {
             let chunk = usize::try_from(length - position).map_or(ZEROS, |left| left.min(ZEROS));
             self.write_at(&[IoSlice::new(&zeros[..chunk])], position)?;

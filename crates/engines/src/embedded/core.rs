@@ -12,7 +12,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use store::StoreError;
@@ -28,6 +28,10 @@ use crate::segments::Segments;
 use crate::state::decide::Draft;
 use crate::state::request::{Outcome, Reply, Request};
 
+/// As many requests for one frame are a crowd: its members will soon be back with more.
+const CROWD: usize = 4;
+/// Writing less than this costs no more than its sync.
+const LITTLE_BYTES: usize = 64 << 10;
 /// Requests gathered into one frame.
 const FRAME_REQUESTS_MAX: usize = 4096;
 
@@ -41,6 +45,8 @@ pub struct Core {
     pub(super) is_compaction_failing: AtomicBool,
     pub(super) frames: AtomicU64,
     pub(super) syncs: AtomicU64,
+    /// Requests in the newest frame.
+    newest_crowd: AtomicUsize,
     inbox: Mutex<Inbox>,
     sequencer: Mutex<Sequencer>,
     view: RwLock<View>,
@@ -101,6 +107,7 @@ impl Core {
             is_compaction_failing: AtomicBool::new(false),
             frames: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
+            newest_crowd: AtomicUsize::new(0),
             inbox: Mutex::default(),
             sequencer: Mutex::new(parts.sequencer),
             view: RwLock::new(parts.view),
@@ -169,6 +176,23 @@ impl Core {
         locked(&self.inbox).first().is_some()
     }
 
+    /// Whether a frame made a little later is likely to share its sync with more requests: many came for the last one, and
+    /// what waits now is little.
+    #[must_use]
+    pub fn expects_company(&self) -> bool {
+        if self.newest_crowd.load(Ordering::Relaxed) < CROWD {
+            return false;
+        }
+        let inbox = locked(&self.inbox);
+        let bytes: usize = inbox
+            .row
+            .iter()
+            .take(FRAME_REQUESTS_MAX)
+            .map(|pending| pending.footprint)
+            .sum();
+        bytes < LITTLE_BYTES && !inbox.is_closed
+    }
+
     /// Whether frames are being written.
     #[must_use]
     pub fn has_in_flight(&self) -> bool {
@@ -207,6 +231,7 @@ impl Core {
                 return None;
             }
             let requests = self.take_fitting(sequencer);
+            self.newest_crowd.store(requests.len(), Ordering::Relaxed);
             let mut draft = Draft::default();
             let answers: Answers = requests
                 .into_iter()

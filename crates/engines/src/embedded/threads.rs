@@ -2,11 +2,12 @@
 //! compacts.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use store::StoreError;
+use tokio::time::Instant;
 
 use crate::embedded::compact::When;
 use crate::embedded::core::{Core, settled};
@@ -16,6 +17,9 @@ use crate::state::request::Request;
 const IDLE: Duration = Duration::from_millis(50);
 /// A full disk is tried again this often.
 const RETRY: Duration = Duration::from_millis(250);
+/// While several writers are about, as long lies between two frames at least: what a sync costs is then shared by more. About
+/// what a fast disk takes for one, so that nobody waits for long; a lone writer is never held up.
+const PACE: Duration = Duration::from_micros(400);
 /// The compactor looks for work this often.
 const COMPACT: Duration = Duration::from_millis(500);
 
@@ -36,6 +40,7 @@ pub(super) struct Signals {
     /// Files taken or given back.
     files: Signal,
     compact: Signal,
+    pacer: Mutex<Option<Instant>>,
     /// Whether the writers have gone and the others are to go.
     is_over: AtomicBool,
     is_closing: AtomicBool,
@@ -44,33 +49,55 @@ pub(super) struct Signals {
 /// Wakes who waits, and whoever looks before waiting. Waits end with any news since the number was read.
 #[derive(Debug, Default)]
 pub(super) struct Signal {
-    number: Mutex<u64>,
+    news: Mutex<News>,
     condvar: Condvar,
 }
 
+#[derive(Debug, Default)]
+struct News {
+    number: u64,
+    /// Who waits: nobody is woken, at the price of a system call, where nobody does.
+    sleepers: usize,
+}
+
 impl Signal {
+    fn news(&self) -> MutexGuard<'_, News> {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn number(&self) -> u64 {
-        *self.number.lock().unwrap_or_else(PoisonError::into_inner)
+        self.news().number
+    }
+
+    /// Takes note of news. Whether anybody waits for it.
+    fn tell(&self) -> bool {
+        let mut news = self.news();
+        news.number += 1;
+        news.sleepers > 0
     }
 
     pub(super) fn wake_one(&self) {
-        *self.number.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        self.condvar.notify_one();
+        if self.tell() {
+            self.condvar.notify_one();
+        }
     }
 
     pub(super) fn wake_all(&self) {
-        *self.number.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        self.condvar.notify_all();
+        if self.tell() {
+            self.condvar.notify_all();
+        }
     }
 
     /// Waits for news since `seen`. Whether there was any.
     fn wait(&self, seen: u64, at_most: Duration) -> bool {
-        let number = self.number.lock().unwrap_or_else(PoisonError::into_inner);
-        let (number, _) = self
+        let mut news = self.news();
+        news.sleepers += 1;
+        let (mut news, _) = self
             .condvar
-            .wait_timeout_while(number, at_most, |number| *number == seen)
+            .wait_timeout_while(news, at_most, |news| news.number == seen)
             .unwrap_or_else(PoisonError::into_inner);
-        *number != seen
+        news.sleepers -= 1;
+        news.number != seen
     }
 }
 
@@ -147,16 +174,34 @@ impl Drop for PanicGuard<'_> {
 
 type Body = fn(&Core, &Signals);
 
+/// Waits for company, where there is some to be expected.
+fn pace(core: &Core, signals: &Signals) {
+    // Held while waiting: the other writers would only take what this one waits for.
+    let mut last = signals.pacer.lock().unwrap_or_else(PoisonError::into_inner);
+    if core.expects_company() {
+        let due = last.map_or(Duration::ZERO, |last| PACE.saturating_sub(last.elapsed()));
+        if !due.is_zero() {
+            thread::park_timeout(due);
+        }
+    }
+    *last = Some(Instant::now());
+}
+
 fn write(core: &Core, signals: &Signals) {
     loop {
         let seen = signals.work.number();
+        if core.has_waiting() {
+            pace(core, signals);
+        }
         if let Some(frame) = core.next_frame() {
             // Another may take what did not fit; it may have slept through this one's call.
             if core.has_waiting() {
                 signals.work.wake_one();
             }
             core.on_written(&frame, frame.run());
-            signals.files.wake_one();
+            if core.pool.is_short() {
+                signals.files.wake_one();
+            }
             continue;
         }
         if signals.is_closing.load(Ordering::SeqCst) && !core.has_waiting() {
