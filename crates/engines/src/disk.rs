@@ -10,23 +10,25 @@
 //! After a failed sync nothing is known of what it should have covered, and a later sync that succeeds does not cover it:
 //! never sync again and hope.
 
+mod direct;
+
 use std::fmt;
 use std::fs;
 use std::io::{self, IoSlice};
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{FallocateFlags, FlockOperation, Mode, OFlags};
+use rustix::fs::{FallocateFlags, FlockOperation};
 use rustix::io::Errno;
+
+use direct::{Buffers, Direct};
 
 /// Slices handed to one system call: `IOV_MAX` on Linux.
 const SLICES_MAX: usize = 1024;
 /// Zeros written at once when space is reserved.
 const ZEROS: usize = 1 << 20;
-/// What writes around the page cache must be aligned to.
-const PAGE: usize = 4096;
 /// The file whose lock stands for the data directory's.
 const LOCK: &str = "lock";
 
@@ -89,6 +91,14 @@ pub trait File: Send + Sync + fmt::Debug {
     /// `StorageFull`; what the system says. Any part may have been written.
     fn write_at(&self, slices: &[IoSlice<'_>], position: u64) -> io::Result<()>;
 
+    /// As [`File::write_at`], for what is hardly read again: a disk may write it around its cache.
+    ///
+    /// # Errors
+    /// As [`File::write_at`].
+    fn write_past_cache(&self, slices: &[IoSlice<'_>], position: u64) -> io::Result<()> {
+        self.write_at(slices, position)
+    }
+
     /// Fills `target` from `position`; gives the number of bytes read, fewer than asked for at the file's end alone.
     ///
     /// # Errors
@@ -119,11 +129,20 @@ pub trait File: Send + Sync + fmt::Debug {
 #[derive(Debug)]
 pub struct RealDisk {
     root: PathBuf,
+    buffers: Arc<Buffers>,
 }
 
 #[derive(Debug)]
 struct RealFile {
     file: fs::File,
+    direct: Direct,
+}
+
+impl RealFile {
+    fn of(file: fs::File, buffers: &Arc<Buffers>) -> Arc<dyn File> {
+        let direct = Direct::with(buffers);
+        Arc::new(RealFile { file, direct })
+    }
 }
 
 impl RealDisk {
@@ -134,7 +153,8 @@ impl RealDisk {
     pub fn new(root: impl Into<PathBuf>) -> io::Result<RealDisk> {
         let root = root.into();
         create_folder_durably(&root)?;
-        Ok(RealDisk { root })
+        let buffers = Arc::default();
+        Ok(RealDisk { root, buffers })
     }
 
     /// Where it is.
@@ -156,7 +176,7 @@ impl Disk for RealDisk {
             .create_new(true)
             .mode(0o600)
             .open(self.path(name))?;
-        Ok(Arc::new(RealFile { file }))
+        Ok(RealFile::of(file, &self.buffers))
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn File>> {
@@ -164,7 +184,7 @@ impl Disk for RealDisk {
             .read(true)
             .write(true)
             .open(self.path(name))?;
-        Ok(Arc::new(RealFile { file }))
+        Ok(RealFile::of(file, &self.buffers))
     }
 
     fn list(&self, folder: &str) -> io::Result<Vec<String>> {
@@ -209,16 +229,6 @@ impl Disk for RealDisk {
     }
 }
 
-impl RealFile {
-    /// The same file for writing around the page cache, where the file system lets: zeros that nobody will read are not worth
-    /// copying there, nor what they would push out.
-    fn past_the_cache(&self) -> Option<OwnedFd> {
-        let path = format!("/proc/self/fd/{}", self.file.as_raw_fd());
-        let flags = OFlags::WRONLY | OFlags::DIRECT | OFlags::CLOEXEC;
-        rustix::fs::open(path, flags, Mode::empty()).ok()
-    }
-}
-
 impl File for RealFile {
     fn write_at(&self, slices: &[IoSlice<'_>], position: u64) -> io::Result<()> {
         let mut position = position;
@@ -239,6 +249,20 @@ impl File for RealFile {
             }
         }
         Ok(())
+    }
+
+    fn write_past_cache(&self, slices: &[IoSlice<'_>], position: u64) -> io::Result<()> {
+        let mut written = self.direct.write(&self.file, slices, position)?;
+        let position = position + written as u64;
+        let mut rest = Vec::with_capacity(slices.len());
+        for slice in slices {
+            let skipped = written.min(slice.len());
+            written -= skipped;
+            if skipped < slice.len() {
+                rest.push(IoSlice::new(&slice[skipped..]));
+            }
+        }
+        self.write_at(&rest, position)
     }
 
     fn read_at(&self, target: &mut [u8], position: u64) -> io::Result<usize> {
@@ -273,22 +297,11 @@ impl File for RealFile {
             Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {}
             Err(error) => return Err(error.into()),
         }
-        let zeros = vec![0; ZEROS + PAGE];
-        let aligned = zeros.as_ptr().align_offset(PAGE);
-        let zeros = &zeros[aligned..aligned + ZEROS];
+        let zeros = vec![0; ZEROS];
         let mut position = present;
-        if let Some(direct) = self.past_the_cache() {
-            let is_whole = |position: u64| position.is_multiple_of(PAGE as u64);
-            while is_whole(position) && position + ZEROS as u64 <= length {
-                if rustix::io::pwrite(&direct, zeros, position) != Ok(ZEROS) {
-                    break; // what is in the way is met again, and told, below
-                }
-                position += ZEROS as u64;
-            }
-        }
         while position < length {
             let chunk = usize::try_from(length - position).map_or(ZEROS, |left| left.min(ZEROS));
-            self.write_at(&[IoSlice::new(&zeros[..chunk])], position)?;
+            self.write_past_cache(&[IoSlice::new(&zeros[..chunk])], position)?;
             position += chunk as u64;
         }
         Ok(())

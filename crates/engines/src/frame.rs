@@ -34,8 +34,9 @@ use fields::Fields;
 
 /// Bytes before the decisions.
 pub const HEADER_BYTES: usize = 52;
-/// Frames start at multiples of this: a disk's smallest sector, so that a scan for frames after a bad one is cheap.
-pub const ALIGNMENT: u64 = 512;
+/// Frames start at multiples of this: a page, so that no two share one, a write needs nothing of what was there, and can go
+/// around the page cache; and a scan for frames after a bad one is cheap.
+pub const ALIGNMENT: u64 = 4096;
 
 const MAGIC: [u8; 4] = *b"HWfr";
 const FORMAT: u16 = 1;

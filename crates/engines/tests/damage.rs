@@ -43,7 +43,7 @@ fn disk() -> SimDisk {
 
 fn options(disk: &SimDisk) -> Options {
     Options {
-        journal_file_bytes: 16 << 10,
+        journal_file_bytes: 64 << 10,
         journal_bytes_max: 1 << 20,
         cache_bytes: 0,
         segment_cache_bytes: 0,
@@ -132,7 +132,7 @@ fn filled() -> Image {
     let core = open(&disk).unwrap();
     create(&core);
     for label in 0..60 {
-        append(&core, LARGE, batch(label, 900)).unwrap();
+        append(&core, LARGE, batch(label, 3_500)).unwrap();
         if label % 10 == 0 {
             append(&core, SMALL, batch(label, 20)).unwrap();
             put(&core, &label.to_string(), format!("value {label}"));
@@ -158,7 +158,7 @@ fn dump(core: &Core) -> Result<Dump, StoreError> {
         let mut batches = Vec::new();
         let mut from = bounds.start;
         while from < bounds.end {
-            let found = core.read(log, from, 5_000)?;
+            let found = core.read(log, from, 20_000)?;
             from = found.last().map_or(bounds.end, StoredBatch::end);
             batches.extend(found);
         }

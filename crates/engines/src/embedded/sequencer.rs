@@ -154,7 +154,7 @@ impl FrameWrite {
     /// What the disk says.
     pub fn write(&self) -> io::Result<()> {
         let slices: Vec<IoSlice<'_>> = self.pieces.iter().map(|p| IoSlice::new(p)).collect();
-        self.file.write_at(&slices, self.position)
+        self.file.write_past_cache(&slices, self.position)
     }
 
     /// Makes it durable, where that is asked for.

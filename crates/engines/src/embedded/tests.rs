@@ -22,7 +22,7 @@ const LOG: LogId = LogId {
 fn options(disk: &SimDisk) -> Options {
     Options {
         journal_file_bytes: 32 << 10,
-        journal_bytes_max: 1 << 20,
+        journal_bytes_max: 4 << 20,
         first_file_bytes: 32 << 10,
         rng: Rng::seeded(3),
         ..Options::on(Arc::new(disk.clone()))

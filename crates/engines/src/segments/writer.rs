@@ -15,6 +15,8 @@ use crate::disk::{Disk, File};
 
 /// Bytes gathered for one write.
 const WRITE_BYTES: usize = 1 << 20;
+/// Writes begin and end at multiples of this but for the last, so that a disk can take them around its cache.
+const PIECE: usize = 4096;
 
 /// A segment being written. Dropped before it is finished, it removes what it wrote.
 pub struct SegmentWriter {
@@ -104,7 +106,10 @@ impl SegmentWriter {
             self.close_block();
         }
         if self.out.len() >= WRITE_BYTES {
+            let whole = self.out.len() - self.out.len() % PIECE;
+            let rest = self.out.split_off(whole);
             self.write_out()?;
+            self.out.extend_from_slice(&rest);
         }
         Ok(())
     }
@@ -193,7 +198,7 @@ impl SegmentWriter {
 
     fn write_out(&mut self) -> Result<(), StoreError> {
         self.file
-            .write_at(&[IoSlice::new(&self.out)], self.written)
+            .write_past_cache(&[IoSlice::new(&self.out)], self.written)
             .map_err(|error| failed("cannot write", self.id, error))?;
         self.written += self.out.len() as u64;
         self.out.clear();
