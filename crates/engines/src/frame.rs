@@ -48,7 +48,7 @@ const PADDING: [u8; ALIGNMENT as usize] = [0; ALIGNMENT as usize];
 
 const _: () = assert!(HEADER_BYTES == CHECKSUM_AT + 4);
 
-/// `length` and what fills its last sector.
+/// `length` and what fills its last page.
 #[must_use]
 pub fn aligned(length: u64) -> u64 {
     length.next_multiple_of(ALIGNMENT)
@@ -110,7 +110,7 @@ impl Header {
         HEADER_BYTES as u64 + u64::from(self.decision_bytes)
     }
 
-    /// Bytes of the whole frame, without what fills its last sector.
+    /// Bytes of the whole frame, without what fills its last page.
     #[must_use]
     pub fn frame_bytes(&self) -> u64 {
         self.head_bytes() + u64::from(self.payload_bytes)
@@ -236,11 +236,11 @@ pub struct Place {
 /// A frame's bytes.
 #[derive(Clone, Debug)]
 pub struct Encoded {
-    /// To be written one after the other; whole sectors in sum.
+    /// To be written one after the other; whole pages in sum.
     pub pieces: Vec<Bytes>,
     /// Bytes before the payload.
     pub head_bytes: u64,
-    /// Bytes with what fills the last sector.
+    /// Bytes with what fills the last page.
     pub length: u64,
     /// The header checksum.
     pub checksum: u32,

@@ -120,7 +120,8 @@ impl Direct {
         let mut written = 0;
         while written < bytes.len() {
             match rustix::io::pwrite(descriptor, &bytes[written..], position + written as u64) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                // Writing as usual goes on from here, or says what is in the way.
+                Ok(count) if count < UNIT => break,
                 Ok(count) => written += count - count % UNIT,
                 Err(Errno::INTR) => {}
                 // The file system or the device wants another alignment, or none of it.

@@ -1,4 +1,4 @@
-//! A journal file's first sector, and its name.
+//! A journal file's first page, and its name.
 //!
 //! | at | size | field | note |
 //! |---|---|---|---|
@@ -8,9 +8,9 @@
 //! | 16 | 8 | generation | random for each use |
 //! | 24 | 8 | capacity | the file's length then; a shorter file has lost its end |
 //! | 32 | 4 | CRC-32C | of bytes 0–31 |
-//! | 36 | | zero | to byte 512 |
+//! | 36 | | zero | to byte 4096 |
 //!
-//! Big-endian. Frames follow from byte 512: see [`crate::frame`].
+//! Big-endian. Frames follow from byte 4096: see [`crate::frame`].
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;
@@ -61,36 +61,36 @@ impl JournalFile {
         Arc::clone(&self.writers[(sequence % count) as usize])
     }
 
-    /// Writes its first sector.
+    /// Writes its first page.
     ///
     /// # Errors
     /// What the disk says.
     pub fn write_header(&self) -> io::Result<()> {
-        let mut sector = Vec::with_capacity(FRAMES_FROM as usize);
-        sector.put_slice(&MAGIC);
-        sector.put_u32(FORMAT);
-        sector.put_u64(self.number);
-        sector.put_u64(self.generation);
-        sector.put_u64(self.capacity);
-        sector.put_u32(crc32c::crc32c(&sector));
-        sector.resize(FRAMES_FROM as usize, 0);
-        self.file.write_at(&[IoSlice::new(&sector)], 0)
+        let mut page = Vec::with_capacity(FRAMES_FROM as usize);
+        page.put_slice(&MAGIC);
+        page.put_u32(FORMAT);
+        page.put_u64(self.number);
+        page.put_u64(self.generation);
+        page.put_u64(self.capacity);
+        page.put_u32(crc32c::crc32c(&page));
+        page.resize(FRAMES_FROM as usize, 0);
+        self.file.write_at(&[IoSlice::new(&page)], 0)
     }
 }
 
-/// Generation and capacity by a first sector, for the file of this number.
+/// Generation and capacity by a first page, for the file of this number.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn read_header(sector: &[u8], number: u64) -> Result<(u64, u64), Malformed> {
-    let (checked, rest) = sector
+pub fn read_header(page: &[u8], number: u64) -> Result<(u64, u64), Malformed> {
+    let (checked, rest) = page
         .split_at_checked(CHECKED)
-        .ok_or(Malformed("a journal file is shorter than its first sector"))?;
+        .ok_or(Malformed("a journal file is shorter than its first page"))?;
     let mut fields = Fields::of(Bytes::copy_from_slice(checked));
     let crc = rest.first_chunk::<4>().map(|crc| u32::from_be_bytes(*crc));
     if crc != Some(crc32c::crc32c(checked)) || fields.u32()? != u32::from_be_bytes(MAGIC) {
         return Err(Malformed(
-            "a journal file's first sector does not match its checksum",
+            "a journal file's first page does not match its checksum",
         ));
     }
     if fields.u32()? != FORMAT {
