@@ -91,7 +91,7 @@ pub(crate) fn restart(
         process::resident(server.id())? as f64 / 1e6,
         "MB",
     );
-    row.note("the files were in the page cache");
+    row.note("what the page cache held was left there");
     server.stop()
 }
 
