@@ -3,7 +3,8 @@
 //!
 //! It must never know: a protocol's words or errors, which engine stores its records.
 //!
-//! Read in this order: [`stream`], [`topology`], [`reshard`], [`registry`], [`records`], [`seal`], [`retention`].
+//! Read in this order: [`stream`], [`topology`], [`reshard`], [`numbers`], [`registry`], [`records`], [`seal`],
+//! [`retention`].
 
 pub mod stream;
 
@@ -12,6 +13,8 @@ pub mod topology;
 mod turns;
 
 pub mod reshard;
+
+pub mod numbers;
 
 pub mod registry;
 
@@ -22,9 +25,10 @@ pub mod seal;
 pub mod retention;
 
 pub use records::{Position, ReadBatch};
+pub use numbers::Number;
 pub use registry::{NewStream, Streams, StreamsError};
 pub use reshard::{Plan, ReshardError};
-pub use seal::Keyring;
+pub use seal::{Keyring, Sealer, WrappedKey};
 pub use stream::{Mode, Settings, Status, Stream, StreamName};
 pub use topology::{Shard, Topology};
 

@@ -1,8 +1,7 @@
 //! The streams there are: made, found, changed, resharded, deleted. Each change is one transaction on the catalog and the logs.
 //!
-//! Kept: `stream, account, region, name` → [`Settings`]; `shard, stream number, shard number` → [`Shard`]; `counter, stream` →
-//! the last stream number. A change of any shard also writes its stream's settings, so that their version tells whether a
-//! stream in the cache is still as it was.
+//! Kept: `stream, account, region, name` → [`Settings`]; `shard, stream number, shard number` → [`Shard`]. A change of any shard
+//! also writes its stream's settings, so that their version tells whether a stream in the cache is still as it was.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,6 +11,7 @@ use model::{AccountId, Clock, HashRange, LogId, Region, StreamId};
 use store::key::encode;
 use store::{Check, Document, Expect, Key, LogChange, Scan, Store, StoreError, Txn, Write};
 
+use crate::numbers::Number;
 use crate::reshard::{Plan, Planner, ReshardError};
 use crate::seal::Keyring;
 use crate::stream::{Mode, Settings, Status, Stream, StreamName};
@@ -138,10 +138,8 @@ impl Streams {
     }
 
     async fn creation(&self, name: &StreamName, new: &NewStream) -> Result<Txn, StoreError> {
-        let counter = Key::of(&["counter", "stream"]);
-        let last = self.store.get(&counter).await?;
-        let number: u64 = last.as_ref().map_or(Ok(0), Document::decode)?;
-        let id = StreamId(number + 1);
+        let number = Number::next(&*self.store).await?;
+        let id = number.id;
         let now = self.clock.now();
         let mut settings = Settings {
             id,
@@ -160,23 +158,14 @@ impl Streams {
         };
         settings.show(Status::Creating, now);
         let mut txn = Txn {
-            checks: vec![
-                Check {
-                    key: name.key(),
-                    expect: Expect::Absent,
-                },
-                Check {
-                    key: counter.clone(),
-                    expect: last.map_or(Expect::Absent, |doc| Expect::At(doc.version)),
-                },
-            ],
+            checks: vec![Check {
+                key: name.key(),
+                expect: Expect::Absent,
+            }],
             writes: new.documents.clone(),
             ..Txn::default()
         };
-        txn.writes.push(Write::Put {
-            key: counter,
-            value: encode(&id.0),
-        });
+        number.put_into(&mut txn);
         txn.writes.push(Write::Put {
             key: name.key(),
             value: encode(&settings),

@@ -162,7 +162,8 @@ impl fmt::Debug for Sealer {
 
 impl Sealer {
     /// `batch` as it is to lie in `log`: sealed where encryption is on.
-    pub(crate) fn seal(&self, log: LogId, batch: Batch) -> Batch {
+    #[must_use]
+    pub fn seal(&self, log: LogId, batch: Batch) -> Batch {
         let Some((number, key)) = self
             .current
             .and_then(|n| Some((n, self.keys.get(n as usize)?)))
@@ -191,8 +192,11 @@ impl Sealer {
         batch.with_payload(&payload, true)
     }
 
-    /// `batch` in the clear.
-    pub(crate) fn open(&self, log: LogId, batch: Batch) -> Result<Batch, StoreError> {
+    /// `batch` of `log` in the clear.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] for one that does not open under these keys.
+    pub fn open(&self, log: LogId, batch: Batch) -> Result<Batch, StoreError> {
         if !batch.is_sealed() {
             return Ok(batch);
         }
