@@ -11,7 +11,7 @@ pub mod rng;
 
 pub mod log;
 
-mod varint;
+pub mod varint;
 
 pub mod record;
 

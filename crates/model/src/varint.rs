@@ -1,12 +1,14 @@
 //! Protocol Buffers' base-128 varints with zigzag, as Kafka's record format uses them.
 
 /// Bytes that `value` takes.
-pub(crate) fn length(value: i64) -> usize {
+#[must_use]
+pub fn length(value: i64) -> usize {
     let bits = 64 - (zigzag(value) | 1).leading_zeros() as usize;
     bits.div_ceil(7)
 }
 
-pub(crate) fn write(target: &mut Vec<u8>, value: i64) {
+/// Adds `value` to `target`.
+pub fn write(target: &mut Vec<u8>, value: i64) {
     let mut rest = zigzag(value);
     while rest >= 0x80 {
         target.push((rest as u8) | 0x80);
@@ -16,7 +18,8 @@ pub(crate) fn write(target: &mut Vec<u8>, value: i64) {
 }
 
 /// The number at the front of `source` and what follows it; `None` where it is cut short or over ten bytes.
-pub(crate) fn read(source: &[u8]) -> Option<(i64, &[u8])> {
+#[must_use]
+pub fn read(source: &[u8]) -> Option<(i64, &[u8])> {
     let mut value: u64 = 0;
     for (index, &byte) in source.iter().enumerate().take(10) {
         value |= u64::from(byte & 0x7F) << (7 * index);

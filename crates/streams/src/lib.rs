@@ -1,10 +1,11 @@
 //! What every protocol means by a stream, without a wire: its life, its shards and their lineage, its retention, its
-//! encryption, and reading from a position.
+//! encryption, reading from a position; and delivery as queues have it.
 //!
 //! It must never know: a protocol's words or errors, which engine stores its records.
 //!
 //! Read in this order: [`stream`], [`topology`], [`reshard`], [`numbers`], [`registry`], [`records`], [`seal`],
-//! [`retention`].
+//! [`retention`]; then [`delivery`] by
+//! itself.
 
 pub mod stream;
 
@@ -24,8 +25,10 @@ pub mod seal;
 
 pub mod retention;
 
-pub use records::{Position, ReadBatch};
+pub mod delivery;
+
 pub use numbers::Number;
+pub use records::{Position, ReadBatch};
 pub use registry::{NewStream, Streams, StreamsError};
 pub use reshard::{Plan, ReshardError};
 pub use seal::{Keyring, Sealer, WrappedKey};

@@ -1,0 +1,506 @@
+//! What is known of a queue's messages: which are in flight, delayed, waiting, done with. Pure: no I/O, time passed in.
+//!
+//! A message is known from when the log is scanned up to it ([`State::arrive`]) until it is done with. Those not scanned yet cost
+//! nothing, those done with no more than the gaps between them. What is held is so bounded by what is in flight, delayed or
+//! looked ahead at.
+
+mod ranges;
+mod waiting;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use model::{Offset, Timestamp};
+
+use self::ranges::Ranges;
+use self::waiting::Waiting;
+use super::{Arrival, Counts, Group, Order, Policy, Receipt, Standing};
+
+/// Messages looked ahead at in search of groups that may go out. AWS looks at as many: "FIFO queues look through the first
+/// 120k messages to determine available message groups."
+const GROUPED_AHEAD: usize = 120_000;
+/// Messages looked ahead at in search of quiet groups.
+const FAIR_AHEAD: usize = 10_000;
+
+// What stands in memory at most, besides what is delayed: some 100 bytes for each looked ahead at or in flight.
+const _: () = assert!(GROUPED_AHEAD <= 200_000);
+
+/// How long a message that is to be given up is held back, for its mover to be done.
+pub const DEAD_FOR: Duration = Duration::from_secs(30);
+
+/// What is known of a queue's messages.
+#[derive(Clone, Debug)]
+pub struct State {
+    policy: Policy,
+    done: Ranges,
+    /// All before are held or done with.
+    scanned: Offset,
+    held: BTreeMap<Offset, Held>,
+    waiting: Waiting,
+    /// When something delayed or in flight becomes available.
+    timers: BTreeSet<(Timestamp, Offset)>,
+    in_flight: usize,
+    delayed: usize,
+}
+
+/// What is known of one message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Held {
+    sent: Timestamp,
+    group: Option<Group>,
+    receives: u32,
+    first_received: Timestamp,
+    /// When it was received last.
+    received: Timestamp,
+    status: Status,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Status {
+    Waiting,
+    Delayed { until: Timestamp },
+    InFlight { until: Timestamp },
+}
+
+/// What must be known of a message that was received, to go on after a restart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Hold {
+    /// The message.
+    pub offset: Offset,
+    /// As its [`Arrival`] has it.
+    pub sent: Timestamp,
+    /// As its [`Arrival`] has it.
+    pub group: Option<Group>,
+    /// How often it was received.
+    pub receives: u32,
+    /// When for the first time.
+    pub first_received: Timestamp,
+    /// When it becomes visible again, or did.
+    pub until: Timestamp,
+}
+
+/// What a receive takes.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Picked {
+    /// To be delivered.
+    pub live: Vec<Hold>,
+    /// To be given up.
+    pub dead: Vec<Hold>,
+    /// Whether [`Policy::in_flight_max`] was in the way.
+    pub is_over_limit: bool,
+}
+
+impl State {
+    /// A queue none of whose messages is known. Those before `start` are gone.
+    #[must_use]
+    pub fn new(policy: Policy, start: Offset) -> State {
+        let mut done = Ranges::default();
+        done.insert(Offset::ZERO, start);
+        State {
+            policy,
+            done,
+            scanned: start,
+            held: BTreeMap::new(),
+            waiting: Waiting::new(policy.order),
+            timers: BTreeSet::new(),
+            in_flight: 0,
+            delayed: 0,
+        }
+    }
+
+    /// How it delivers.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        self.policy
+    }
+
+    /// Changes how it delivers, but for the order, which stays.
+    pub fn set_policy(&mut self, policy: Policy) {
+        self.policy = Policy {
+            order: self.policy.order,
+            ..policy
+        };
+    }
+
+    /// Where to scan the log on.
+    #[must_use]
+    pub fn next_scan(&self) -> Offset {
+        self.done.gap_from(self.scanned)
+    }
+
+    /// All before are done with: they may go from the log.
+    #[must_use]
+    pub fn base(&self) -> Offset {
+        self.done.gap_from(Offset::ZERO)
+    }
+
+    /// Whether a message could be picked now, from a log that ends at `end`.
+    #[must_use]
+    pub fn has_next(&self, end: Offset) -> bool {
+        let has_unscanned = self.next_scan() < end && !self.is_full();
+        self.in_flight < self.policy.in_flight_max && (self.waiting.has_next() || has_unscanned)
+    }
+
+    /// Messages looked at that wait to be delivered.
+    #[must_use]
+    pub fn waiting_len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Whether as much is looked ahead at as may be.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let ahead = match self.policy.order {
+            Order::Grouped => GROUPED_AHEAD,
+            Order::Fair => FAIR_AHEAD,
+        };
+        self.waiting.len() >= ahead
+    }
+
+    /// When the next delayed message is due or the next one in flight comes back.
+    #[must_use]
+    pub fn next_timer(&self) -> Option<Timestamp> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// Takes note of the log's messages from [`State::next_scan`] until `end`.
+    pub fn arrive(
+        &mut self,
+        end: Offset,
+        arrivals: impl IntoIterator<Item = (Offset, Arrival)>,
+        now: Timestamp,
+    ) {
+        for (offset, arrival) in arrivals {
+            let is_known = offset < self.scanned
+                || self.held.contains_key(&offset)
+                || self.done.contains(offset);
+            if is_known {
+                continue;
+            }
+            let Arrival { sent, due, group } = arrival;
+            let status = if due > now {
+                self.delayed += 1;
+                self.timers.insert((due, offset));
+                self.waiting.delay(offset, group);
+                Status::Delayed { until: due }
+            } else {
+                self.waiting.add(offset, group);
+                Status::Waiting
+            };
+            let held = Held {
+                sent,
+                group,
+                receives: 0,
+                first_received: Timestamp::default(),
+                received: Timestamp::default(),
+                status,
+            };
+            self.held.insert(offset, held);
+        }
+        if end > self.scanned {
+            // A compacted log has gaps: what was not there will never be.
+            let mut from = self.scanned;
+            let known: Vec<Offset> = self.held.range(from..end).map(|(at, _)| *at).collect();
+            for offset in known {
+                self.done.insert(from, offset);
+                from = offset.plus(1);
+            }
+            self.done.insert(from, end);
+            self.scanned = end;
+        }
+    }
+
+    /// Takes note, before any message is held, that all of `start..end` are done with.
+    pub fn absorb(&mut self, start: Offset, end: Offset) {
+        debug_assert!(self.held.is_empty(), "messages are held already");
+        self.done.insert(start, end);
+    }
+
+    /// Takes up a message as it was before a restart, if it is not done with.
+    pub fn restore(&mut self, hold: Hold, now: Timestamp) {
+        if self.done.contains(hold.offset) || self.held.contains_key(&hold.offset) {
+            return;
+        }
+        let is_back = hold.until <= now;
+        let held = Held {
+            sent: hold.sent,
+            group: hold.group,
+            receives: hold.receives,
+            first_received: hold.first_received,
+            received: hold.first_received,
+            status: Status::Waiting,
+        };
+        self.held.insert(hold.offset, held);
+        if is_back {
+            self.waiting.add(hold.offset, hold.group);
+        } else {
+            self.launch(hold.offset, hold.until);
+        }
+    }
+
+    /// What was due meanwhile becomes available. How many messages that is.
+    pub fn advance(&mut self, now: Timestamp) -> usize {
+        let mut available = 0;
+        while let Some(&(at, offset)) = self.timers.first()
+            && at <= now
+        {
+            self.timers.pop_first();
+            self.settle(offset);
+            available += 1;
+        }
+        available
+    }
+
+    /// Takes up to `max` messages, in flight for `visibility` from now. With `may_scan`, groups that have much in flight are left
+    /// for when there is nothing else in the log.
+    pub fn pick(
+        &mut self,
+        max: usize,
+        visibility: Duration,
+        may_scan: bool,
+        now: Timestamp,
+    ) -> Picked {
+        let mut picked = Picked::default();
+        let mut same = None;
+        while picked.live.len() < max && picked.dead.len() < max {
+            if may_scan && self.waiting.is_noisy() {
+                break;
+            }
+            let Some(offset) = self.waiting.next(same) else {
+                break;
+            };
+            if self.in_flight >= self.policy.in_flight_max {
+                picked.is_over_limit = true;
+                break;
+            }
+            let Some(held) = self.held.get(&offset).copied() else {
+                debug_assert!(false, "{offset} waits but is not held");
+                self.waiting.remove(offset, None);
+                continue;
+            };
+            if self.has_expired(&held, now) {
+                self.finish(offset);
+                continue;
+            }
+            self.waiting.remove(offset, held.group);
+            if self
+                .policy
+                .max_receives
+                .is_some_and(|most| held.receives >= most)
+            {
+                // Nothing of its group goes out before it is moved: the order holds even if it stays.
+                same = None;
+                let until = now.plus(DEAD_FOR);
+                self.launch(offset, until);
+                picked.dead.push(held.hold(offset, until));
+            } else {
+                same = held.group;
+                let hold = self.deliver(offset, now, now.plus(visibility));
+                picked.live.extend(hold);
+            }
+        }
+        picked
+    }
+
+    fn has_expired(&self, held: &Held, now: Timestamp) -> bool {
+        let retention = self.policy.retention;
+        retention.is_some_and(|retention| held.sent.plus(retention) <= now)
+    }
+
+    fn deliver(&mut self, offset: Offset, now: Timestamp, until: Timestamp) -> Option<Hold> {
+        let held = self.held.get_mut(&offset)?;
+        held.receives = held.receives.saturating_add(1);
+        held.received = now;
+        if held.receives == 1 {
+            held.first_received = now;
+        }
+        let hold = held.hold(offset, until);
+        self.launch(offset, until);
+        Some(hold)
+    }
+
+    /// Puts a message that waits nowhere in flight.
+    fn launch(&mut self, offset: Offset, until: Timestamp) {
+        let Some(held) = self.held.get_mut(&offset) else {
+            return;
+        };
+        held.status = Status::InFlight { until };
+        self.timers.insert((until, offset));
+        self.in_flight += 1;
+        self.waiting.depart(held.group);
+    }
+
+    /// What was in flight or delayed, its timer gone already, waits.
+    fn settle(&mut self, offset: Offset) {
+        let Some(held) = self.held.get_mut(&offset) else {
+            return;
+        };
+        match held.status {
+            Status::Waiting => return,
+            Status::Delayed { .. } => {
+                self.delayed -= 1;
+                self.waiting.undelay(offset, held.group);
+            }
+            Status::InFlight { .. } => {
+                self.in_flight -= 1;
+                self.waiting.land(held.group);
+            }
+        }
+        held.status = Status::Waiting;
+        self.waiting.add(offset, held.group);
+    }
+
+    /// Takes back deliveries that did not reach anybody.
+    pub fn undo(&mut self, picks: &[Hold]) {
+        for pick in picks {
+            let Some(held) = self.held.get_mut(&pick.offset) else {
+                continue;
+            };
+            if let Status::InFlight { until } = held.status
+                && held.receives == pick.receives
+            {
+                held.receives = held.receives.saturating_sub(1);
+                self.timers.remove(&(until, pick.offset));
+                self.settle(pick.offset);
+            }
+        }
+    }
+
+    /// Takes messages back that were to be given up.
+    pub fn restore_dead(&mut self, picks: &[Hold]) {
+        for pick in picks {
+            if self.timers.remove(&(pick.until, pick.offset)) {
+                self.settle(pick.offset);
+            }
+        }
+    }
+
+    /// What a receipt is worth.
+    #[must_use]
+    pub fn standing(&self, receipt: Receipt) -> Standing {
+        if self.done.contains(receipt.offset) {
+            return Standing::Gone;
+        }
+        let Some(held) = self.held.get(&receipt.offset) else {
+            // Received before a crash which forgot it: nobody else has it.
+            return Standing::Current;
+        };
+        if receipt.receives < held.receives {
+            return Standing::Stale;
+        }
+        // A greater number is of a receive that a crash forgot.
+        match held.status {
+            Status::InFlight { .. } => Standing::Current,
+            Status::Waiting | Status::Delayed { .. } => Standing::Lapsed,
+        }
+    }
+
+    /// When the delivery that `receipt` is of was made.
+    #[must_use]
+    pub fn received_at(&self, receipt: Receipt) -> Option<Timestamp> {
+        let held = self.held.get(&receipt.offset)?;
+        (held.receives == receipt.receives).then_some(held.received)
+    }
+
+    /// Sets when a message in flight becomes visible again.
+    ///
+    /// # Errors
+    /// What the receipt is worth, where that is not [`Standing::Current`].
+    pub fn set_visibility(&mut self, receipt: Receipt, until: Timestamp) -> Result<Hold, Standing> {
+        let standing = self.standing(receipt);
+        let (Standing::Current, Some(held)) = (standing, self.held.get_mut(&receipt.offset)) else {
+            return Err(match standing {
+                // Not looked at since a crash: it will be delivered anew.
+                Standing::Current => Standing::Lapsed,
+                other => other,
+            });
+        };
+        if let Status::InFlight { until: before } = held.status {
+            self.timers.remove(&(before, receipt.offset));
+        }
+        held.status = Status::InFlight { until };
+        let hold = held.hold(receipt.offset, until);
+        self.timers.insert((until, receipt.offset));
+        Ok(hold)
+    }
+
+    /// A message is done with.
+    pub fn finish(&mut self, offset: Offset) {
+        self.done.insert(offset, offset.plus(1));
+        if let Some(held) = self.held.remove(&offset) {
+            self.release(offset, &held);
+        }
+    }
+
+    /// All messages before `end` are done with.
+    pub fn finish_below(&mut self, end: Offset) {
+        self.done.insert(Offset::ZERO, end);
+        let kept = self.held.split_off(&end);
+        for (offset, held) in std::mem::replace(&mut self.held, kept) {
+            self.release(offset, &held);
+        }
+        self.scanned = self.scanned.max(end);
+    }
+
+    fn release(&mut self, offset: Offset, held: &Held) {
+        match held.status {
+            Status::Waiting => self.waiting.remove(offset, held.group),
+            Status::Delayed { until } => {
+                self.timers.remove(&(until, offset));
+                self.delayed -= 1;
+                self.waiting.undelay(offset, held.group);
+            }
+            Status::InFlight { until } => {
+                self.timers.remove(&(until, offset));
+                self.in_flight -= 1;
+                self.waiting.land(held.group);
+            }
+        }
+    }
+
+    /// How many messages there are in a log that ends at `end`.
+    #[must_use]
+    pub fn counts(&self, end: Offset) -> Counts {
+        let end = end.max(self.scanned);
+        let unscanned = end.0 - self.scanned.0;
+        let known_ahead = self.held.range(self.scanned..).count() as u64;
+        let unknown = unscanned
+            .saturating_sub(self.done.count(self.scanned, end))
+            .saturating_sub(known_ahead);
+        Counts {
+            visible: self.waiting.len() as u64 + unknown,
+            in_flight: self.in_flight as u64,
+            delayed: self.delayed as u64,
+            oldest: self.held.first_key_value().map(|(_, held)| held.sent),
+        }
+    }
+
+    /// Everything that must outlive a restart: what is done with, in ranges, and what was received.
+    pub fn lasting(&self) -> (impl ExactSizeIterator<Item = (Offset, Offset)>, Vec<Hold>) {
+        let holds = self.held.iter().filter(|(_, held)| held.receives > 0);
+        let holds = holds.map(|(&offset, held)| {
+            let until = match held.status {
+                Status::InFlight { until } | Status::Delayed { until } => until,
+                Status::Waiting => held.received,
+            };
+            held.hold(offset, until)
+        });
+        (self.done.iter(), holds.collect())
+    }
+}
+
+impl Held {
+    fn hold(&self, offset: Offset, until: Timestamp) -> Hold {
+        Hold {
+            offset,
+            sent: self.sent,
+            group: self.group,
+            receives: self.receives,
+            first_received: self.first_received,
+            until,
+        }
+    }
+}

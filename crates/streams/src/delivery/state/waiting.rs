@@ -1,0 +1,168 @@
+//! Messages that may go out, in the order in which they do.
+
+use std::collections::{BTreeSet, HashMap};
+
+use model::Offset;
+
+use crate::delivery::{Group, Order};
+
+/// In flight of one group, to be passed over for the next less busy ones.
+const NOISY: u32 = 10;
+
+/// Messages that wait to be delivered, by group.
+#[derive(Clone, Debug)]
+pub(super) struct Waiting {
+    order: Order,
+    /// Those without a group.
+    loose: BTreeSet<Offset>,
+    lines: HashMap<Group, Line>,
+    /// Groups that may deliver, best first: by how busy they are, then by their oldest message.
+    heads: BTreeSet<(u32, Offset, Group)>,
+    count: usize,
+}
+
+/// What is known of a group.
+#[derive(Clone, Debug, Default)]
+struct Line {
+    waiting: BTreeSet<Offset>,
+    /// Not yet due. Those behind them wait too where order is strict.
+    delayed: BTreeSet<Offset>,
+    in_flight: u32,
+    /// As it is in `heads`.
+    head: Option<(u32, Offset)>,
+}
+
+impl Line {
+    fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.delayed.is_empty() && self.in_flight == 0
+    }
+
+    /// The next to go out, had the group nothing in flight.
+    fn next(&self, order: Order) -> Option<Offset> {
+        let first = *self.waiting.first()?;
+        let is_behind =
+            order == Order::Grouped && self.delayed.first().is_some_and(|at| *at < first);
+        (!is_behind).then_some(first)
+    }
+}
+
+impl Waiting {
+    pub(super) fn new(order: Order) -> Waiting {
+        Waiting {
+            order,
+            loose: BTreeSet::new(),
+            lines: HashMap::new(),
+            heads: BTreeSet::new(),
+            count: 0,
+        }
+    }
+
+    /// How many wait, whether or not they may go out now.
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether one may go out now.
+    pub(super) fn has_next(&self) -> bool {
+        !self.loose.is_empty() || !self.heads.is_empty()
+    }
+
+    /// Whether all that may go out now are of groups that have much in flight.
+    pub(super) fn is_noisy(&self) -> bool {
+        self.loose.is_empty() && self.heads.first().is_some_and(|(rank, ..)| *rank > 0)
+    }
+
+    /// A message that is not yet due.
+    pub(super) fn delay(&mut self, offset: Offset, group: Option<Group>) {
+        if let Some(group) = group {
+            self.change(group, |line| {
+                line.delayed.insert(offset);
+            });
+        }
+    }
+
+    /// A delayed message that is due, or will never be.
+    pub(super) fn undelay(&mut self, offset: Offset, group: Option<Group>) {
+        if let Some(group) = group {
+            self.change(group, |line| {
+                line.delayed.remove(&offset);
+            });
+        }
+    }
+
+    /// A message that may go out.
+    pub(super) fn add(&mut self, offset: Offset, group: Option<Group>) {
+        let is_new = match group {
+            None => self.loose.insert(offset),
+            Some(group) => self.change(group, |line| line.waiting.insert(offset)),
+        };
+        self.count += usize::from(is_new);
+    }
+
+    /// A message that may no longer go out.
+    pub(super) fn remove(&mut self, offset: Offset, group: Option<Group>) {
+        let was_there = match group {
+            None => self.loose.remove(&offset),
+            Some(group) => self.change(group, |line| line.waiting.remove(&offset)),
+        };
+        self.count -= usize::from(was_there);
+    }
+
+    /// One more of the group is in flight.
+    pub(super) fn depart(&mut self, group: Option<Group>) {
+        if let Some(group) = group {
+            self.change(group, |line| line.in_flight += 1);
+        }
+    }
+
+    /// One less of the group is in flight.
+    pub(super) fn land(&mut self, group: Option<Group>) {
+        if let Some(group) = group {
+            self.change(group, |line| {
+                line.in_flight = line.in_flight.saturating_sub(1)
+            });
+        }
+    }
+
+    /// The next message to go out. After one of `same` group, where order is strict, the next of it may follow at once.
+    pub(super) fn next(&self, same: Option<Group>) -> Option<Offset> {
+        let follower = same
+            .filter(|_| self.order == Order::Grouped)
+            .and_then(|group| self.lines.get(&group))
+            .and_then(|line| line.next(self.order));
+        follower.or_else(|| {
+            let loose = self.loose.first().map(|offset| (0, *offset));
+            let grouped = self.heads.first().map(|(rank, offset, _)| (*rank, *offset));
+            let best = match (loose, grouped) {
+                (Some(loose), Some(grouped)) => Some(loose.min(grouped)),
+                (loose, grouped) => loose.or(grouped),
+            };
+            best.map(|(_, offset)| offset)
+        })
+    }
+
+    fn change<T>(&mut self, group: Group, change: impl FnOnce(&mut Line) -> T) -> T {
+        let line = self.lines.entry(group).or_default();
+        let result = change(line);
+        let head = match self.order {
+            Order::Grouped if line.in_flight > 0 => None,
+            Order::Grouped => line.next(self.order).map(|offset| (0, offset)),
+            Order::Fair => line
+                .next(self.order)
+                .map(|offset| (line.in_flight / NOISY, offset)),
+        };
+        if head != line.head {
+            if let Some((rank, offset)) = line.head {
+                self.heads.remove(&(rank, offset, group));
+            }
+            if let Some((rank, offset)) = head {
+                self.heads.insert((rank, offset, group));
+            }
+            line.head = head;
+        }
+        if line.is_empty() {
+            self.lines.remove(&group);
+        }
+        result
+    }
+}
