@@ -5,3 +5,4 @@
 //! Read `kinesis` first; its siblings have the same anatomy.
 
 pub mod kinesis;
+pub mod sqs;

@@ -1,0 +1,117 @@
+//! Amazon SQS.
+//!
+//! **What it promises.** An AWS client uses it as it uses AWS: the operations of botocore's newest model, names, constraints,
+//! errors and texts; account and region isolation; a send durable before it is answered; a deleted message never seen again;
+//! order within a message group of a FIFO queue.
+//!
+//! **What is different.** Quotas hold under [`Limits::Aws`] alone: so long as hardware is the limit, a queue can be made again
+//! as soon as it is deleted. Key ids name no keys until there is a KMS: messages of an encrypted queue are sealed by our own
+//! keys whichever is named. Policies are kept but not enforced until there is IAM: another account is refused.
+//!
+//! **Where to read.** [`operations`] is the table of contents. `api` has the wire's shapes, `error` the refusals, `limits` the
+//! numbers, `records` what is kept, `queues` how queues are found and changed; then handlers, grouped by what users do together.
+
+mod api;
+mod attributes;
+mod error;
+mod lifecycle;
+mod limits;
+mod naming;
+mod pages;
+mod permissions;
+mod queues;
+mod records;
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws::{Operations, Support};
+use model::{Clock, Rng};
+use store::Store;
+use streams::Keyring;
+
+pub use self::error::SqsError;
+pub use self::queues::Queue;
+pub use self::records::{QueueName, Settings};
+pub use crate::kinesis::Limits;
+
+/// What no rule says: handlers word what is missing or out of bounds, since SQS's own texts differ from the other services'.
+const NONE: &[aws::Rule] = &[];
+
+/// Every operation of SQS.
+#[must_use]
+pub fn operations() -> Operations<Sqs> {
+    Operations::new("sqs", "AmazonSQS")
+        .on("CreateQueue", NONE, lifecycle::create_queue)
+        .on("DeleteQueue", NONE, lifecycle::delete_queue)
+        .on("GetQueueUrl", NONE, lifecycle::get_queue_url)
+        .on("ListQueues", NONE, lifecycle::list_queues)
+        .planned("GetQueueAttributes")
+        .planned("SetQueueAttributes")
+        .planned("PurgeQueue")
+        .planned("TagQueue")
+        .planned("UntagQueue")
+        .planned("ListQueueTags")
+        .planned("AddPermission")
+        .planned("RemovePermission")
+        .planned("ListDeadLetterSourceQueues")
+        .planned("SendMessage")
+        .planned("SendMessageBatch")
+        .planned("ReceiveMessage")
+        .planned("DeleteMessage")
+        .planned("DeleteMessageBatch")
+        .planned("ChangeMessageVisibility")
+        .planned("ChangeMessageVisibilityBatch")
+        .planned("StartMessageMoveTask")
+        .planned("CancelMessageMoveTask")
+        .planned("ListMessageMoveTasks")
+}
+
+/// Every operation, and whether it is answered, by name: for docs and the README.
+#[must_use]
+pub fn support() -> Vec<(&'static str, Support)> {
+    let mut operations: Vec<_> = operations().names().collect();
+    operations.sort_unstable_by_key(|(name, _)| *name);
+    operations
+}
+
+/// What the handlers work on.
+pub struct Sqs {
+    /// Where queues and messages are kept.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Clock,
+    /// For ids.
+    pub rng: Rng,
+    /// Whether quotas hold.
+    pub limits: Limits,
+    keyring: Keyring,
+    known: queues::Known,
+}
+
+impl fmt::Debug for Sqs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sqs({:?})", self.limits)
+    }
+}
+
+impl Sqs {
+    /// SQS over a store; messages at rest are sealed under the ring's key.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Clock,
+        rng: Rng,
+        keyring: Keyring,
+        limits: Limits,
+    ) -> Sqs {
+        Sqs {
+            store,
+            clock,
+            rng,
+            limits,
+            keyring,
+            known: queues::Known::default(),
+        }
+    }
+}

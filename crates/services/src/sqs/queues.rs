@@ -1,0 +1,311 @@
+//! The queues there are: made, found, changed, deleted. Each change is one transaction on the catalog and the logs.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use aws::Caller;
+use model::{Batch, LogId, StreamId, Timestamp};
+use store::key::encode;
+use store::{Check, Document, Expect, LogChange, StoreError, Txn, Version, Write};
+use streams::{Number, Sealer};
+
+use super::error::SqsError;
+use super::records::{QueueName, Settings};
+use super::{Sqs, naming};
+
+/// Attempts at a change that others get in the way of, before the caller is told.
+const ATTEMPTS: usize = 16;
+
+/// A queue as it was when it was looked up. Shared, never changed: a change makes a new one.
+#[derive(Debug)]
+pub struct Queue {
+    /// Whose, where, its name.
+    pub name: QueueName,
+    /// What is kept under its name.
+    pub settings: Settings,
+    version: Version,
+    live: Arc<Live>,
+}
+
+/// What there is of a queue while it is used, whatever becomes of its settings.
+#[derive(Debug)]
+struct Live {
+    /// Seals and opens its batches under the newest settings.
+    sealer: RwLock<Arc<Sealer>>,
+}
+
+impl Live {
+    fn sealer(&self) -> Arc<Sealer> {
+        let sealer = self.sealer.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&sealer)
+    }
+}
+
+impl Queue {
+    /// `batch` as it is to lie in the queue's log of messages: sealed where encryption is on.
+    #[must_use]
+    pub fn seal(&self, batch: Batch) -> Batch {
+        self.live.sealer().seal(self.settings.messages(), batch)
+    }
+
+    /// The log of the messages.
+    #[must_use]
+    pub fn messages(&self) -> LogId {
+        self.settings.messages()
+    }
+
+    /// A transaction that holds only if the queue is as it was looked up.
+    pub(super) fn unchanged(&self) -> Txn {
+        Txn {
+            checks: vec![Check {
+                key: self.name.key(),
+                expect: Expect::At(self.version),
+            }],
+            ..Txn::default()
+        }
+    }
+}
+
+/// The queues that are known.
+#[derive(Default)]
+pub(super) struct Cache {
+    by_name: HashMap<QueueName, Arc<Queue>>,
+    /// Apart from the names, so that there is never a second one of a queue.
+    live: HashMap<StreamId, Arc<Live>>,
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cache({})", self.by_name.len())
+    }
+}
+
+/// All that [`Sqs`] remembers of queues.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    cache: Mutex<Cache>,
+    /// Changes of queues take turns: in each other's way they would give up.
+    changing: tokio::sync::Mutex<()>,
+}
+
+impl Known {
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a queue was made, or was there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Made {
+    /// It is new.
+    New,
+    /// There is one of that name.
+    There,
+}
+
+impl Sqs {
+    /// The queue whose URL a request gives, as it is now.
+    ///
+    /// # Errors
+    /// [`SqsError::QueueDoesNotExist`]; [`SqsError::InvalidAddress`]; [`SqsError::AccessDenied`] for another account's;
+    /// [`SqsError::MissingParameter`] without a URL.
+    pub async fn find(&self, caller: &Caller, url: Option<&str>) -> Result<Arc<Queue>, SqsError> {
+        self.find_named(&naming::of_url(caller, url)?).await
+    }
+
+    /// The queue of that name as it is now.
+    ///
+    /// # Errors
+    /// [`SqsError::QueueDoesNotExist`].
+    pub async fn find_named(&self, name: &QueueName) -> Result<Arc<Queue>, SqsError> {
+        let Some(document) = self.store.get(&name.key()).await? else {
+            self.known.cache().by_name.remove(name);
+            return Err(SqsError::QueueDoesNotExist);
+        };
+        self.loaded(name, &document)
+    }
+
+    /// The queue as the document has it, or newer.
+    fn loaded(&self, name: &QueueName, document: &Document) -> Result<Arc<Queue>, SqsError> {
+        let mut cache = self.known.cache();
+        if let Some(queue) = cache.by_name.get(name)
+            && queue.version >= document.version
+        {
+            return Ok(Arc::clone(queue));
+        }
+        let settings: Settings = document.decode()?;
+        let sealer = self
+            .keyring
+            .sealer(&settings.data_keys, settings.data_key())?;
+        let sealer = Arc::new(sealer);
+        let live = cache.live.entry(settings.id).or_insert_with(|| {
+            Arc::new(Live {
+                sealer: RwLock::new(Arc::clone(&sealer)),
+            })
+        });
+        let live = Arc::clone(live);
+        *live.sealer.write().unwrap_or_else(PoisonError::into_inner) = sealer;
+        let queue = Arc::new(Queue {
+            name: name.clone(),
+            settings,
+            version: document.version,
+            live,
+        });
+        cache.by_name.insert(name.clone(), Arc::clone(&queue));
+        Ok(queue)
+    }
+
+    /// Makes a queue of these settings, whose number and data keys are given here.
+    ///
+    /// # Errors
+    /// [`SqsError::QueueDeletedRecently`] where there was one at `not_since` or later.
+    pub(super) async fn make(
+        &self,
+        name: &QueueName,
+        mut settings: Settings,
+        not_since: Timestamp,
+    ) -> Result<Made, SqsError> {
+        let _turn = self.known.changing.lock().await;
+        self.give_data_key(&mut settings);
+        for _ in 0..ATTEMPTS {
+            if self.store.get(&name.key()).await?.is_some() {
+                return Ok(Made::There);
+            }
+            self.must_be_long_gone(name, not_since).await?;
+            let number = Number::next(&*self.store).await?;
+            settings.id = number.id;
+            let mut txn = Txn {
+                checks: vec![Check {
+                    key: name.key(),
+                    expect: Expect::Absent,
+                }],
+                writes: vec![
+                    put(name, &settings),
+                    Write::Delete {
+                        key: name.deleted_key(),
+                    },
+                ],
+                logs: vec![
+                    LogChange::Create(settings.messages()),
+                    LogChange::Create(settings.journal()),
+                ],
+                ..Txn::default()
+            };
+            number.put_into(&mut txn);
+            match self.store.commit(txn).await {
+                Ok(_) => return Ok(Made::New),
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(contended(name))
+    }
+
+    async fn must_be_long_gone(
+        &self,
+        name: &QueueName,
+        not_since: Timestamp,
+    ) -> Result<(), SqsError> {
+        let Some(deleted) = self.store.get(&name.deleted_key()).await? else {
+            return Ok(());
+        };
+        let deleted: Timestamp = deleted.decode()?;
+        // Deleted in the future, a clock was set back meanwhile: long ago.
+        if (not_since..=self.clock.now()).contains(&deleted) {
+            return Err(SqsError::QueueDeletedRecently(
+                "You must wait 60 seconds after deleting a queue before you can create another with the same name."
+                    .into(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Changes a queue's settings by `change`, which is asked again where others get in between. Gives the queue as it is then.
+    ///
+    /// # Errors
+    /// What `change` refuses with, or [`SqsError::QueueDoesNotExist`].
+    pub(super) async fn change(
+        &self,
+        name: &QueueName,
+        change: impl Fn(&Queue, &mut Settings) -> Result<(), SqsError>,
+    ) -> Result<Arc<Queue>, SqsError> {
+        let _turn = self.known.changing.lock().await;
+        for _ in 0..ATTEMPTS {
+            let queue = self.find_named(name).await?;
+            let mut settings = queue.settings.clone();
+            change(&queue, &mut settings)?;
+            if settings == queue.settings {
+                return Ok(queue);
+            }
+            if settings.encryption != queue.settings.encryption {
+                self.give_data_key(&mut settings);
+            }
+            let txn = Txn {
+                writes: vec![put(name, &settings)],
+                ..queue.unchanged()
+            };
+            match self.store.commit(txn).await {
+                Ok(_) => return self.find_named(name).await,
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(contended(name))
+    }
+
+    /// Removes a queue with all its messages.
+    ///
+    /// # Errors
+    /// [`SqsError::QueueDoesNotExist`].
+    pub(super) async fn remove(&self, name: &QueueName) -> Result<(), SqsError> {
+        let _turn = self.known.changing.lock().await;
+        for _ in 0..ATTEMPTS {
+            let queue = self.find_named(name).await?;
+            let txn = Txn {
+                writes: vec![
+                    Write::Delete { key: name.key() },
+                    Write::Put {
+                        key: name.deleted_key(),
+                        value: encode(&self.clock.now()),
+                    },
+                ],
+                logs: vec![
+                    LogChange::Delete(queue.settings.messages()),
+                    LogChange::Delete(queue.settings.journal()),
+                ],
+                ..queue.unchanged()
+            };
+            match self.store.commit(txn).await {
+                Ok(_) => {
+                    let mut cache = self.known.cache();
+                    cache.by_name.remove(name);
+                    cache.live.remove(&queue.settings.id);
+                    return Ok(());
+                }
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(contended(name))
+    }
+
+    /// A data key of its own for what is encrypted from now on.
+    fn give_data_key(&self, settings: &mut Settings) {
+        if settings.is_encrypted() {
+            settings.data_keys.push(self.keyring.new_data_key());
+        }
+    }
+}
+
+fn put(name: &QueueName, settings: &Settings) -> Write {
+    Write::Put {
+        key: name.key(),
+        value: encode(settings),
+    }
+}
+
+fn contended(name: &QueueName) -> SqsError {
+    tracing::warn!(queue = name.name, "too many changes to a queue at once");
+    SqsError::Unavailable
+}
