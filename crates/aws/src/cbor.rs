@@ -458,7 +458,7 @@ impl Writer {
             Value::Bool(truth) => self.bool(*truth),
             Value::Int(number) => self.int(*number),
             Value::Float(number) => self.float(*number),
-            Value::Text(text) => self.text(text),
+            Value::Text(text) | Value::Untyped(text) => self.text(text),
             Value::Bytes(bytes) => self.bytes(bytes),
             Value::Timestamp(moment) => self.timestamp(*moment),
             Value::List(items) => {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::query::{self, Query};
 use crate::value::{ShapeError, Value};
 
 /// Whose doing it was. Clients retry the receiver's faults, and throttles.
@@ -27,6 +28,10 @@ pub struct ServiceError {
     pub fault: Fault,
     /// Further members of the error, such as `Reason`.
     pub fields: Vec<(&'static str, Value)>,
+    /// What the Query protocol calls it, where that is not `code`.
+    pub query_code: Option<&'static str>,
+    /// HTTP status in the Query protocol, where that is not `status`.
+    pub query_status: Option<u16>,
 }
 
 impl ServiceError {
@@ -38,6 +43,8 @@ impl ServiceError {
             message: message.into(),
             fault: Fault::Sender,
             fields: Vec::new(),
+            query_code: None,
+            query_status: None,
         }
     }
 
@@ -64,6 +71,21 @@ impl ServiceError {
         self
     }
 
+    /// The same, called `code` by the Query protocol: `AWS.SimpleQueueService.NonExistentQueue` where the shape's name is
+    /// `QueueDoesNotExist`. Services that came from Query tell this name in JSON too, in a header.
+    #[must_use]
+    pub fn with_query_code(mut self, code: &'static str) -> Self {
+        self.query_code = Some(code);
+        self
+    }
+
+    /// The same with another HTTP status in the Query protocol.
+    #[must_use]
+    pub fn with_query_status(mut self, status: u16) -> Self {
+        self.query_status = Some(status);
+        self
+    }
+
     /// The input could not be read. AWS gives no text where the body is not in the protocol's format at all.
     pub fn serialization(message: impl Into<String>) -> Self {
         ServiceError::sender("SerializationException", message)
@@ -75,9 +97,14 @@ impl ServiceError {
         ServiceError::receiver("InternalFailure", "")
     }
 
-    /// The error as a document: `__type` (shape name), the text, the further members.
-    pub(crate) fn document(&self) -> Value {
-        let mut members = vec![("__type".to_owned(), Value::from(&*self.code))];
+    /// The error as a document: `__type` (the shape's name, within the service's namespace where it has one), the text,
+    /// the further members.
+    pub(crate) fn document(&self, query: Option<&Query>) -> Value {
+        let shape = match query {
+            Some(query) => query::error_shape(self, query),
+            None => self.code.to_string(),
+        };
+        let mut members = vec![("__type".to_owned(), Value::from(shape))];
         if !self.message.is_empty() {
             // AWS spells this member of this one error with a capital.
             let name = match &*self.code {

@@ -108,7 +108,7 @@ impl Serialize for Encoded<'_> {
             Value::Bool(truth) => serializer.serialize_bool(*truth),
             Value::Int(number) => serializer.serialize_i64(*number),
             Value::Float(number) => serializer.serialize_f64(*number),
-            Value::Text(text) => serializer.serialize_str(text),
+            Value::Text(text) | Value::Untyped(text) => serializer.serialize_str(text),
             Value::Bytes(bytes) => serializer.serialize_str(&encode_base64(bytes)),
             Value::Timestamp(moment) => serializer.serialize_f64(moment.seconds()),
             Value::List(items) => {

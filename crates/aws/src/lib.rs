@@ -7,7 +7,8 @@
 //! - [`service`]: what a service hands in. [`caller`], [`error`], [`shapes`]: the words its handlers use.
 //! - [`rules`]: constraints on input, as data.
 //! - [`value`]: the one document between formats and shapes.
-//! - [`protocol`]: the seam; behind it one file a format: [`json`], [`cbor`]; beside it [`event_stream`].
+//! - [`protocol`]: the seam; behind it one file a format: [`json`], [`cbor`]; beside it [`event_stream`]. [`query`] reads
+//!   parameters and answers in XML.
 //! - [`router`]: from a request to its operation and back. [`sigv4`]: who sent it.
 //! - [`server`]: the port; [`tls`], [`limits`], [`body`] serve it.
 //!
@@ -50,6 +51,7 @@ pub mod event_stream;
 pub mod json;
 pub mod limits;
 pub mod protocol;
+pub mod query;
 pub mod router;
 pub mod rules;
 pub mod server;
@@ -58,6 +60,7 @@ pub mod shapes;
 pub mod sigv4;
 pub mod tls;
 pub mod value;
+mod xml;
 
 pub use body::Body;
 pub use caller::{Caller, RequestId};
@@ -65,6 +68,7 @@ pub use error::{Fault, ServiceError};
 pub use limits::Limits;
 pub use model::{AccountId, Region};
 pub use protocol::{Format, Protocol};
+pub use query::{Name, Query};
 pub use router::{Auth, Observation, Observer, OwnPages, Peer, Router};
 pub use rules::{Checker, Rule};
 pub use server::Server;

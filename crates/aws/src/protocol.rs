@@ -1,7 +1,8 @@
 //! The protocols spoken, and the one place where a protocol's bytes become a document and back.
 //!
 //! Adding a protocol: a codec file beside `json.rs`, a variant here with its arms, and its way of naming the operation
-//! in `router.rs`. Services do not notice.
+//! in `router/route.rs`. Services do not notice. Query has parameters in place of a body and a table of names, so it is no
+//! [`Format`]; its codec is `query`.
 
 use bytes::Bytes;
 
@@ -54,10 +55,13 @@ pub enum Protocol {
     Json11,
     /// AWS JSON 1.1's members in CBOR, as the SDK for Java sends to Kinesis.
     Cbor11,
+    /// Query: parameters in, XML out. SQS's elder protocol.
+    Query,
 }
 
 impl Protocol {
-    /// The protocol of a request's content type; parameters such as a character set are ignored.
+    /// The protocol of a request's content type; parameters such as a character set are ignored. Query is not told by it
+    /// alone.
     #[must_use]
     pub fn of_content_type(content_type: &str) -> Option<Self> {
         let essence = content_type.split(';').next().unwrap_or_default().trim();
@@ -73,28 +77,18 @@ impl Protocol {
             Protocol::Json10 => "application/x-amz-json-1.0",
             Protocol::Json11 => "application/x-amz-json-1.1",
             Protocol::Cbor11 => "application/x-amz-cbor-1.1",
+            Protocol::Query => "text/xml",
         }
     }
 
-    /// What bodies are written in.
+    /// What bodies are written in; `None` for Query, whose parameters are no body of their own.
     #[must_use]
-    pub const fn format(self) -> Format {
+    pub const fn format(self) -> Option<Format> {
         match self {
-            Protocol::Json10 | Protocol::Json11 => Format::Json,
-            Protocol::Cbor11 => Format::Cbor,
+            Protocol::Json10 | Protocol::Json11 => Some(Format::Json),
+            Protocol::Cbor11 => Some(Format::Cbor),
+            Protocol::Query => None,
         }
-    }
-
-    pub(crate) fn decode(self, body: &Bytes) -> Result<Value, ServiceError> {
-        self.format().decode(body)
-    }
-
-    pub(crate) fn encode(self, document: &Value) -> Bytes {
-        self.format().encode(document)
-    }
-
-    pub(crate) fn encode_error(self, error: &ServiceError) -> Bytes {
-        self.format().encode(&error.document())
     }
 }
 

@@ -1,10 +1,11 @@
 //! From a request to the operation that answers it, and back to a reply.
 //!
-//! Today every service here is named by `X-Amz-Target`. Query's `Action`, REST paths and RPC v2's paths join in
-//! `Router::route`, which is the one place that looks at how a request names its operation.
+//! `route` is the one place that looks at how a request names its operation: `X-Amz-Target`, or Query's `Action`. REST paths
+//! and RPC v2's paths are to join there.
 
 mod reply;
 mod request_ids;
+mod route;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,15 +15,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{Method, Request, Response};
+use http::{Request, Response};
 use model::{AccountId, Clock, Region, Rng};
 use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinError, JoinHandle};
 use tokio::time::Instant;
 
 use self::reply::Replier;
 use self::request_ids::RequestIds;
+use self::route::{Call, Lost};
 use crate::body::{Body, Buffered, Held, Untaken, collect};
 use crate::caller::{Caller, RequestId};
 use crate::error::ServiceError;
@@ -78,6 +80,8 @@ pub struct Peer {
 /// Finds the operation for each request and has it answered.
 pub struct Router {
     by_target: HashMap<&'static str, Arc<Endpoint>>,
+    /// Those that speak Query.
+    by_query: Vec<Arc<Endpoint>>,
     accounts: HashMap<String, AccountId>,
     auth: Auth,
     limits: Limits,
@@ -95,21 +99,6 @@ impl fmt::Debug for Router {
     }
 }
 
-/// A request that has found its operation.
-struct Call {
-    endpoint: Arc<Endpoint>,
-    operation: &'static str,
-    protocol: Protocol,
-}
-
-/// A request that has not.
-enum Lost {
-    /// It speaks a protocol we can answer in.
-    Known(Protocol, ServiceError),
-    /// It does not; AWS then answers in XML.
-    Unknown(ServiceError),
-}
-
 impl Router {
     /// A router for these services, with authentication off and default limits.
     ///
@@ -118,13 +107,19 @@ impl Router {
     #[must_use]
     pub fn new(endpoints: impl IntoIterator<Item = Endpoint>) -> Self {
         let mut by_target = HashMap::new();
+        let mut by_query = Vec::new();
         for endpoint in endpoints {
             let prefix = endpoint.target_prefix();
-            let twice = by_target.insert(prefix, Arc::new(endpoint)).is_some();
+            let endpoint = Arc::new(endpoint);
+            if endpoint.query().is_some() {
+                by_query.push(Arc::clone(&endpoint));
+            }
+            let twice = by_target.insert(prefix, endpoint).is_some();
             assert!(!twice, "two services are called {prefix}");
         }
         Router {
             by_target,
+            by_query,
             accounts: HashMap::new(),
             auth: Auth::Off,
             limits: Limits::default(),
@@ -209,8 +204,8 @@ impl Router {
         }
     }
 
-    /// Answers a request whose body is here. What it does is done to the end even if the caller loses interest: a
-    /// client's disconnect must not undo a commit halfway.
+    /// Answers a request whose body is here. What it does is done to the end even if the caller loses interest, for a
+    /// client's disconnect must not undo a commit halfway; but for operations that say they are abandonable.
     pub async fn answer(self: Arc<Self>, parts: Parts, body: Bytes, peer: Peer) -> Response<Body> {
         let held = self.buffered.hold_none();
         self.answer_holding(parts, body, peer, held).await
@@ -227,7 +222,7 @@ impl Router {
             return self.own_page(parts, body, peer).await;
         }
         let replier = self.replier(body.len());
-        let call = match self.route(&parts) {
+        let mut call = match self.route(&parts, &body) {
             Ok(call) => call,
             Err(lost) => return replier.lost(&lost),
         };
@@ -237,23 +232,39 @@ impl Router {
             Err(error) => return replier.error(&error),
         };
         let failed = replier.clone();
+        let payload = call.payload(parts, body, &caller);
+        let is_abandonable = call.endpoint.is_abandonable(call.operation);
         let work = tokio::spawn(async move {
-            let answered = call
-                .endpoint
-                .call(call.operation, call.protocol, caller, parts.headers, body)
-                .await;
+            let answered = call.endpoint.call(call.operation, caller, payload).await;
             drop(held);
             match answered {
                 Ok(reply) => replier.reply(reply),
                 Err(error) => replier.error(&error),
             }
         });
-        match work.await {
-            Ok(response) => response,
-            Err(panic) => {
+        let done = if is_abandonable {
+            self.wait_for(work).await
+        } else {
+            Some(work.await)
+        };
+        match done {
+            Some(Ok(response)) => response,
+            Some(Err(panic)) => {
                 tracing::error!(%panic, service = failed.service, operation = failed.operation, "a handler failed");
                 failed.error(&ServiceError::internal())
             }
+            None => failed.error(&stopping()),
+        }
+    }
+
+    /// Waits for work that ends early if this wait does, or if the server is to stop: then there is nothing to tell.
+    async fn wait_for<T>(&self, work: JoinHandle<T>) -> Option<Result<T, JoinError>> {
+        let _ended_with_this = Abandoned(work.abort_handle());
+        let mut draining = self.draining.subscribe();
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            _ = draining.wait_for(|draining| *draining) => None,
         }
     }
 
@@ -261,51 +272,13 @@ impl Router {
         Replier {
             request_id: self.request_ids.next(),
             protocol: Protocol::Json11,
+            query: None,
             service: "",
             operation: "",
             bytes_in,
             started: Instant::now(),
             observer: self.observer.clone(),
             draining: self.draining.subscribe(),
-        }
-    }
-
-    /// Which operation a request names. AWS does not care about the path here.
-    fn route(&self, parts: &Parts) -> Result<Call, Lost> {
-        let header = |name: &str| parts.headers.get(name).and_then(|v| v.to_str().ok());
-        let denied = || {
-            Lost::Unknown(
-                ServiceError::sender(
-                    "AccessDeniedException",
-                    "Unable to determine service/operation name to be authorized",
-                )
-                .with_status(403),
-            )
-        };
-        if parts.method != Method::POST {
-            return Err(denied());
-        }
-        let content_type = header(CONTENT_TYPE.as_str()).unwrap_or_default();
-        let protocol = Protocol::of_content_type(content_type);
-        let Some(target) = header("x-amz-target") else {
-            return Err(
-                protocol.map_or_else(denied, |p| Lost::Known(p, unknown("no X-Amz-Target")))
-            );
-        };
-        let Some(protocol) = protocol else {
-            return Err(Lost::Unknown(unknown(content_type).with_status(404)));
-        };
-        let found = target.rsplit_once('.').and_then(|(prefix, name)| {
-            let endpoint = self.by_target.get(prefix)?;
-            Some((Arc::clone(endpoint), endpoint.operation(name)?))
-        });
-        match found {
-            Some((endpoint, operation)) => Ok(Call {
-                endpoint,
-                operation,
-                protocol,
-            }),
-            None => Err(Lost::Known(protocol, unknown(target))),
         }
     }
 
@@ -364,10 +337,9 @@ impl Router {
             }
         };
         let replier = self.replier(0);
-        match self.route(parts) {
+        match self.route(parts, &[]) {
             Ok(call) => replier.for_call(&call).error(&error),
-            Err(Lost::Known(protocol, _)) => replier.lost(&Lost::Known(protocol, error)),
-            Err(Lost::Unknown(_)) => replier.lost(&Lost::Unknown(error)),
+            Err(lost) => replier.lost(&Lost { error, ..lost }),
         }
     }
 
@@ -386,15 +358,22 @@ impl Router {
     }
 }
 
-fn is_own_page(path: &str) -> bool {
-    path == "/metrics" || path == "/_headwater" || path.starts_with("/_headwater/")
+/// Ends a task when dropped.
+struct Abandoned(AbortHandle);
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
-fn unknown(what: &str) -> ServiceError {
-    ServiceError::sender(
-        "UnknownOperationException",
-        format!("no such operation: {what}"),
-    )
+fn stopping() -> ServiceError {
+    ServiceError::receiver("ServiceUnavailable", "the server is stopping: try again")
+        .with_status(503)
+}
+
+fn is_own_page(path: &str) -> bool {
+    path == "/metrics" || path == "/_headwater" || path.starts_with("/_headwater/")
 }
 
 fn check_service(signer: &Identity<'_>, signing_name: &str) -> Result<(), ServiceError> {

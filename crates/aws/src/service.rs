@@ -3,7 +3,6 @@
 //! The generic code here is a thin shell of one instantiation an operation: read the input from the document, call,
 //! write the output to a document. Everything else is compiled once.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -17,13 +16,19 @@ use serde::de::DeserializeOwned;
 
 use crate::caller::Caller;
 use crate::error::ServiceError;
-use crate::protocol::{Format, Protocol};
+use crate::protocol::Format;
+use crate::query::Query;
 use crate::rules::{Checker, Rule};
 use crate::value::{ShapeError, Value, from_value, to_value};
 
+mod endpoint;
+
+pub use endpoint::Endpoint;
+use endpoint::{Answer, Operation};
+pub(crate) use endpoint::{Payload, Reply};
+
 type Work<T> = Pin<Box<dyn Future<Output = Result<T, ServiceError>> + Send>>;
 type Run<S, In, Out> = Arc<dyn Fn(Arc<S>, Caller, In) -> Work<Out> + Send + Sync>;
-type Bound<In, Out> = Box<dyn Fn(Caller, In) -> Work<Out> + Send + Sync>;
 /// The events of a reply as they come.
 pub(crate) type Events = BoxStream<'static, Result<Event, ServiceError>>;
 
@@ -93,6 +98,14 @@ impl Event {
     }
 }
 
+/// One line of the table.
+struct Entry<S> {
+    name: &'static str,
+    handler: Handler<S>,
+    direct: Option<Run<S, RawRequest, RawReply>>,
+    is_abandonable: bool,
+}
+
 enum Handler<S> {
     Document {
         input: Input,
@@ -137,7 +150,8 @@ impl Input {
 pub struct Operations<S> {
     signing_name: &'static str,
     target_prefix: &'static str,
-    table: Vec<(&'static str, Handler<S>)>,
+    query: Option<&'static Query>,
+    table: Vec<Entry<S>>,
 }
 
 impl<S> fmt::Debug for Operations<S> {
@@ -154,8 +168,17 @@ impl<S: Send + Sync + 'static> Operations<S> {
         Operations {
             signing_name,
             target_prefix,
+            query: None,
             table: Vec::new(),
         }
+    }
+
+    /// The same, spoken to in Query as well; errors in JSON then bear the service's namespace, and tell Query's name for
+    /// them in a header.
+    #[must_use]
+    pub fn query(mut self, query: &'static Query) -> Self {
+        self.query = Some(query);
+        self
     }
 
     /// Answers `name` by `handler`, once the input satisfies `rules`. An output of `()` is an empty body.
@@ -184,7 +207,8 @@ impl<S: Send + Sync + 'static> Operations<S> {
     }
 
     /// Answers `name` by a handler that reads and writes the bytes itself, in the format given. It checks its own
-    /// rules: [`Format::decode`] and [`Checker`] give AWS's answer for what its own reader refuses.
+    /// rules: [`Format::decode`] and [`Checker`] give AWS's answer for what its own reader refuses. Query has no bytes to
+    /// give: there, callers are told that the operation is not supported; see [`Operations::direct`].
     #[must_use]
     pub fn raw<E, F, Fut>(self, name: &'static str, handler: F) -> Self
     where
@@ -192,11 +216,44 @@ impl<S: Send + Sync + 'static> Operations<S> {
         F: Fn(Arc<S>, Caller, RawRequest) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<RawReply, E>> + Send + 'static,
     {
-        let run: Run<S, RawRequest, RawReply> = Arc::new(move |service, caller, request| {
-            let work = handler(service, caller, request);
-            Box::pin(async move { work.await.map_err(Into::into) })
-        });
-        self.add(name, Handler::Raw(run))
+        self.add(name, Handler::Raw(run_raw(handler)))
+    }
+
+    /// Answers the operation added last by `handler` wherever the request has a body, JSON or CBOR, as [`Operations::raw`]
+    /// does. The handler it was added with is left for Query; a test must hold both equal.
+    ///
+    /// # Panics
+    /// If there is none, or it has no handler of documents.
+    #[must_use]
+    pub fn direct<E, F, Fut>(mut self, handler: F) -> Self
+    where
+        E: Into<ServiceError>,
+        F: Fn(Arc<S>, Caller, RawRequest) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<RawReply, E>> + Send + 'static,
+    {
+        let last = self.last();
+        assert!(
+            matches!(last.handler, Handler::Document { .. }),
+            "{} has no handler of documents",
+            last.name
+        );
+        last.direct = Some(run_raw(handler));
+        self
+    }
+
+    /// Lets the operation added last be dropped, at whatever point it waits, when its client goes away or the server is to
+    /// stop: for long polls, which must take nothing that nobody will read. All other operations run to their end.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[must_use]
+    pub fn abandonable(mut self) -> Self {
+        self.last().is_abandonable = true;
+        self
+    }
+
+    fn last(&mut self) -> &mut Entry<S> {
+        self.table.last_mut().expect("an operation comes first")
     }
 
     /// Answers `name` with events until the stream ends, or the client or the server goes away. An error before the
@@ -237,68 +294,81 @@ impl<S: Send + Sync + 'static> Operations<S> {
     }
 
     fn add(mut self, name: &'static str, handler: Handler<S>) -> Self {
-        let twice = self.table.iter().any(|(known, _)| *known == name);
+        let twice = self.table.iter().any(|entry| entry.name == name);
         assert!(
             !twice,
             "{}: {name} is in the table twice",
             self.signing_name
         );
-        self.table.push((name, handler));
+        self.table.push(Entry {
+            name,
+            handler,
+            direct: None,
+            is_abandonable: false,
+        });
         self
     }
 
     /// Every operation, in the order of the table, for docs and tests.
     pub fn names(&self) -> impl Iterator<Item = (&'static str, Support)> {
-        self.table.iter().map(|(name, handler)| match handler {
-            Handler::Planned => (*name, Support::Planned),
-            _ => (*name, Support::Full),
+        self.table.iter().map(|entry| match entry.handler {
+            Handler::Planned => (entry.name, Support::Planned),
+            _ => (entry.name, Support::Full),
         })
     }
 
     /// The rules of every operation that has a table of them, for tests against AWS's model. Raw operations have none.
     pub fn rules(&self) -> impl Iterator<Item = (&'static str, &'static [Rule])> {
-        self.table
-            .iter()
-            .filter_map(|(name, handler)| match handler {
-                Handler::Document { input, .. } | Handler::Events { input, .. } => {
-                    Some((*name, input.checker.rules()))
-                }
-                Handler::Raw(_) | Handler::Planned => None,
-            })
+        self.table.iter().filter_map(|entry| match &entry.handler {
+            Handler::Document { input, .. } | Handler::Events { input, .. } => {
+                Some((entry.name, input.checker.rules()))
+            }
+            Handler::Raw(_) | Handler::Planned => None,
+        })
     }
 
     /// Ties the table to the service whose state the handlers work on.
     #[must_use]
     pub fn serve(self, service: Arc<S>) -> Endpoint {
-        let table = self.table.into_iter().map(move |(name, handler)| {
-            let operation = match handler {
-                Handler::Document { input, run } => Operation::Document {
+        let bound = self.table.into_iter().map(|entry| {
+            let answer = match entry.handler {
+                Handler::Document { input, run } => Answer::Document {
                     input,
-                    run: bind(run, &service),
+                    run: endpoint::bind(run, &service),
                 },
-                Handler::Events { input, run } => Operation::Events {
+                Handler::Events { input, run } => Answer::Events {
                     input,
-                    run: bind(run, &service),
+                    run: endpoint::bind(run, &service),
                 },
-                Handler::Raw(run) => Operation::Raw(bind(run, &service)),
-                Handler::Planned => Operation::Planned,
+                Handler::Raw(run) => Answer::Raw(endpoint::bind(run, &service)),
+                Handler::Planned => Answer::Planned,
             };
-            (name, operation)
+            let operation = Operation {
+                answer,
+                direct: entry.direct.map(|run| endpoint::bind(run, &service)),
+                is_abandonable: entry.is_abandonable,
+            };
+            (entry.name, operation)
         });
-        Endpoint {
-            signing_name: self.signing_name,
-            target_prefix: self.target_prefix,
-            operations: table.collect(),
-        }
+        Endpoint::new(
+            self.signing_name,
+            self.target_prefix,
+            self.query,
+            bound.collect(),
+        )
     }
 }
 
-fn bind<S: Send + Sync + 'static, In: 'static, Out: 'static>(
-    run: Run<S, In, Out>,
-    service: &Arc<S>,
-) -> Bound<In, Out> {
-    let service = Arc::clone(service);
-    Box::new(move |caller, input| run(Arc::clone(&service), caller, input))
+fn run_raw<S, E, F, Fut>(handler: F) -> Run<S, RawRequest, RawReply>
+where
+    E: Into<ServiceError>,
+    F: Fn(Arc<S>, Caller, RawRequest) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<RawReply, E>> + Send + 'static,
+{
+    Arc::new(move |service, caller, request| {
+        let work = handler(service, caller, request);
+        Box::pin(async move { work.await.map_err(Into::into) })
+    })
 }
 
 fn refuse<T: Send + 'static>(error: ShapeError) -> Work<T> {
@@ -308,96 +378,4 @@ fn refuse<T: Send + 'static>(error: ShapeError) -> Work<T> {
 fn unwritable(error: &ShapeError) -> ServiceError {
     tracing::error!(%error, "an answer could not be written");
     ServiceError::internal()
-}
-
-/// A service ready to answer: what the router takes.
-pub struct Endpoint {
-    signing_name: &'static str,
-    target_prefix: &'static str,
-    operations: HashMap<&'static str, Operation>,
-}
-
-enum Operation {
-    Document {
-        input: Input,
-        run: Bound<Value, Value>,
-    },
-    Events {
-        input: Input,
-        run: Bound<Value, Events>,
-    },
-    Raw(Bound<RawRequest, RawReply>),
-    Planned,
-}
-
-/// What an operation answered, not yet in the reply's bytes.
-pub(crate) enum Reply {
-    Document(Value),
-    Encoded(Bytes),
-    Events(Events),
-}
-
-impl fmt::Debug for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Endpoint({})", self.signing_name)
-    }
-}
-
-impl Endpoint {
-    /// The service in SigV4's credential scope.
-    #[must_use]
-    pub fn signing_name(&self) -> &'static str {
-        self.signing_name
-    }
-
-    /// What stands before the operation in `X-Amz-Target`.
-    #[must_use]
-    pub fn target_prefix(&self) -> &'static str {
-        self.target_prefix
-    }
-
-    /// The operation's name as the table spells it, if there is one.
-    pub(crate) fn operation(&self, name: &str) -> Option<&'static str> {
-        self.operations.get_key_value(name).map(|(name, _)| *name)
-    }
-
-    /// Carries out one request.
-    pub(crate) async fn call(
-        &self,
-        operation: &str,
-        protocol: Protocol,
-        caller: Caller,
-        headers: HeaderMap,
-        body: Bytes,
-    ) -> Result<Reply, ServiceError> {
-        let Some(operation_entry) = self.operations.get(operation) else {
-            return Err(ServiceError::sender("UnknownOperationException", ""));
-        };
-        match operation_entry {
-            Operation::Document { input, run } => {
-                let document = input.check(protocol.decode(&body)?)?;
-                run(caller, document).await.map(Reply::Document)
-            }
-            Operation::Events { input, run } => {
-                let document = input.check(protocol.decode(&body)?)?;
-                run(caller, document).await.map(Reply::Events)
-            }
-            Operation::Raw(run) => {
-                let request = RawRequest {
-                    format: protocol.format(),
-                    body,
-                    headers,
-                };
-                let reply = run(caller, request).await?;
-                Ok(Reply::Encoded(reply.body))
-            }
-            Operation::Planned => Err(ServiceError::sender(
-                "UnknownOperationException",
-                format!(
-                    "{operation} of {} is not supported by this server yet",
-                    self.signing_name
-                ),
-            )),
-        }
-    }
 }

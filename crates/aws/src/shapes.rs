@@ -1,9 +1,9 @@
 //! The two member types that formats disagree about: `Blob` and `Timestamp`. No handler knows which format it was.
 //!
-//! | type      | JSON                              | CBOR                 | document             |
-//! |-----------|-----------------------------------|----------------------|----------------------|
-//! | Blob      | base64 text                       | byte string          | `Value::Bytes`       |
-//! | Timestamp | epoch seconds, three decimals     | tag 1, milliseconds  | `Value::Timestamp`   |
+//! | type      | JSON                              | CBOR                 | Query, XML  | document             |
+//! |-----------|-----------------------------------|----------------------|-------------|----------------------|
+//! | Blob      | base64 text                       | byte string          | base64 text | `Value::Bytes`       |
+//! | Timestamp | epoch seconds, three decimals     | tag 1, milliseconds  | ISO 8601    | `Value::Timestamp`   |
 //!
 //! Both also work with serde_json directly, for hot paths that pass the document by.
 
@@ -12,6 +12,13 @@ use std::fmt;
 use bytes::Bytes;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+
+const ISO: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
 /// How the document's serde code recognises a timestamp.
 pub(crate) const TIMESTAMP_NAME: &str = "$headwater::Timestamp";
@@ -112,6 +119,22 @@ impl Timestamp {
     #[must_use]
     pub fn from_seconds(seconds: f64) -> Self {
         Timestamp((seconds * 1000.0).round() as i64)
+    }
+
+    /// From ISO 8601, as XML's formats write it: `2026-11-23T00:00:00.000Z`.
+    #[must_use]
+    pub(crate) fn parse_iso(text: &str) -> Option<Self> {
+        let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        let millis = moment.unix_timestamp_nanos().div_euclid(1_000_000);
+        i64::try_from(millis).ok().map(Timestamp)
+    }
+
+    /// In ISO 8601, to the millisecond; one beyond the year 9999 becomes the epoch.
+    pub(crate) fn to_iso(self) -> String {
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
+            .ok()
+            .and_then(|moment| moment.format(ISO).ok())
+            .unwrap_or_else(|| "1970-01-01T00:00:00.000Z".to_owned())
     }
 
     /// Milliseconds since the epoch.

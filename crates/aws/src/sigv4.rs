@@ -8,7 +8,7 @@
 
 mod canonical;
 mod claim;
-mod escape;
+pub(crate) mod escape;
 mod key;
 mod moment;
 mod sign;

@@ -3,9 +3,11 @@
 //! A shape (a serde struct) is compiled once, against this document, whatever formats reach it; a format is one
 //! file that knows no shape. Constraints (`rules`) look at the document before the handler sees its input.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
-use crate::shapes::Timestamp;
+use crate::shapes::{Timestamp, encode_base64};
 
 mod de;
 mod ser;
@@ -34,6 +36,8 @@ pub enum Value {
     Float(f64),
     /// UTF-8 text. In JSON, blobs arrive as text too: base64.
     Text(String),
+    /// Text from a format without types: text, a number, a truth, base64 or a moment, as the shape has it.
+    Untyped(String),
     /// Binary data, from formats which can carry it.
     Bytes(Bytes),
     /// A moment, from formats which can tell one from a number.
@@ -60,8 +64,21 @@ impl Value {
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
         match self {
-            Value::Text(text) => Some(text),
+            Value::Text(text) | Value::Untyped(text) => Some(text),
             _ => None,
+        }
+    }
+
+    /// A scalar as formats without types write it: a blob in base64, a moment in ISO 8601. Nothing for null, lists and maps.
+    pub(crate) fn to_text(&self) -> Cow<'_, str> {
+        match self {
+            Value::Null | Value::List(_) | Value::Map(_) => "".into(),
+            Value::Bool(truth) => truth.to_string().into(),
+            Value::Int(number) => number.to_string().into(),
+            Value::Float(number) => number.to_string().into(),
+            Value::Text(text) | Value::Untyped(text) => text.into(),
+            Value::Bytes(bytes) => encode_base64(bytes).into(),
+            Value::Timestamp(moment) => moment.to_iso().into(),
         }
     }
 

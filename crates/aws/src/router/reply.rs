@@ -14,20 +14,25 @@ use crate::body::Body;
 use crate::caller::RequestId;
 use crate::error::ServiceError;
 use crate::event_stream;
-use crate::protocol::Protocol;
+use crate::protocol::{Format, Protocol};
+use crate::query::{self, Query};
 use crate::service::{Event, Events, Reply};
 use crate::shapes::encode_base64;
 use crate::value::Value;
+use crate::xml::escape_into;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const ID_2: HeaderName = HeaderName::from_static("x-amz-id-2");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
 
 /// All a reply needs to know of its request.
 #[derive(Clone)]
 pub(super) struct Replier {
     pub(super) request_id: RequestId,
     pub(super) protocol: Protocol,
+    /// How the service speaks Query, if it does.
+    pub(super) query: Option<&'static Query>,
     pub(super) service: &'static str,
     pub(super) operation: &'static str,
     pub(super) bytes_in: usize,
@@ -40,6 +45,7 @@ impl Replier {
     /// The same, now that the operation is known.
     pub(super) fn for_call(mut self, call: &Call) -> Self {
         self.protocol = call.protocol;
+        self.query = call.endpoint.query();
         self.service = call.endpoint.signing_name();
         self.operation = call.operation;
         self
@@ -47,15 +53,26 @@ impl Replier {
 
     pub(super) fn reply(self, reply: Reply) -> Response<Body> {
         let label = self.protocol.content_type();
-        match reply {
-            Reply::Document(document) => {
-                let body = self.protocol.encode(&document);
+        match (reply, self.protocol.format()) {
+            (Reply::Document(document), Some(format)) => {
+                let body = format.encode(&document);
                 self.whole(StatusCode::OK, label, body, None)
             }
-            Reply::Encoded(body) => self.whole(StatusCode::OK, label, body, None),
-            Reply::Events(events) => {
+            (Reply::Document(document), None) => {
+                let Some(query) = self.query else {
+                    return self.error(&ServiceError::internal());
+                };
+                let body = query::answer(query, self.operation, self.request_id, &document);
+                self.whole(StatusCode::OK, label, body, None)
+            }
+            (Reply::Encoded(body), _) => self.whole(StatusCode::OK, label, body, None),
+            (Reply::Events(events), format) => {
                 self.observe(StatusCode::OK, 0, None);
-                let frames = frames(self.protocol, events, self.draining.clone());
+                let frames = Frames {
+                    format: format.unwrap_or(Format::Json),
+                    label,
+                };
+                let frames = frames.of(events, self.draining.clone());
                 self.respond(
                     StatusCode::OK,
                     event_stream::CONTENT_TYPE,
@@ -66,21 +83,34 @@ impl Replier {
     }
 
     pub(super) fn error(self, error: &ServiceError) -> Response<Body> {
-        let body = self.protocol.encode_error(error);
         let label = self.protocol.content_type();
-        self.whole(status(error), label, body, Some(error))
+        let Some(format) = self.protocol.format() else {
+            let namespace = self.query.map_or("", |query| query.xml_namespace);
+            let body = query::error(namespace, self.request_id, error);
+            let (_, status) = query::names_of(error);
+            return self.whole(status_code(status), label, body, Some(error));
+        };
+        let body = format.encode(&error.document(self.query));
+        let old_name = self.query.and_then(|_| query::header(error));
+        let mut response = self.whole(status_code(error.status), label, body, Some(error));
+        if let Some(old_name) = old_name {
+            response.headers_mut().insert(QUERY_ERROR, old_name);
+        }
+        response
     }
 
-    /// The answer to a request that names no operation of ours.
+    /// The answer to a request that names no operation of ours. Where it speaks no protocol of ours, AWS answers in XML.
     pub(super) fn lost(mut self, lost: &Lost) -> Response<Body> {
-        match lost {
-            Lost::Known(protocol, error) => {
-                self.protocol = *protocol;
-                self.error(error)
+        self.query = lost.query;
+        match lost.protocol {
+            Some(protocol) => {
+                self.protocol = protocol;
+                self.error(&lost.error)
             }
-            Lost::Unknown(error) => {
-                let body = xml(error).into();
-                self.whole(status(error), "application/xml", body, Some(error))
+            None => {
+                let status = status_code(lost.error.status);
+                let body = xml(&lost.error).into();
+                self.whole(status, "application/xml", body, Some(&lost.error))
             }
         }
     }
@@ -133,8 +163,8 @@ impl Replier {
     }
 }
 
-fn status(error: &ServiceError) -> StatusCode {
-    StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+fn status_code(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 /// AWS's second name for a request: 72 bytes that mean nothing to us.
@@ -154,67 +184,67 @@ fn xml(error: &ServiceError) -> String {
     if error.message.is_empty() {
         return format!("<{code}/>\n");
     }
-    let message = error
-        .message
-        .replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;");
+    let mut message = String::new();
+    escape_into(&mut message, &error.message);
     format!("<{code}>\n  <Message>{message}</Message>\n</{code}>\n")
 }
 
-/// The frames of a reply of events: the `initial-response` that RPC protocols begin with, then each event. An error is
-/// the last frame; so is whatever came before the server is to stop.
-fn frames(
-    protocol: Protocol,
-    events: Events,
-    mut draining: watch::Receiver<bool>,
-) -> BoxStream<'static, Bytes> {
-    let stopped = async move {
-        // An error means that the router is gone, which is as good a reason to end.
-        let _ = draining.wait_for(|draining| *draining).await;
-    };
-    let initial = frame(protocol, "initial-response", &Value::Map(Vec::new()));
-    let rest = events.take_until(stopped).scan(false, move |ended, event| {
-        if *ended {
-            return ready(None);
-        }
-        let frame = event.and_then(|event| event_frame(protocol, &event));
-        *ended = frame.is_err();
-        ready(Some(
-            frame.unwrap_or_else(|error| exception(protocol, &error)),
-        ))
-    });
-    once(async { initial }).chain(rest).boxed()
+/// How the frames of a reply of events are written.
+#[derive(Clone, Copy)]
+struct Frames {
+    format: Format,
+    label: &'static str,
 }
 
-fn event_frame(protocol: Protocol, event: &Event) -> Result<Bytes, ServiceError> {
-    match &event.payload {
-        Ok(payload) => Ok(frame(protocol, event.event_type, payload)),
-        Err(error) => {
-            tracing::error!(%error, event = event.event_type, "an event could not be written");
-            Err(ServiceError::internal())
+impl Frames {
+    /// The frames of a reply: the `initial-response` that RPC protocols begin with, then each event. An error is the last
+    /// frame; so is whatever came before the server is to stop.
+    fn of(self, events: Events, mut draining: watch::Receiver<bool>) -> BoxStream<'static, Bytes> {
+        let stopped = async move {
+            // An error means that the router is gone, which is as good a reason to end.
+            let _ = draining.wait_for(|draining| *draining).await;
+        };
+        let initial = self.frame("initial-response", &Value::Map(Vec::new()));
+        let rest = events.take_until(stopped).scan(false, move |ended, event| {
+            if *ended {
+                return ready(None);
+            }
+            let frame = event.and_then(|event| self.event(&event));
+            *ended = frame.is_err();
+            ready(Some(frame.unwrap_or_else(|error| self.exception(&error))))
+        });
+        once(async { initial }).chain(rest).boxed()
+    }
+
+    fn event(self, event: &Event) -> Result<Bytes, ServiceError> {
+        match &event.payload {
+            Ok(payload) => Ok(self.frame(event.event_type, payload)),
+            Err(error) => {
+                tracing::error!(%error, event = event.event_type, "an event could not be written");
+                Err(ServiceError::internal())
+            }
         }
     }
-}
 
-fn frame(protocol: Protocol, event_type: &str, payload: &Value) -> Bytes {
-    event_stream::encode(
-        &[
-            (":message-type", "event"),
-            (":event-type", event_type),
-            (":content-type", protocol.content_type()),
-        ],
-        &protocol.encode(payload),
-    )
-}
+    fn frame(self, event_type: &str, payload: &Value) -> Bytes {
+        event_stream::encode(
+            &[
+                (":message-type", "event"),
+                (":event-type", event_type),
+                (":content-type", self.label),
+            ],
+            &self.format.encode(payload),
+        )
+    }
 
-fn exception(protocol: Protocol, error: &ServiceError) -> Bytes {
-    event_stream::encode(
-        &[
-            (":message-type", "exception"),
-            (":exception-type", &error.code),
-            (":content-type", protocol.content_type()),
-        ],
-        &protocol.encode_error(error),
-    )
+    fn exception(self, error: &ServiceError) -> Bytes {
+        event_stream::encode(
+            &[
+                (":message-type", "exception"),
+                (":exception-type", &error.code),
+                (":content-type", self.label),
+            ],
+            &self.format.encode(&error.document(None)),
+        )
+    }
 }

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use futures_util::stream;
+use http::Method;
 use http_body_util::BodyExt;
 use model::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -306,14 +306,15 @@ fn number(value: &Value) -> Option<i64> {
     match value {
         Value::Int(number) => Some(*number),
         Value::Float(number) => Some(*number as i64),
+        Value::Untyped(text) => text.parse().ok(),
         _ => None,
     }
 }
 
 fn length(value: &Value, rule: &Rule) -> Option<u64> {
     let length = match value {
-        Value::Text(text) if rule.blob => decoded_length(text),
-        Value::Text(text) => text.chars().count(),
+        Value::Text(text) | Value::Untyped(text) if rule.blob => decoded_length(text),
+        Value::Text(text) | Value::Untyped(text) => text.chars().count(),
         Value::Bytes(bytes) => bytes.len(),
         Value::List(items) => items.len(),
         Value::Map(members) => members.len(),
@@ -354,8 +355,10 @@ fn print(value: &Value, rule: &Rule, out: &mut String) {
         Value::Float(number) => out.push_str(&number.to_string()),
         Value::Timestamp(moment) => out.push_str(&moment.seconds().to_string()),
         Value::Bytes(bytes) => out.push_str(&heap_buffer(bytes.len())),
-        Value::Text(text) if rule.blob => out.push_str(&heap_buffer(decoded_length(text))),
-        Value::Text(text) => out.push_str(text),
+        Value::Text(text) | Value::Untyped(text) if rule.blob => {
+            out.push_str(&heap_buffer(decoded_length(text)))
+        }
+        Value::Text(text) | Value::Untyped(text) => out.push_str(text),
         Value::List(items) => {
             let items = items.iter().map(|item| (None, item));
             print_all(items, '[', ']', rule, out);

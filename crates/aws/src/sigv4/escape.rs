@@ -25,7 +25,7 @@ pub(super) enum KeepSlash {
 }
 
 /// Decodes `%XX`; what is no such escape is left as it is.
-pub(super) fn decode(text: &str) -> Cow<'_, [u8]> {
+pub(crate) fn decode(text: &str) -> Cow<'_, [u8]> {
     if !text.contains('%') {
         return Cow::Borrowed(text.as_bytes());
     }
@@ -49,12 +49,12 @@ pub(super) fn decode(text: &str) -> Cow<'_, [u8]> {
 }
 
 /// Decodes to text; bytes that are not UTF-8 are replaced.
-pub(super) fn decode_text(text: &str) -> String {
+pub(crate) fn decode_text(text: &str) -> String {
     String::from_utf8_lossy(&decode(text)).into_owned()
 }
 
 /// The names and values of a query, still encoded.
-pub(super) fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
+pub(crate) fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
     query
         .split('&')
         .filter(|pair| !pair.is_empty())

@@ -2,7 +2,7 @@
 //!
 //! The texts are those of AWS's own JSON service framework as recorded by kinesalite's test suite against AWS.
 //! A null member of a structure is as good as absent. Numbers are cut to a whole number and held to the range of
-//! the member's type, as AWS does; text is never taken for a number.
+//! the member's type, as AWS does; text is never taken for a number, but in a format that has nothing else.
 
 use bytes::Bytes;
 use serde::de::{
@@ -39,11 +39,16 @@ fn cannot_convert(value: &Value, wanted: &str) -> ShapeError {
         Value::Null => "null",
         Value::Bool(_) => "class java.lang.Boolean",
         Value::Int(_) | Value::Float(_) => NUMBER_CLASS,
-        Value::Text(_) => "class java.lang.String",
+        Value::Text(_) | Value::Untyped(_) => "class java.lang.String",
         Value::Bytes(_) => "class java.nio.HeapByteBuffer",
         Value::Timestamp(_) => "class java.util.Date",
     };
     mismatch(format!("{found} can not be converted to {wanted}"))
+}
+
+/// Java's text, for text where a number belongs.
+fn no_number(text: &str) -> ShapeError {
+    mismatch(format!("For input string: \"{text}\""))
 }
 
 impl Reader {
@@ -53,6 +58,10 @@ impl Reader {
             Value::Int(number) => Ok(number.clamp(min, max)),
             // `as` saturates, and takes NaN to zero.
             Value::Float(number) => Ok((number.trunc() as i64).clamp(min, max)),
+            Value::Untyped(text) => match text.parse::<i64>() {
+                Ok(number) if (min..=max).contains(&number) => Ok(number),
+                _ => Err(no_number(&text)),
+            },
             other => Err(cannot_convert(&other, wanted)),
         }
     }
@@ -61,6 +70,7 @@ impl Reader {
         match self.0 {
             Value::Int(number) => Ok(number as f64),
             Value::Float(number) => Ok(number),
+            Value::Untyped(text) => text.parse().map_err(|_| no_number(&text)),
             other => Err(cannot_convert(&other, "an Double")),
         }
     }
@@ -68,7 +78,7 @@ impl Reader {
     fn truth(self) -> Result<bool, ShapeError> {
         match self.0 {
             Value::Bool(truth) => Ok(truth),
-            Value::Text(text) => match text.to_ascii_uppercase().as_str() {
+            Value::Text(text) | Value::Untyped(text) => match text.to_ascii_uppercase().as_str() {
                 "TRUE" | "YES" | "1" => Ok(true),
                 "FALSE" | "NO" | "0" => Ok(false),
                 other => Err(mismatch(format!(
@@ -81,7 +91,7 @@ impl Reader {
 
     fn text(self) -> Result<String, ShapeError> {
         match self.0 {
-            Value::Text(text) => Ok(text),
+            Value::Text(text) | Value::Untyped(text) => Ok(text),
             other => Err(cannot_convert(&other, "an String")),
         }
     }
@@ -89,7 +99,9 @@ impl Reader {
     fn blob(self) -> Result<Bytes, ShapeError> {
         match self.0 {
             Value::Bytes(bytes) => Ok(bytes),
-            Value::Text(text) => shapes::decode_base64(&text).map_err(mismatch),
+            Value::Text(text) | Value::Untyped(text) => {
+                shapes::decode_base64(&text).map_err(mismatch)
+            }
             other => Err(cannot_convert(&other, "a Blob")),
         }
     }
@@ -99,6 +111,8 @@ impl Reader {
             Value::Timestamp(moment) => Ok(moment),
             Value::Int(seconds) => Ok(Timestamp::from_millis(seconds.saturating_mul(1000))),
             Value::Float(seconds) => Ok(Timestamp::from_seconds(seconds)),
+            Value::Untyped(text) => Timestamp::parse_iso(&text)
+                .ok_or_else(|| mismatch(format!("timestamp must follow ISO8601, got '{text}'"))),
             other => Err(cannot_convert(&other, "milliseconds since epoch")),
         }
     }
@@ -106,6 +120,8 @@ impl Reader {
     fn list(self) -> Result<Vec<Value>, ShapeError> {
         match self.0 {
             Value::List(items) => Ok(items),
+            // How Query writes a list without elements.
+            Value::Untyped(text) if text.is_empty() => Ok(Vec::new()),
             Value::Map(_) => Err(mismatch(MAP_FOUND)),
             _ => Err(mismatch("Expected list or null")),
         }
@@ -114,6 +130,7 @@ impl Reader {
     fn map(self, otherwise: &str) -> Result<Vec<(String, Value)>, ShapeError> {
         match self.0 {
             Value::Map(members) => Ok(members),
+            Value::Untyped(text) if text.is_empty() => Ok(Vec::new()),
             Value::List(_) => Err(mismatch(LIST_FOUND)),
             _ => Err(mismatch(otherwise)),
         }
@@ -155,7 +172,7 @@ impl<'de> Deserializer<'de> for Reader {
             Value::Bool(truth) => visitor.visit_bool(truth),
             Value::Int(number) => visitor.visit_i64(number),
             Value::Float(number) => visitor.visit_f64(number),
-            Value::Text(text) => visitor.visit_string(text),
+            Value::Text(text) | Value::Untyped(text) => visitor.visit_string(text),
             Value::Bytes(bytes) => visitor.visit_byte_buf(bytes.into()),
             Value::Timestamp(moment) => visitor.visit_f64(moment.seconds()),
             Value::List(items) => visitor.visit_seq(Items(items.into_iter())),

@@ -1,7 +1,7 @@
 //! What Kinesis answers instead of a result. A variant for each error of AWS's model; code and status in one table, the texts
 //! beside it, word for word where AWS's own are known (kinesalite's tests and issues of AWS's clients record many).
 
-use aws::{Fault, ServiceError};
+use aws::ServiceError;
 use model::{AccountId, Region};
 use store::StoreError;
 use streams::{ReshardError, Status, StreamName, StreamsError};
@@ -142,17 +142,10 @@ impl From<KinesisError> for ServiceError {
         let (code, status) = error.code();
         match error {
             KinesisError::Wire(error) => error,
-            error => ServiceError {
-                code: code.into(),
-                status,
-                message: error.to_string(),
-                fault: if status < 500 {
-                    Fault::Sender
-                } else {
-                    Fault::Receiver
-                },
-                fields: Vec::new(),
-            },
+            error if status < 500 => {
+                ServiceError::sender(code, error.to_string()).with_status(status)
+            }
+            error => ServiceError::receiver(code, error.to_string()).with_status(status),
         }
     }
 }
