@@ -330,7 +330,7 @@ impl<S: Send + Sync + 'static> Operations<S> {
     /// Ties the table to the service whose state the handlers work on.
     #[must_use]
     pub fn serve(self, service: Arc<S>) -> Endpoint {
-        let bound = self.table.into_iter().map(|entry| {
+        let bound = self.table.into_iter().map(move |entry| {
             let answer = match entry.handler {
                 Handler::Document { input, run } => Answer::Document {
                     input,
