@@ -48,6 +48,23 @@ impl Key {
         &self.0
     }
 
+    /// Whether this key, and a document of `value_bytes` under it, are within the limits.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`], naming the limit.
+    pub fn fits(&self, value_bytes: usize) -> Result<(), StoreError> {
+        let what = if self.0.len() > KEY_BYTES_MAX {
+            format!("key is over {KEY_BYTES_MAX} bytes: {self}")
+        } else if value_bytes > DOCUMENT_BYTES_MAX {
+            format!(
+                "document {self} is {value_bytes} bytes, over the limit of {DOCUMENT_BYTES_MAX}"
+            )
+        } else {
+            return Ok(());
+        };
+        Err(StoreError::Invalid { what })
+    }
+
     /// Its path's last part, where that is UTF-8.
     #[must_use]
     pub fn last_part(&self) -> Option<&str> {

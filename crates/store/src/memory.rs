@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use crate::contract::{Answer, Bounds, Catalog, Lease, Leases, Log, Scan, StoredBatch, Watch};
 use crate::error::StoreError;
-use crate::key::{DOCUMENT_BYTES_MAX, Document, KEY_BYTES_MAX, Key, Version};
+use crate::key::{Document, Key, Version};
 use crate::producers::{Producers, Verdict};
 use crate::txn::{Append, Appended, Committed, Expect, LogChange, Txn, Write};
 
@@ -203,7 +203,7 @@ impl State {
         for write in &txn.writes {
             match write {
                 Write::Put { key, value } => {
-                    fits(key, value.len())?;
+                    key.fits(value.len())?;
                     self.documents.insert(
                         key.clone(),
                         Document {
@@ -248,17 +248,6 @@ impl State {
         let found = state.batches.iter().find(|batch| accept(batch));
         Ok(found.map_or(end, |batch| batch.base_offset.max(start)))
     }
-}
-
-fn fits(key: &Key, value_bytes: usize) -> Result<(), StoreError> {
-    let what = if key.as_bytes().len() > KEY_BYTES_MAX {
-        format!("key is over {KEY_BYTES_MAX} bytes: {key}")
-    } else if value_bytes > DOCUMENT_BYTES_MAX {
-        format!("document {key} is {value_bytes} bytes, over the limit of {DOCUMENT_BYTES_MAX}")
-    } else {
-        return Ok(());
-    };
-    Err(StoreError::Invalid { what })
 }
 
 impl Log for Memory {

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use model::{Batch, Offset, Timestamp};
-use store::key::{DOCUMENT_BYTES_MAX, KEY_BYTES_MAX};
 use store::producers::Verdict;
 use store::{Append, Appended, Bounds, Key, Lease, StoreError};
 
@@ -113,7 +112,7 @@ impl State {
         now: Timestamp,
         draft: &mut Draft,
     ) -> Result<Lease, StoreError> {
-        fits(name, owner.len())?;
+        name.fits(owner.len())?;
         let epoch = match self.leases.get(name) {
             Some(held) if held.owner == owner => held.epoch,
             Some(held) if held.until > now => {
@@ -193,16 +192,4 @@ pub(super) fn accepts(append: &Append, bounds: Bounds) -> Result<(), StoreError>
         Some(asked) if asked != end => Err(StoreError::OffsetOutOfRange { asked, start, end }),
         _ => Ok(()),
     }
-}
-
-/// Whether key and value are within their limits.
-pub(super) fn fits(key: &Key, value_bytes: usize) -> Result<(), StoreError> {
-    let what = if key.as_bytes().len() > KEY_BYTES_MAX {
-        format!("key is over {KEY_BYTES_MAX} bytes: {key}")
-    } else if value_bytes > DOCUMENT_BYTES_MAX {
-        format!("document {key} is {value_bytes} bytes, over the limit of {DOCUMENT_BYTES_MAX}")
-    } else {
-        return Ok(());
-    };
-    Err(StoreError::Invalid { what })
 }

@@ -12,7 +12,7 @@ use store::{
 
 use crate::frame::Decision;
 use crate::state::State;
-use crate::state::decide::{Draft, accepts, fits};
+use crate::state::decide::{Draft, accepts};
 use crate::state::request::log_of;
 
 /// The logs a transaction touches, as its parts so far would leave them. `None`: there is no such log.
@@ -36,7 +36,7 @@ impl State {
         self.check(txn)?;
         for write in &txn.writes {
             if let Write::Put { key, value } = write {
-                fits(key, value.len())?;
+                key.fits(value.len())?;
             }
         }
         let mut sketches = Sketches::new();
