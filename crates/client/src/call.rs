@@ -33,6 +33,17 @@ pub struct Target {
     pub signing_name: &'static str,
     /// Before the operation in `X-Amz-Target`: `Kinesis_20131202`.
     pub prefix: &'static str,
+    /// The service's version of AWS JSON.
+    pub json: Json,
+}
+
+/// A version of AWS JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Json {
+    /// 1.0: SQS, DynamoDB.
+    V1_0,
+    /// 1.1: most others.
+    V1_1,
 }
 
 /// How to reach a server.
@@ -174,7 +185,10 @@ impl Client {
         if let Some(authority) = self.endpoint.authority() {
             headers.insert(http::header::HOST, header(authority.as_str()));
         }
-        let format = HeaderValue::from_static("application/x-amz-json-1.1");
+        let format = HeaderValue::from_static(match target.json {
+            Json::V1_0 => "application/x-amz-json-1.0",
+            Json::V1_1 => "application/x-amz-json-1.1",
+        });
         headers.insert(CONTENT_TYPE, format);
         let name = format!("{}.{operation}", target.prefix);
         headers.insert("x-amz-target", header(&name));
@@ -281,6 +295,7 @@ mod tests {
         let target = Target {
             signing_name: "kinesis",
             prefix: "Kinesis_20131202",
+            json: Json::V1_1,
         };
         let input = serde_json::json!({"A": 1});
         client.unwrap().call(target, "Op", &input).await

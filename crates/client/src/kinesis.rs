@@ -7,13 +7,14 @@ use aws::shapes::{decode_base64, encode_base64};
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::call::{Client, Target};
+use crate::call::{Client, Json, Target};
 use crate::error::ClientError;
 use crate::lineage::ShardInfo;
 
 const TARGET: Target = Target {
     signing_name: "kinesis",
     prefix: "Kinesis_20131202",
+    json: Json::V1_1,
 };
 /// The most that ListShards gives at once.
 const SHARDS_PER_PAGE: u32 = 10_000;

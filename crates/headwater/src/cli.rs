@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::verbs::queue::QueueVerb;
 use crate::verbs::stream::StreamVerb;
 
 const EXAMPLES: &str = "\
@@ -14,6 +15,7 @@ Examples:
   headwater stream create orders --shards 4
   echo hello | headwater stream put orders
   headwater stream tail orders --from start
+  headwater queue create jobs && headwater queue send jobs hello && headwater queue receive jobs
   aws --endpoint-url http://127.0.0.1:4566 kinesis list-streams";
 
 const SERVE_EXAMPLES: &str = "\
@@ -51,6 +53,8 @@ pub(crate) enum Verb {
     Config(ServerFlags),
     /// Work with streams of a running server.
     Stream(StreamVerb),
+    /// Work with queues of a running server.
+    Queue(QueueVerb),
     /// Print a completion script for your shell.
     Completions {
         /// Which shell: `source <(headwater completions bash)`.

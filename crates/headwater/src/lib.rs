@@ -6,7 +6,7 @@
 //! Read in this order:
 //! - `cli`: what can be typed. `config`: how flags, variables and a file become one [`config::Config`].
 //! - `serve`: the server, from opening the store to the last flush.
-//! - `verbs`: what `headwater stream ...` does, as a client like any other.
+//! - `verbs`: what `headwater stream ...` and `headwater queue ...` do, as a client like any other.
 
 mod cli;
 pub mod config;
@@ -56,6 +56,7 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
         Some(Verb::Serve(flags)) => serve::run(&config::resolve(&flags)?),
         Some(Verb::Config(flags)) => verbs::config::print(&config::resolve(&flags)?),
         Some(Verb::Stream(verb)) => verbs::stream::run(verb),
+        Some(Verb::Queue(verb)) => verbs::queue::run(verb),
         Some(Verb::Completions { shell }) => verbs::completions::print(shell),
     }
 }

@@ -3,5 +3,12 @@
 
 pub(crate) mod completions;
 pub(crate) mod config;
+mod confirm;
+mod connect;
+mod lines;
+mod output;
+mod progress;
+pub(crate) mod queue;
 pub(crate) mod stream;
 mod table;
+mod time;

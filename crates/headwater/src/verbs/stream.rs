@@ -1,19 +1,17 @@
 //! `headwater stream ...`: what can be typed, and which file does it.
 
-mod connect;
 mod life;
-mod progress;
 mod put;
 mod reshard;
 mod show;
 mod tail;
-mod time;
 
 use clap::{Args, Subcommand};
+use client::{ClientError, Kinesis};
 
 use crate::Failure;
-
-use connect::Connect;
+use crate::verbs::connect::Connect;
+use crate::verbs::output;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -56,22 +54,13 @@ enum What {
     Scale(reshard::Scale),
 }
 
-/// How a verb shows what it found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Output {
-    /// Aligned, for people.
-    Human,
-    /// One JSON document, or one a line where there is no end.
-    Json,
-}
-
 /// Carries out a verb.
 pub(crate) fn run(verb: StreamVerb) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::because("could not start", error))?;
-    let kinesis = verb.connect.kinesis()?;
+    let kinesis = Kinesis::new(verb.connect.client()?);
     let output = verb.connect.output();
     runtime.block_on(async {
         match verb.what {
@@ -89,19 +78,16 @@ pub(crate) fn run(verb: StreamVerb) -> Result<(), Failure> {
 }
 
 /// What the server refused, with the fix where one is known.
-fn refused(error: client::ClientError) -> Failure {
-    let hint = match error.code() {
-        Some("ResourceNotFoundException") => "; `headwater stream ls` shows the streams there are",
-        Some("ResourceInUseException") => {
-            "; it exists or is being changed: see `headwater stream ls`"
-        }
-        Some("UnrecognizedClientException" | "InvalidSignatureException") => {
-            "; the server runs with --auth on: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to one of its keys"
-        }
-        _ => "",
-    };
-    if hint.is_empty() {
-        return Failure::because("not done", error);
-    }
-    Failure::running(format!("not done: {error}{hint}"))
+fn refused(error: ClientError) -> Failure {
+    let hints = [
+        (
+            "ResourceNotFoundException",
+            "`headwater stream ls` shows the streams there are",
+        ),
+        (
+            "ResourceInUseException",
+            "it exists or is being changed: see `headwater stream ls`",
+        ),
+    ];
+    output::refused(error, &hints)
 }

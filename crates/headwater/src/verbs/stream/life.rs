@@ -1,13 +1,15 @@
 //! Making streams and deleting them.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 
 use clap::Args;
 use client::Kinesis;
 
-use super::progress::Progress;
-use super::{Output, refused, show};
+use super::{refused, show};
 use crate::Failure;
+use crate::verbs::confirm::is_sure;
+use crate::verbs::output::{Output, json};
+use crate::verbs::progress::Progress;
 
 #[derive(Debug, Args)]
 pub(super) struct Create {
@@ -29,7 +31,7 @@ pub(super) async fn create(
     let stream = kinesis.wait_until_active(name).await.map_err(refused)?;
     drop(progress);
     match output {
-        Output::Json => show::json(&stream),
+        Output::Json => json(&stream),
         Output::Human => {
             writeln!(
                 io::stdout(),
@@ -53,7 +55,7 @@ pub(super) struct Delete {
 pub(super) async fn delete(kinesis: &Kinesis, delete: &Delete) -> Result<(), Failure> {
     let name = &delete.name;
     kinesis.describe(name).await.map_err(refused)?;
-    if !delete.yes && !is_sure(name)? {
+    if !delete.yes && !is_sure("delete", name, "records")? {
         return Err(Failure::running(format!("{name} is kept")));
     }
     kinesis.delete(name).await.map_err(refused)?;
@@ -62,20 +64,4 @@ pub(super) async fn delete(kinesis: &Kinesis, delete: &Delete) -> Result<(), Fai
     drop(progress);
     writeln!(io::stdout(), "{name} is deleted")?;
     Ok(())
-}
-
-/// Asks on a terminal; scripts must say so beforehand.
-fn is_sure(name: &str) -> Result<bool, Failure> {
-    if !io::stdin().is_terminal() {
-        return Err(Failure::Usage(format!(
-            "deleting {name} loses its records: give --yes to confirm"
-        )));
-    }
-    write!(
-        io::stderr(),
-        "Delete {name} and all its records? Type its name to confirm: "
-    )?;
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer)?;
-    Ok(answer.trim() == name)
 }

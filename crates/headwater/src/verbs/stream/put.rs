@@ -1,17 +1,18 @@
 //! Putting records: from the command line, or line by line from standard input.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use bytes::Bytes;
 use clap::Args;
 use client::Kinesis;
-use client::kinesis::{Entry, Placed};
+use client::kinesis::Entry;
 use model::Rng;
-use tokio::sync::mpsc;
 
-use super::progress::Progress;
-use super::{Output, refused};
+use super::refused;
 use crate::Failure;
+use crate::verbs::lines;
+use crate::verbs::output::{Output, json_line};
+use crate::verbs::progress::Progress;
 
 /// PutRecords takes 500 records,
 const BATCH_RECORDS_MAX: usize = 500;
@@ -87,7 +88,7 @@ impl Writer<'_> {
         } else {
             self.progress = Some(Progress::start("reading standard input"));
         }
-        let mut lines = read_lines();
+        let mut lines = lines::read(2 * BATCH_RECORDS_MAX);
         while let Some(line) = lines.recv().await {
             let line =
                 line.map_err(|error| Failure::because("could not read standard input", error))?;
@@ -136,38 +137,8 @@ impl Writer<'_> {
             progress.say(format!("{} records, {} bytes", self.records, self.bytes));
         }
         if self.output == Output::Json {
-            print_places(&placed)?;
+            placed.iter().try_for_each(json_line)?;
         }
         Ok(())
     }
-}
-
-/// The lines of standard input without their ends, read ahead by a thread of their own.
-fn read_lines() -> mpsc::Receiver<io::Result<Vec<u8>>> {
-    let (tx, rx) = mpsc::channel(2 * BATCH_RECORDS_MAX);
-    std::thread::spawn(move || {
-        for line in io::stdin().lock().split(b'\n') {
-            let line = line.map(|mut line| {
-                if line.last() == Some(&b'\r') {
-                    line.pop();
-                }
-                line
-            });
-            if tx.blocking_send(line).is_err() {
-                return;
-            }
-        }
-    });
-    rx
-}
-
-/// One JSON object a line, since there may be no end.
-fn print_places(placed: &[Placed]) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    for place in placed {
-        let text = serde_json::to_string(place)
-            .map_err(|error| Failure::because("could not write JSON", error))?;
-        writeln!(out, "{text}")?;
-    }
-    Ok(())
 }

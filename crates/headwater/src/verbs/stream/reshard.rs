@@ -7,9 +7,10 @@ use client::Kinesis;
 use client::kinesis::HashKeyRange;
 use model::HashKey;
 
-use super::progress::Progress;
-use super::{Output, refused, show};
+use super::{refused, show};
 use crate::Failure;
+use crate::verbs::output::{Output, json};
+use crate::verbs::progress::Progress;
 
 #[derive(Debug, Args)]
 pub(super) struct Split {
@@ -102,7 +103,7 @@ async fn settle(
     let stream = kinesis.wait_until_active(name).await.map_err(refused)?;
     drop(progress);
     if output == Output::Json {
-        return show::json(&stream);
+        return json(&stream);
     }
     let count = show::shards(stream.open_shard_count);
     writeln!(io::stdout(), "{name} now has {count}")?;

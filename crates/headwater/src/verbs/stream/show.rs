@@ -7,9 +7,11 @@ use client::Kinesis;
 use client::kinesis::{Shard, StreamDescription};
 use serde::Serialize;
 
-use super::{Output, refused, time};
+use super::refused;
 use crate::Failure;
+use crate::verbs::output::{Output, json};
 use crate::verbs::table::Table;
+use crate::verbs::time;
 
 /// Shards shown unless all are asked for.
 const SHARDS_SHOWN: usize = 64;
@@ -30,14 +32,6 @@ struct Described<'a> {
     #[serde(flatten)]
     stream: &'a StreamDescription,
     shards: &'a [Shard],
-}
-
-/// Prints a document.
-pub(super) fn json<T: Serialize>(document: &T) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(document)
-        .map_err(|error| Failure::because("could not write JSON", error))?;
-    writeln!(io::stdout(), "{text}")?;
-    Ok(())
 }
 
 /// `1 shard`, `2 shards`.

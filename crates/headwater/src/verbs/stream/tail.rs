@@ -10,8 +10,10 @@ use model::Clock;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use super::{Output, refused, time};
+use super::refused;
 use crate::Failure;
+use crate::verbs::output::Output;
+use crate::verbs::time;
 
 /// Deliveries waiting to be printed; a slow terminal slows the reading.
 const WAITING_MAX: usize = 16;

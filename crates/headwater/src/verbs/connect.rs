@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use client::{Client, Credentials, Kinesis, Options};
+use client::{Client, Credentials, Options};
 use model::Region;
 
-use super::Output;
+use super::output::Output;
 use crate::Failure;
 
 /// Enough to ride out a restart of the server.
@@ -26,7 +26,7 @@ pub(super) struct Connect {
         default_value = "http://127.0.0.1:4566"
     )]
     endpoint: String,
-    /// The region streams are in [default: AWS_REGION, AWS_DEFAULT_REGION or us-east-1].
+    /// The region streams and queues are in [default: AWS_REGION, AWS_DEFAULT_REGION or us-east-1].
     #[arg(long, global = true, value_name = "REGION")]
     region: Option<String>,
     /// Trust the certificates in this PEM file with an https endpoint [default: AWS_CA_BUNDLE].
@@ -47,7 +47,7 @@ impl Connect {
     }
 
     /// A client of the server, signing with `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` where they are set.
-    pub(super) fn kinesis(&self) -> Result<Kinesis, Failure> {
+    pub(super) fn client(&self) -> Result<Client, Failure> {
         let variable = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
         let region = self.region.clone();
         let region = region
@@ -76,7 +76,6 @@ impl Connect {
                 .or_else(|| variable("AWS_CA_BUNDLE").map(PathBuf::from)),
             attempts: ATTEMPTS,
         });
-        let client = client.map_err(|error| Failure::Usage(error.to_string()))?;
-        Ok(Kinesis::new(client))
+        client.map_err(|error| Failure::Usage(error.to_string()))
     }
 }
