@@ -7,9 +7,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 
+use crate::queue::args as queue;
 use crate::request::Format;
 
-/// Measures Kinesis-compatible servers.
+/// Measures servers of Kinesis streams and SQS queues.
 #[derive(Debug, Parser)]
 #[command(name = "bench", max_term_width = 100)]
 pub(crate) struct Cli {
@@ -44,6 +45,16 @@ pub(crate) enum Workload {
     Reshard(Reshard),
     /// The same load on every peer, and one table
     Peers(Peers),
+    /// SQS: send, receive and delete in batches of ten, as fast as the server takes them
+    Queue(queue::Queue),
+    /// SQS: send one by one at a rate
+    QueueSend(queue::QueueSend),
+    /// SQS: send to a receiver that waits
+    QueuePoll(queue::QueuePoll),
+    /// SQS: the rate with millions of messages waiting, against that without; starts the server itself
+    QueueBacklog(queue::QueueBacklog),
+    /// SQS: the same load on every peer, and one table
+    QueuePeers(queue::QueuePeers),
 }
 
 /// A server that runs already.

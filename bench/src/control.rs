@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
-use crate::http1::{Incoming, Progress};
-use crate::request::{self, Format};
+use crate::http1::{Answer, Incoming, Progress};
+use crate::request::{self, Service};
 
 /// How long a stream may take to change its state.
 const CHANGE_MAX: Duration = Duration::from_secs(60);
@@ -41,6 +41,7 @@ impl std::error::Error for CallError {}
 /// One connection, made when first needed and again when lost.
 #[derive(Debug)]
 pub(crate) struct Control {
+    service: Service,
     server: SocketAddr,
     patience: Duration,
     stream: Option<TcpStream>,
@@ -49,9 +50,15 @@ pub(crate) struct Control {
 }
 
 impl Control {
-    /// Calls wait `patience` for their answer.
+    /// For Kinesis. Calls wait `patience` for their answer.
     pub(crate) fn new(server: SocketAddr, patience: Duration) -> Self {
+        Self::of(Service::Kinesis, server, patience)
+    }
+
+    /// For any service. Calls wait `patience` for their answer.
+    pub(crate) fn of(service: Service, server: SocketAddr, patience: Duration) -> Self {
         Self {
+            service,
             server,
             patience,
             stream: None,
@@ -63,11 +70,11 @@ impl Control {
     /// One call. It is never sent twice.
     pub(crate) fn call(&mut self, operation: &str, input: &Value) -> Result<Value, CallError> {
         let body = input.to_string();
-        request::write_request(
+        request::write_json_request(
             &mut self.request,
+            self.service,
             &self.server.to_string(),
             operation,
-            Format::Json,
             body.as_bytes(),
         );
         self.incoming.clear();
@@ -100,6 +107,25 @@ impl Control {
             code,
             body,
         })
+    }
+
+    /// One request of the caller's making, sent once.
+    ///
+    /// # Errors
+    /// Where no answer comes; the request may or may not have been carried out.
+    pub(crate) fn send(&mut self, request: &[u8]) -> Result<Answer<'_>> {
+        self.request.clear();
+        self.request.extend_from_slice(request);
+        self.incoming.clear();
+        if let Err(error) = self.exchange() {
+            self.stream = None;
+            return Err(error);
+        }
+        let answer = self.incoming.answer().context("answer not whole")?;
+        if answer.closes {
+            self.stream = None;
+        }
+        Ok(answer)
     }
 
     fn exchange(&mut self) -> Result<()> {

@@ -1,7 +1,7 @@
-//! Measures Kinesis-compatible servers: Headwater and its peers, with the same load. How to use it: bench/README.md; what it
+//! Measures servers of Kinesis streams and SQS queues: Headwater and its peers, with the same load. How to use it: bench/README.md; what it
 //! found: bench/RESULTS.md.
 //!
-//! Read `request` (the bytes sent), `drive` (the loop that sends them), `put` and `get` (what is measured), then the rest.
+//! Read `request` (the bytes sent), `drive` (the loop that sends them), `put` and `get` (what is measured of streams), then `queue`.
 //! The generator shares its processors with the server it measures, so it is built to cost little.
 #![allow(clippy::print_stdout, reason = "a report is printed")]
 #![allow(
@@ -19,14 +19,17 @@ mod fanout;
 mod get;
 mod http1;
 mod lifecycle;
+mod pace;
 mod peers;
 mod process;
 mod put;
+mod queue;
 mod random;
 mod report;
 mod request;
 mod reshard;
 mod scan;
+mod side_by_side;
 pub mod verify;
 mod workloads;
 
@@ -63,5 +66,10 @@ fn run(cli: &Cli) -> Result<()> {
         Workload::Restart(args) => workloads::restart(args, label, &mut report),
         Workload::Reshard(args) => workloads::reshard(args, label, &mut report),
         Workload::Peers(args) => workloads::compare_peers(args, &mut report),
+        Workload::Queue(args) => queue::workloads::queue(args, label, &mut report),
+        Workload::QueueSend(args) => queue::workloads::send(args, label, &mut report),
+        Workload::QueuePoll(args) => queue::workloads::poll(args, label, &mut report),
+        Workload::QueueBacklog(args) => queue::workloads::backlog(args, label, &mut report),
+        Workload::QueuePeers(args) => queue::workloads::compare_peers(args, &mut report),
     }
 }

@@ -1,4 +1,8 @@
-//! The servers that are compared: which version, how it is installed, how it is started so that it does its best.
+//! The servers that are compared: which version, how it is installed, how it is started so that it does its best. Those of
+//! streams are listed in `streams`, those of queues in `queues`.
+
+pub(crate) mod queues;
+pub(crate) mod streams;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -6,6 +10,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::process::Recipe;
+use crate::request::Service;
 
 /// Where a peer comes from.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +21,10 @@ enum Source {
     PyPi(&'static str),
     /// crates.io, compiled with one job at low priority: crate and version.
     CratesIo(&'static str, &'static str),
+    /// Maven Central: a library's group, artifact and version, with all it needs to run.
+    Maven(&'static str, &'static str, &'static str),
+    /// Nowhere: measured if its program is where it would be installed, put there by hand.
+    ByHand,
     /// This workspace; built by `cargo build --release -p headwater`.
     Workspace,
 }
@@ -30,157 +39,32 @@ pub(crate) struct Peer {
     program: &'static str,
     arguments: &'static [&'static str],
     variables: &'static [(&'static str, &'static str)],
+    /// What its configuration file says, if it needs one.
+    file: Option<&'static str>,
     /// Whether what was put can be read.
     pub(crate) keeps: bool,
     /// What a reader must know to judge its figures.
     pub(crate) about: &'static str,
 }
 
-/// All that can be compared. `{home}` is where the peer is installed; see [`Recipe`] for the rest.
-pub(crate) const PEERS: &[Peer] = &[
-    Peer {
-        name: "headwater",
-        version: "this tree",
-        source: Source::Workspace,
-        program: "headwater",
-        arguments: &["serve", "--data", "{data}", "--listen", "127.0.0.1:{port}"],
-        variables: &[],
-        keeps: true,
-        about: "synced to disk before each ack",
-    },
-    Peer {
-        name: "headwater-os",
-        version: "this tree",
-        source: Source::Workspace,
-        program: "headwater",
-        arguments: &[
-            "serve",
-            "--data",
-            "{data}",
-            "--listen",
-            "127.0.0.1:{port}",
-            "--durability",
-            "os",
-        ],
-        variables: &[],
-        keeps: true,
-        about: "Headwater without syncing: acked once written to the page cache",
-    },
-    Peer {
-        name: "headwater-discard",
-        version: "this tree",
-        source: Source::Workspace,
-        program: "headwater",
-        arguments: &[
-            "serve",
-            "--data",
-            "{data}",
-            "--listen",
-            "127.0.0.1:{port}",
-            "--store",
-            "discard",
-        ],
-        variables: &[],
-        keeps: false,
-        about: "Headwater's front door alone: records are acked and dropped",
-    },
-    Peer {
-        name: "kinesalite",
-        version: "3.3.3",
-        source: Source::Npm("kinesalite@3.3.3"),
-        program: "node",
-        arguments: &[
-            "{home}/node_modules/kinesalite/cli.js",
-            "--port={port}",
-            "--shardLimit=100000",
-            "--createStreamMs=0",
-            "--deleteStreamMs=0",
-            "--updateStreamMs=0",
-        ],
-        variables: &[("NODE_ENV", "production")],
-        keeps: true,
-        about: "in memory (its default, and its fastest), nothing durable; it enforces no throughput limits",
-    },
-    Peer {
-        name: "kinesis-local",
-        version: "0.6.2",
-        source: Source::Npm("kinesis-local@0.6.2"),
-        program: "node",
-        arguments: &["{home}/node_modules/kinesis-local/main.js"],
-        variables: &[
-            ("KINESIS_MOCK_PLAIN_PORT", "{port}"),
-            ("KINESIS_MOCK_TLS_PORT", "{port2}"),
-            (
-                "KINESIS_MOCK_CERT_PATH",
-                "{home}/node_modules/kinesis-local/server.json",
-            ),
-            ("SHARD_LIMIT", "100000"),
-            ("LOG_LEVEL", "ERROR"),
-            ("CREATE_STREAM_DURATION", "1ms"),
-            ("DELETE_STREAM_DURATION", "1ms"),
-            ("REGISTER_STREAM_CONSUMER_DURATION", "1ms"),
-            ("UPDATE_SHARD_COUNT_DURATION", "1ms"),
-        ],
-        keeps: true,
-        about: "kinesis-mock; in memory, nothing durable, logging errors alone",
-    },
-    Peer {
-        name: "moto",
-        version: "5.2.1",
-        source: Source::PyPi("moto[server]==5.2.1"),
-        program: "bin/moto_server",
-        arguments: &["-H", "127.0.0.1", "-p", "{port}"],
-        variables: &[],
-        keeps: true,
-        about: "in memory, nothing durable; closes the connection after each answer",
-    },
-    Peer {
-        name: "ministack",
-        version: "1.5.33",
-        source: Source::PyPi("ministack==1.5.33"),
-        program: "bin/ministack",
-        arguments: &[],
-        variables: &[
-            ("GATEWAY_PORT", "{port}"),
-            ("BIND_HOST", "127.0.0.1"),
-            ("SERVICES", "kinesis"),
-            ("LOG_LEVEL", "ERROR"),
-            ("S3_DATA_DIR", "{data}"),
-        ],
-        keeps: true,
-        about: "in memory, nothing durable, Kinesis alone enabled, logging errors alone",
-    },
-    Peer {
-        name: "fakecloud",
-        version: "0.51.0",
-        source: Source::CratesIo("fakecloud", "0.51.0"),
-        program: "bin/fakecloud",
-        arguments: &["--addr", "127.0.0.1:{port}"],
-        variables: &[],
-        keeps: true,
-        about: "in memory, nothing durable",
-    },
-];
-
-/// The peer of this name.
-pub(crate) fn find(name: &str) -> Result<Peer> {
-    let found = PEERS.iter().find(|peer| peer.name == name);
-    let names: Vec<&str> = PEERS.iter().map(|peer| peer.name).collect();
+/// The peer of this name among `peers`.
+pub(crate) fn find(peers: &[Peer], name: &str) -> Result<Peer> {
+    let found = peers.iter().find(|peer| peer.name == name);
+    let names: Vec<&str> = peers.iter().map(|peer| peer.name).collect();
     Ok(*found.with_context(|| format!("no peer {name:?}; there are {}", names.join(", ")))?)
 }
 
 impl Peer {
-    /// Installs the peer under `root`/peers if it is not there yet; returns how to start it.
-    pub(crate) fn prepare(&self, root: &Path) -> Result<Recipe> {
+    /// Installs the peer under `root`/peers if it is not there yet; returns how to start it for `service`.
+    pub(crate) fn prepare(&self, root: &Path, service: Service) -> Result<Recipe> {
         let home = match self.source {
             Source::Workspace => release_directory(),
             _ => root.join("peers").join(self.name),
         };
         self.install(&home)?;
-        let program = if self.program == "node" {
-            PathBuf::from("node")
-        } else {
-            home.join(self.program)
+        let program = match self.program {
+            interpreter @ ("node" | "java") => PathBuf::from(interpreter),
+            own => home.join(own),
         };
         let home = home.display().to_string();
         let mut words = vec![program.display().to_string()];
@@ -195,14 +79,15 @@ impl Peer {
         Ok(Recipe {
             words,
             variables: variables.collect(),
+            file: self.file.map(str::to_owned),
+            service,
         })
     }
 
     fn install(&self, home: &Path) -> Result<()> {
-        let prefix = home.display().to_string();
+        let program = home.join(self.program);
         match self.source {
             Source::Workspace => {
-                let program = home.join(self.program);
                 ensure!(
                     program.exists(),
                     "{} is not there: cargo build --release -p headwater",
@@ -210,57 +95,82 @@ impl Peer {
                 );
                 Ok(())
             }
-            Source::Npm(package) => {
-                if home.join("node_modules").join(self.name).exists() {
-                    return Ok(());
-                }
-                std::fs::create_dir_all(home)?;
-                run(&[
-                    "npm",
-                    "install",
-                    "--no-audit",
-                    "--no-fund",
-                    "--prefix",
-                    &prefix,
-                    package,
-                ])
+            Source::ByHand => {
+                ensure!(
+                    program.exists(),
+                    "no registry in use here serves it; a program put at {} is measured",
+                    program.display()
+                );
+                Ok(())
             }
-            Source::PyPi(requirement) => {
-                if home.join(self.program).exists() {
-                    return Ok(());
-                }
-                run(&["python3", "-m", "venv", &prefix])?;
-                run(&[
-                    &format!("{prefix}/bin/pip"),
-                    "install",
-                    "--quiet",
-                    requirement,
-                ])
-            }
-            Source::CratesIo(name, version) => {
-                if home.join(self.program).exists() {
-                    return Ok(());
-                }
-                let built_in = format!("{prefix}/target");
-                let install = [
-                    "nice",
-                    "cargo",
-                    "install",
-                    name,
-                    "--version",
-                    version,
-                    "--locked",
-                    "--jobs",
-                    "1",
-                ];
-                run(&[
-                    &install[..],
-                    &["--root", &prefix, "--target-dir", &built_in],
-                ]
-                .concat())
-            }
+            Source::Npm(_) if home.join("node_modules").join(self.name).exists() => Ok(()),
+            Source::Npm(package) => npm(home, package),
+            Source::Maven(group, artifact, version) => maven(home, group, artifact, version),
+            _ if program.exists() => Ok(()),
+            Source::PyPi(requirement) => pypi(home, requirement),
+            Source::CratesIo(name, version) => crates_io(home, name, version),
         }
     }
+}
+
+fn npm(home: &Path, package: &str) -> Result<()> {
+    std::fs::create_dir_all(home)?;
+    let prefix = home.display().to_string();
+    let quiet = ["npm", "install", "--no-audit", "--no-fund"];
+    run(&[&quiet[..], &["--prefix", &prefix, package]].concat())
+}
+
+fn pypi(home: &Path, requirement: &str) -> Result<()> {
+    let prefix = home.display().to_string();
+    run(&["python3", "-m", "venv", &prefix])?;
+    let pip = format!("{prefix}/bin/pip");
+    run(&[&pip, "install", "--quiet", requirement])
+}
+
+fn crates_io(home: &Path, name: &str, version: &str) -> Result<()> {
+    let prefix = home.display().to_string();
+    let built_in = format!("{prefix}/target");
+    let gently = ["nice", "cargo", "install", "--locked", "--jobs", "1"];
+    let what = [
+        name,
+        "--version",
+        version,
+        "--root",
+        &prefix,
+        "--target-dir",
+        &built_in,
+    ];
+    run(&[&gently[..], &what].concat())
+}
+
+/// Copies the library and what it needs to `home`/lib.
+fn maven(home: &Path, group: &str, artifact: &str, version: &str) -> Result<()> {
+    if home.join(format!("lib/{artifact}-{version}.jar")).exists() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(home)?;
+    let project = format!(
+        "<project><modelVersion>4.0.0</modelVersion>\n\
+         <groupId>peer</groupId><artifactId>peer</artifactId><version>1</version>\n\
+         <dependencies><dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId>\
+         <version>{version}</version></dependency></dependencies></project>\n"
+    );
+    let file = home.join("pom.xml");
+    std::fs::write(&file, project)?;
+    let (file, into) = (
+        file.display().to_string(),
+        home.join("lib").display().to_string(),
+    );
+    let into = format!("-DoutputDirectory={into}");
+    let copy = [
+        "mvn",
+        "-B",
+        "-q",
+        "-f",
+        &file,
+        "dependency:copy-dependencies",
+    ];
+    run(&[&copy[..], &["-DincludeScope=runtime", &into]].concat())
 }
 
 fn release_directory() -> PathBuf {

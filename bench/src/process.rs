@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::control::{CallError, Control};
+use crate::request::Service;
 
 /// How long a server may take to answer for the first time.
 pub(crate) const START_MAX: Duration = Duration::from_secs(120);
@@ -20,19 +21,26 @@ const STOP_MAX: Duration = Duration::from_secs(20);
 /// How often a server that is starting is tried. Each try costs it little: a refused connection.
 const TRY_EVERY: Duration = Duration::from_micros(500);
 
-/// How to start a server. `{port}`, `{port2}` and `{data}` in words and values stand for two free ports and a directory.
+/// How to start a server. `{port}`, `{port2}` and `{data}` in words, values and the file stand for two free ports and a
+/// directory, `{file}` for where the file was written.
 #[derive(Debug, Clone)]
 pub(crate) struct Recipe {
     pub(crate) words: Vec<String>,
     pub(crate) variables: Vec<(String, String)>,
+    /// What a configuration file must say, for servers that take their port from nothing else.
+    pub(crate) file: Option<String>,
+    /// What it serves, and so which call tells that it has started.
+    pub(crate) service: Service,
 }
 
 impl Recipe {
     /// From a command line split at spaces.
-    pub(crate) fn from_command(command: &str) -> Self {
+    pub(crate) fn from_command(command: &str, service: Service) -> Self {
         Self {
             words: command.split_whitespace().map(str::to_owned).collect(),
             variables: Vec::new(),
+            file: None,
+            service,
         }
     }
 }
@@ -59,11 +67,12 @@ impl Server {
         let directory = directory.canonicalize()?;
         let [first, second] = free_ports()?;
         let data = directory.join("data").display().to_string();
+        let file = directory.join("configuration").display().to_string();
         let fill = |text: &String| {
             let text = text
                 .replace("{port}", &first.to_string())
                 .replace("{port2}", &second.to_string());
-            text.replace("{data}", &data)
+            text.replace("{data}", &data).replace("{file}", &file)
         };
         let recipe = Recipe {
             words: recipe.words.iter().map(fill).collect(),
@@ -72,7 +81,12 @@ impl Server {
                 .iter()
                 .map(|(name, value)| (name.clone(), fill(value)))
                 .collect(),
+            file: recipe.file.as_ref().map(fill),
+            service: recipe.service,
         };
+        if let Some(content) = &recipe.file {
+            fs::write(&file, content).with_context(|| format!("write {file}"))?;
+        }
         let child = spawn(&recipe, &directory)?;
         Ok(Self {
             recipe,
@@ -82,8 +96,12 @@ impl Server {
         })
     }
 
-    /// Waits for the first successful ListStreams. `since` is when the server was started; returns how long ago.
+    /// Waits for the first successful ListStreams or ListQueues. `since` is when the server was started; returns how long ago.
     pub(crate) fn await_answer(&mut self, since: Instant) -> Result<Duration> {
+        let operation = match self.recipe.service {
+            Service::Kinesis => "ListStreams",
+            Service::Sqs => "ListQueues",
+        };
         while since.elapsed() < START_MAX {
             if let Some(status) = self.child.try_wait()? {
                 bail!(
@@ -91,11 +109,12 @@ impl Server {
                     self.directory.join("log").display()
                 );
             }
-            let mut control = Control::new(self.address, Duration::from_secs(10));
-            match control.call("ListStreams", &json!({})) {
+            let patience = Duration::from_secs(10);
+            let mut control = Control::of(self.recipe.service, self.address, patience);
+            match control.call(operation, &json!({})) {
                 Ok(_) => return Ok(since.elapsed()),
                 Err(CallError::Refused { status, body, .. }) if status < 500 => {
-                    bail!("ListStreams refused with status {status}: {body}")
+                    bail!("{operation} refused with status {status}: {body}")
                 }
                 Err(_) => std::thread::sleep(TRY_EVERY),
             }

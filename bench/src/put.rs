@@ -1,8 +1,4 @@
-//! PutRecord and PutRecords at full speed (closed loop) or at a given rate (open loop).
-//!
-//! In an open loop every request has an intended time, and its latency counts from then, sent late or not: a server that
-//! stalls cannot hide the requests that waited for it (no coordinated omission). Requests that were due and could not be
-//! sent before the end count with the time they had waited by then.
+//! PutRecord and PutRecords at full speed (closed loop) or at a given rate (open loop; see `pace`).
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -12,13 +8,11 @@ use hdrhistogram::Histogram;
 
 use crate::drive::{self, Load, Next};
 use crate::http1::Answer;
+use crate::pace::Pace;
 use crate::random::Random;
 use crate::report::{self, Row};
 use crate::request::{PutRequest, PutShape};
 use crate::scan;
-
-/// How long after the end of an open loop requests that were due before it may still leave.
-const LATE_MAX: Duration = Duration::from_millis(50);
 
 /// How much is put, how fast and for how long.
 #[derive(Debug, Clone)]
@@ -90,10 +84,7 @@ struct PutLoad<'a> {
     requests: Vec<PutRequest>,
     /// For each connection, when its request in flight was meant to go.
     intended: Vec<Instant>,
-    issued: u64,
-    start: Instant,
-    warm_at: Instant,
-    end_at: Instant,
+    pace: Pace,
     last_answer: Instant,
     outcome: PutOutcome,
 }
@@ -104,8 +95,8 @@ impl<'a> PutLoad<'a> {
         let requests = (0..plan.connections)
             .map(|_| PutRequest::new(&plan.shape, &mut random))
             .collect();
-        let start = Instant::now();
-        let warm_at = start + plan.warm_up;
+        let pace = Pace::new(plan.rate, plan.warm_up, plan.duration);
+        let warm_at = pace.warm_at();
         let outcome = PutOutcome {
             records: 0,
             bytes: 0,
@@ -120,47 +111,22 @@ impl<'a> PutLoad<'a> {
             plan,
             random,
             requests,
-            intended: vec![start; plan.connections],
-            issued: 0,
-            start,
-            warm_at,
-            end_at: warm_at + plan.duration,
+            intended: vec![warm_at; plan.connections],
+            pace,
             last_answer: warm_at,
             outcome,
         }
     }
 
-    /// When request number `number` is meant to go.
-    fn due(&self, number: u64, rate: f64) -> Instant {
-        self.start + Duration::from_secs_f64(number as f64 / rate)
-    }
-
-    fn is_over(&self, now: Instant) -> bool {
+    fn is_full(&self) -> bool {
         let size = self.plan.shape.size as u64;
-        let full = self
-            .plan
-            .bytes_max
-            .is_some_and(|max| self.outcome.records_all * size >= max);
-        let late = if self.plan.rate.is_some() {
-            LATE_MAX
-        } else {
-            Duration::ZERO
-        };
-        full || now >= self.end_at + late
+        let bytes_max = self.plan.bytes_max;
+        bytes_max.is_some_and(|max| self.outcome.records_all * size >= max)
     }
 
     fn finish(mut self) -> PutOutcome {
-        if let Some(rate) = self.plan.rate {
-            loop {
-                let due = self.due(self.issued + self.outcome.never_sent, rate);
-                if due >= self.end_at {
-                    break;
-                }
-                report::record(&mut self.outcome.latencies, self.end_at - due);
-                self.outcome.never_sent += 1;
-            }
-        }
-        self.outcome.elapsed = self.last_answer - self.warm_at;
+        self.outcome.never_sent = self.pace.add_never_sent(&mut self.outcome.latencies);
+        self.outcome.elapsed = self.last_answer - self.pace.warm_at();
         self.outcome
     }
 
@@ -182,20 +148,13 @@ impl<'a> PutLoad<'a> {
 
 impl Load for PutLoad<'_> {
     fn next(&mut self, connection: usize, now: Instant) -> Next {
-        if self.is_over(now) {
+        if self.is_full() {
             return Next::Done;
         }
-        let intended = match self.plan.rate {
-            None => now,
-            Some(rate) => self.due(self.issued, rate),
+        let intended = match self.pace.issue(now) {
+            Ok(intended) => intended,
+            Err(instead) => return instead,
         };
-        if intended >= self.end_at {
-            return Next::Done;
-        }
-        if intended > now {
-            return Next::WaitUntil(intended);
-        }
-        self.issued += 1;
         self.intended[connection] = intended;
         let stamp = intended
             .saturating_duration_since(self.plan.epoch)
@@ -217,10 +176,10 @@ impl Load for PutLoad<'_> {
         let records = self.plan.shape.records() as u64;
         self.outcome.records_all += records;
         let intended = self.intended[connection];
-        if intended >= self.warm_at {
+        if intended >= self.pace.warm_at() {
             report::record(&mut self.outcome.latencies, now - intended);
         }
-        if now >= self.warm_at {
+        if now >= self.pace.warm_at() {
             self.outcome.records += records;
             self.outcome.bytes += records * self.plan.shape.size as u64;
             self.last_answer = now;

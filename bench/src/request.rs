@@ -33,9 +33,44 @@ impl Format {
     }
 }
 
+/// Which service a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Service {
+    /// Kinesis Data Streams.
+    Kinesis,
+    /// SQS, over AWS JSON 1.0 as today's SDKs speak it.
+    Sqs,
+}
+
+impl Service {
+    fn target_prefix(self) -> &'static str {
+        match self {
+            Self::Kinesis => TARGET_PREFIX,
+            Self::Sqs => "AmazonSQS.",
+        }
+    }
+
+    fn authorization(self) -> &'static str {
+        match self {
+            Self::Kinesis => AUTHORIZATION,
+            Self::Sqs => SQS_AUTHORIZATION,
+        }
+    }
+
+    fn json(self) -> &'static str {
+        match self {
+            Self::Kinesis => Format::Json.content_type(),
+            Self::Sqs => "application/x-amz-json-1.0",
+        }
+    }
+}
+
 /// The `Authorization` header: well formed and unsigned. Servers without authentication want its credential scope to
 /// route by; a server that verifies signatures refuses it.
 pub(crate) const AUTHORIZATION: &str = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261122/us-east-1/kinesis/aws4_request, \
+     SignedHeaders=content-type;host;x-amz-date;x-amz-target, \
+     Signature=0000000000000000000000000000000000000000000000000000000000000000";
+const SQS_AUTHORIZATION: &str = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261122/us-east-1/sqs/aws4_request, \
      SignedHeaders=content-type;host;x-amz-date;x-amz-target, \
      Signature=0000000000000000000000000000000000000000000000000000000000000000";
 /// The value of `X-Amz-Date`; its day is that of the credential scope.
@@ -43,7 +78,7 @@ pub(crate) const AMZ_DATE: &str = "20261122T120000Z";
 /// What `X-Amz-Target` starts with.
 pub(crate) const TARGET_PREFIX: &str = "Kinesis_20131202.";
 
-/// A whole HTTP/1.1 request for `operation`, replacing what `request` held.
+/// A whole HTTP/1.1 request for a Kinesis `operation`, replacing what `request` held.
 pub(crate) fn write_request(
     request: &mut Vec<u8>,
     host: &str,
@@ -51,16 +86,53 @@ pub(crate) fn write_request(
     format: Format,
     body: &[u8],
 ) {
-    request.clear();
     let content_type = format.content_type();
-    let length = body.len();
+    write_head(
+        request,
+        Service::Kinesis,
+        host,
+        operation,
+        content_type,
+        body.len(),
+    );
+    request.extend_from_slice(body);
+}
+
+/// A whole HTTP/1.1 request with a JSON body, replacing what `request` held.
+pub(crate) fn write_json_request(
+    request: &mut Vec<u8>,
+    service: Service,
+    host: &str,
+    operation: &str,
+    body: &[u8],
+) {
+    write_head(
+        request,
+        service,
+        host,
+        operation,
+        service.json(),
+        body.len(),
+    );
+    request.extend_from_slice(body);
+}
+
+fn write_head(
+    request: &mut Vec<u8>,
+    service: Service,
+    host: &str,
+    operation: &str,
+    content_type: &str,
+    length: usize,
+) {
+    request.clear();
+    let (target_prefix, authorization) = (service.target_prefix(), service.authorization());
     let head = format!(
-        "POST / HTTP/1.1\r\nHost: {host}\r\nX-Amz-Target: {TARGET_PREFIX}{operation}\r\n\
-         Content-Type: {content_type}\r\nX-Amz-Date: {AMZ_DATE}\r\nAuthorization: {AUTHORIZATION}\r\n\
+        "POST / HTTP/1.1\r\nHost: {host}\r\nX-Amz-Target: {target_prefix}{operation}\r\n\
+         Content-Type: {content_type}\r\nX-Amz-Date: {AMZ_DATE}\r\nAuthorization: {authorization}\r\n\
          Content-Length: {length}\r\n\r\n"
     );
     request.extend_from_slice(head.as_bytes());
-    request.extend_from_slice(body);
 }
 
 /// The body of a GetRecords.

@@ -9,9 +9,9 @@ use crate::control::Control;
 use crate::process::{self, CpuMeter, Recipe, Server};
 use crate::put::{self, PutPlan};
 use crate::report::{Report, Row};
-use crate::request::{Format, PutShape, STAMP_LEN};
+use crate::request::{Format, PutShape, STAMP_LEN, Service};
 use crate::verify::{WriterPlan, Writers};
-use crate::{compare, fanout, get, lifecycle, peers, reshard};
+use crate::{compare, fanout, get, lifecycle, peers, reshard, side_by_side};
 
 /// How long a call that is not measured may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const RECORD_MAX: usize = 10 << 20;
 
 /// Runs `work` for a row, then adds how busy server and generator were.
-fn measure(
+pub(crate) fn measure(
     label: &str,
     workload: &str,
     pid: Option<u32>,
@@ -197,7 +197,7 @@ pub(crate) fn verify(args: &args::Verify, label: &str, report: &mut Report) -> R
                 between_max: Duration::from_millis(args.between_ms),
                 seed: args.seed,
             };
-            let recipe = Recipe::from_command(&args.spawn.command);
+            let recipe = Recipe::from_command(&args.spawn.command, Service::Kinesis);
             lifecycle::crash(&recipe, &args.spawn.directory, &plan, &mut row)
         }
     };
@@ -209,7 +209,7 @@ pub(crate) fn verify(args: &args::Verify, label: &str, report: &mut Report) -> R
 pub(crate) fn idle(args: &args::Idle, label: &str, report: &mut Report) -> Result<()> {
     let mut row = Row::new(label, "idle");
     lifecycle::idle(
-        &Recipe::from_command(&args.spawn.command),
+        &Recipe::from_command(&args.spawn.command, Service::Kinesis),
         &args.spawn.directory,
         args.rounds,
         &mut row,
@@ -234,7 +234,7 @@ pub(crate) fn restart(args: &args::Restart, label: &str, report: &mut Report) ->
         bytes_max: Some(args.mib << 20),
         epoch: Instant::now(),
     };
-    let recipe = Recipe::from_command(&args.spawn.command);
+    let recipe = Recipe::from_command(&args.spawn.command, Service::Kinesis);
     let mut row = Row::new(label, "restart");
     lifecycle::restart(&recipe, &args.spawn.directory, &plan, args.shards, &mut row)?;
     report.push(&row)
@@ -243,7 +243,7 @@ pub(crate) fn restart(args: &args::Restart, label: &str, report: &mut Report) ->
 /// Doubling, and very many shards.
 pub(crate) fn reshard(args: &args::Reshard, label: &str, report: &mut Report) -> Result<()> {
     let since = Instant::now();
-    let recipe = Recipe::from_command(&args.spawn.command);
+    let recipe = Recipe::from_command(&args.spawn.command, Service::Kinesis);
     let mut server = Server::start(&recipe, &args.spawn.directory)?;
     server.await_answer(since)?;
     let mut row = Row::new(label, "many shards");
@@ -260,7 +260,7 @@ pub(crate) fn compare_peers(args: &args::Peers, report: &mut Report) -> Result<(
     let peers = args
         .peers
         .iter()
-        .map(|name| peers::find(name))
+        .map(|name| peers::find(peers::streams::PEERS, name))
         .collect::<Result<Vec<_>>>()?;
     let load = compare::Load {
         shards: args.shards,
@@ -270,7 +270,7 @@ pub(crate) fn compare_peers(args: &args::Peers, report: &mut Report) -> Result<(
         format: args.format,
     };
     let rows = compare::run(&peers, &load, report)?;
-    let table = compare::table(&rows);
+    let table = side_by_side::table(&rows, compare::LINES);
     println!("\n{table}");
     if let Some(path) = &args.markdown {
         std::fs::write(path, &table).with_context(|| format!("write {}", path.display()))?;

@@ -1,0 +1,131 @@
+//! Does the rate fall when very many messages wait? The cycle on an empty queue, then the same with a backlog, and what the
+//! backlog costs in memory.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use super::cycle::{self, BATCH, CyclePlan};
+use super::messages::{Bodies, Ledger, Order};
+use super::wire::{self, Queue, SendRequest};
+use crate::drive::{self, Load, Next};
+use crate::http1::Answer;
+use crate::process::{self, Server};
+use crate::report::Row;
+
+/// Quiet time before memory is read, so that what filling needed has been given back.
+const SETTLE: Duration = Duration::from_secs(5);
+
+/// How much waits, and the load before and after.
+#[derive(Debug, Clone)]
+pub(crate) struct BacklogPlan {
+    pub(crate) cycle: CyclePlan,
+    /// Messages that wait.
+    pub(crate) messages: u64,
+    /// How long the backlog may be drained afterwards; zero to leave it.
+    pub(crate) drain: Duration,
+}
+
+/// Measures on a server that holds nothing yet.
+pub(crate) fn run(
+    server: &Server,
+    name: &str,
+    bodies: &Bodies,
+    plan: &BacklogPlan,
+    row: &mut Row,
+) -> Result<()> {
+    let address = server.address;
+    let queue = Queue::create(address, name, Order::Any)?;
+    let lanes = plan.cycle.clients;
+    let mut ledger = Ledger::new(lanes, Order::Any);
+    let empty = cycle::run(address, &queue, bodies, &mut ledger, lanes, &plan.cycle)?;
+    ensure!(
+        ledger.missing() == 0,
+        "the queue is not empty before filling"
+    );
+    std::thread::sleep(SETTLE);
+    let before = process::resident(server.id())?;
+
+    let since = Instant::now();
+    fill(address, &queue, bodies, &mut ledger, lanes, plan.messages)?;
+    let filled_in = since.elapsed();
+    std::thread::sleep(SETTLE);
+    let after = process::resident(server.id())?;
+
+    let mut with_backlog = plan.cycle.clone();
+    with_backlog.drain = plan.drain;
+    let full = cycle::run(address, &queue, bodies, &mut ledger, lanes, &with_backlog)?;
+
+    row.add("empty", empty.rate(), "/s");
+    full.describe(&ledger, row);
+    row.add(
+        "of empty",
+        100.0 * full.rate() / empty.rate().max(1e-9),
+        "%",
+    );
+    row.add("waiting", plan.messages as f64, "");
+    row.add("fill", filled_in.as_secs_f64(), "s");
+    row.add("memory before", before as f64 / 1e6, "MB");
+    row.add("memory filled", after as f64 / 1e6, "MB");
+    let growth = after.saturating_sub(before) as f64;
+    row.add("a message", growth / plan.messages.max(1) as f64, "B");
+    Ok(())
+}
+
+fn fill(
+    server: SocketAddr,
+    queue: &Queue,
+    bodies: &Bodies,
+    ledger: &mut Ledger,
+    clients: usize,
+    messages: u64,
+) -> Result<()> {
+    let send = SendRequest::new(queue, Some(BATCH), bodies.size());
+    let mut load = FillLoad {
+        bodies,
+        ledger,
+        clients: vec![(send, Vec::new()); clients],
+        left: messages,
+    };
+    drive::drive(server, clients, &mut load).context("fill the queue")
+}
+
+struct FillLoad<'a> {
+    bodies: &'a Bodies,
+    ledger: &'a mut Ledger,
+    /// Each client's request and the messages in it.
+    clients: Vec<(SendRequest, Vec<u64>)>,
+    left: u64,
+}
+
+impl Load for FillLoad<'_> {
+    fn next(&mut self, connection: usize, _: Instant) -> Next {
+        if self.left == 0 {
+            return Next::Done;
+        }
+        self.left = self.left.saturating_sub(BATCH as u64);
+        let (request, numbers) = &mut self.clients[connection];
+        numbers.clear();
+        numbers.extend(self.ledger.issue(connection, BATCH));
+        request.patch(self.bodies, connection, numbers.iter().copied());
+        Next::Send
+    }
+
+    fn request(&self, connection: usize) -> &[u8] {
+        self.clients[connection].0.bytes()
+    }
+
+    fn on_answer(&mut self, connection: usize, answer: &Answer<'_>, _: Instant) -> Result<()> {
+        ensure!(
+            answer.status == 200 && wire::sent(answer.body) == BATCH,
+            "a send was refused with status {}: {}",
+            answer.status,
+            String::from_utf8_lossy(&answer.body[..answer.body.len().min(200)])
+        );
+        for number in &self.clients[connection].1 {
+            self.ledger.on_acked(*number);
+        }
+        Ok(())
+    }
+}

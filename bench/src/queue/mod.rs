@@ -1,0 +1,13 @@
+//! The load on SQS queues. Read `messages` (what is sent, and what became of it), `wire` (the bytes), then the workloads:
+//! `cycle` (send, receive, delete), `send` (at a rate), `poll` (a waiting receiver), `backlog` (millions waiting), and
+//! `compare` (all of it on every peer).
+
+pub(crate) mod args;
+mod backlog;
+mod compare;
+mod cycle;
+mod messages;
+mod poll;
+mod send;
+mod wire;
+pub(crate) mod workloads;
