@@ -12,7 +12,7 @@
 //! **Non-promises.** At least once, not once: after a crash a message may appear before its time, its receives forgotten. Order
 //! under [`Order::Fair`] is best effort.
 //!
-//! Read in this order: this file, [`state`], [`journal`], [`queue`], [`pump`].
+//! Read in this order: this file, [`state`], [`journal`], [`queue`], `shared`, `pump`.
 
 pub mod state;
 
@@ -22,6 +22,8 @@ pub mod queue;
 
 mod load;
 mod pump;
+mod recent;
+mod shared;
 
 use std::time::Duration;
 
@@ -145,6 +147,23 @@ impl Delivered {
             .records()
             .find(|record| record.offset == self.receipt.offset)
     }
+}
+
+/// How a message lies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lies {
+    /// It can be received.
+    Visible,
+    /// It is not yet due.
+    Delayed {
+        /// When it is.
+        until: Timestamp,
+    },
+    /// It was received and is not acknowledged.
+    InFlight {
+        /// When it becomes visible again.
+        until: Timestamp,
+    },
 }
 
 /// What a receive gave.

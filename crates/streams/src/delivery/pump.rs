@@ -8,7 +8,7 @@ use std::time::Duration;
 use model::Timestamp;
 use store::{Bounds, StoreError, Watch};
 
-use super::queue::Shared;
+use super::shared::Shared;
 
 /// How long a receive may wait to be written down. A crash forgets so much of them.
 const PENDING_MAX: Duration = Duration::from_millis(100);

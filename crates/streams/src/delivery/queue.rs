@@ -1,37 +1,21 @@
 //! A queue in use: the machine of [`super::state`] over a store.
-//!
-//! Locks: `inner` is held for moments, never over I/O. One scan of the log at a time. Whoever writes to the journal holds
-//! `writing` for reading, so that cutting the journal, which holds it for writing, sees nothing half done.
 
-use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::{Clock, Offset, Timestamp};
-use store::{Append, Committed, LogChange, Store, StoreError, StoredBatch, Txn, Watch};
-use tokio::sync::{Notify, RwLock};
+use store::{Committed, Store, StoreError, Txn};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::journal::Draft;
-use super::load::load;
 use super::pump;
+use super::shared::Shared;
 use super::state::{Hold, State};
-use super::{Counts, Delivered, Logs, Policy, Receipt, Source, Standing, Taken};
+use super::{Counts, Delivered, Lies, Logs, Policy, Receipt, Source, Standing, Taken};
 
-/// Bytes of messages read at once: for a queue that is nearly empty, and for a backlog.
-const SCAN_BYTES: (usize, usize) = (64 << 10, 256 << 10);
-/// Messages that make a backlog.
-const BACKLOG: u64 = 1_000;
-/// Batches just scanned that are kept for their delivery, in bytes.
-const RECENT_BYTES: usize = 1 << 20;
-/// The journal is cut when it is longer than this, and than several times what it was when it was cut last.
-const JOURNAL_BYTES: usize = 1 << 20;
-const JOURNAL_GROWTH: usize = 4;
-/// A cut journal must fit one batch. One that would not is left to grow.
-const WHOLE_BYTES_MAX: usize = 24 << 20;
 /// Messages looked at, at most, for the counts to be exact.
 const COUNTED: usize = 1_000;
 
@@ -39,35 +23,6 @@ const COUNTED: usize = 1_000;
 pub struct Queue {
     shared: Arc<Shared>,
     pump: JoinHandle<()>,
-}
-
-/// What the queue's users and its pump share.
-pub(super) struct Shared {
-    pub(super) store: Arc<dyn Store>,
-    pub(super) clock: Clock,
-    pub(super) logs: Logs,
-    source: Arc<dyn Source>,
-    inner: Mutex<Inner>,
-    scanning: tokio::sync::Mutex<()>,
-    writing: RwLock<()>,
-    watch: Watch,
-    /// Rung once for each receive that may find something.
-    bell: Notify,
-    /// Receives that wait for the bell.
-    pub(super) waiting: AtomicUsize,
-    /// Tells the pump to look again at what it waits for.
-    pub(super) rearm: Notify,
-}
-
-pub(super) struct Inner {
-    pub(super) state: State,
-    recent: Recent,
-    /// Holds not in the journal yet, and since when the first of them waits.
-    pending: Vec<Hold>,
-    pub(super) pending_since: Option<Timestamp>,
-    journal_bytes: usize,
-    whole_bytes: usize,
-    pub(super) trimmed: Offset,
 }
 
 impl Drop for Queue {
@@ -94,30 +49,9 @@ impl Queue {
         source: Arc<dyn Source>,
         policy: Policy,
     ) -> Result<Queue, StoreError> {
-        let (state, journal_bytes) = load(&*store, logs, policy, clock.now()).await?;
-        let watch = store.watch(logs.messages)?;
         let pumped = store.watch(logs.messages)?;
-        let shared = Arc::new(Shared {
-            store,
-            clock,
-            logs,
-            source,
-            inner: Mutex::new(Inner {
-                trimmed: state.base(),
-                state,
-                recent: Recent::default(),
-                pending: Vec::new(),
-                pending_since: None,
-                journal_bytes,
-                whole_bytes: 0,
-            }),
-            scanning: tokio::sync::Mutex::default(),
-            writing: RwLock::default(),
-            watch,
-            bell: Notify::new(),
-            waiting: AtomicUsize::new(0),
-            rearm: Notify::new(),
-        });
+        let shared = Shared::open(store, clock, logs, source, policy).await?;
+        let shared = Arc::new(shared);
         let pump = tokio::spawn(pump::run(Arc::clone(&shared), pumped));
         Ok(Queue { shared, pump })
     }
@@ -278,19 +212,9 @@ impl Queue {
     ///
     /// # Errors
     /// The transaction's. The messages are then as they were.
-    pub async fn move_to(&self, offsets: &[Offset], mut txn: Txn) -> Result<Committed, StoreError> {
-        let shared = &*self.shared;
-        let _writing = shared.writing.read().await;
-        let draft = Draft::default().done(offsets);
-        let bytes = draft.len();
-        let batch = draft.into_batch(shared.clock.now());
-        txn.appends.push(Append::to(shared.logs.journal, batch));
-        let mut committed = shared.store.commit(txn).await?;
-        committed.appends.pop();
-        shared.written(bytes, |state| {
-            offsets.iter().for_each(|offset| state.finish(*offset));
-        });
-        Ok(committed)
+    pub async fn move_to(&self, offsets: &[Offset], txn: Txn) -> Result<Committed, StoreError> {
+        let finish = |state: &mut State| offsets.iter().for_each(|offset| state.finish(*offset));
+        self.shared.write_with(offsets, txn, finish).await
     }
 
     /// The message of a delivery becomes visible again `after` from now. Waits for no write.
@@ -336,6 +260,50 @@ impl Queue {
         }
     }
 
+    /// Up to `max` messages from `from` on that are not done with, oldest first, and how they lie. They stay as they are.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn browse(
+        &self,
+        from: Offset,
+        max: usize,
+    ) -> Result<Vec<(Delivered, Lies)>, StoreError> {
+        let shared = &*self.shared;
+        let mut found = Vec::new();
+        let mut from = from;
+        while found.len() < max {
+            let next = shared.inner().state.next_open(from);
+            let Some(batch) = shared.read(next).await? else {
+                break;
+            };
+            from = batch.end();
+            let mut inner = shared.inner();
+            let now = shared.clock.now();
+            inner.state.advance(now);
+            for record in batch.records().filter(|record| record.offset >= next) {
+                let due = shared.arrival(&record).due;
+                let Some((lies, receives, first_received)) =
+                    inner.state.look(record.offset, due, now)
+                else {
+                    continue;
+                };
+                let receipt = Receipt {
+                    offset: record.offset,
+                    receives,
+                };
+                let message = Delivered {
+                    receipt,
+                    first_received,
+                    batch: batch.clone(),
+                };
+                found.push((message, lies));
+            }
+        }
+        found.truncate(max);
+        Ok(found)
+    }
+
     /// The message at `offset`, if it is not done with, as it would be delivered. It stays as it is.
     ///
     /// # Errors
@@ -362,241 +330,6 @@ impl Queue {
     /// The store's.
     pub async fn close(&self) -> Result<(), StoreError> {
         self.shared.flush().await
-    }
-}
-
-impl Shared {
-    pub(super) fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Where the log of messages ends.
-    pub(super) fn end(&self) -> Offset {
-        self.watch.bounds().end
-    }
-
-    /// Whether a receive might find something.
-    pub(super) fn has_next(&self) -> bool {
-        let mut inner = self.inner();
-        inner.state.advance(self.clock.now());
-        inner.state.has_next(self.end())
-    }
-
-    /// Wakes up to `count` of those who wait.
-    pub(super) fn ring(&self, count: usize) {
-        for _ in 0..count.min(self.waiting.load(Ordering::SeqCst)) {
-            self.bell.notify_one();
-        }
-    }
-
-    /// Wakes another, if somebody waits and there is something left.
-    fn pass_on(&self) {
-        if self.waiting.load(Ordering::SeqCst) > 0 && self.has_next() {
-            self.bell.notify_one();
-        }
-    }
-
-    /// Reads the log on from `from`, unless somebody did meanwhile.
-    async fn scan(&self, from: Offset) -> Result<(), StoreError> {
-        let _turn = self.scanning.lock().await;
-        if self.inner().state.next_scan() != from {
-            return Ok(());
-        }
-        let is_backlog = self.end().0.saturating_sub(from.0) > BACKLOG;
-        let bytes = if is_backlog {
-            SCAN_BYTES.1
-        } else {
-            SCAN_BYTES.0
-        };
-        let read = self.store.read(self.logs.messages, from, bytes).await;
-        let stored = match read {
-            Ok(stored) => stored,
-            Err(StoreError::OffsetOutOfRange { start, .. }) if from < start => {
-                self.inner().state.finish_below(start);
-                return Ok(());
-            }
-            Err(error) => return Err(error),
-        };
-        let mut batches = Vec::with_capacity(stored.len());
-        for batch in stored {
-            batches.push(self.source.open(batch)?);
-        }
-        let Some(end) = batches.last().map(StoredBatch::end) else {
-            return Ok(());
-        };
-        let records = batches.iter().flat_map(StoredBatch::records);
-        let arrivals: Vec<_> = records
-            .map(|record| (record.offset, self.source.arrival(&record)))
-            .collect();
-        let mut inner = self.inner();
-        inner.state.arrive(end, arrivals, self.clock.now());
-        inner.recent.add(batches);
-        Ok(())
-    }
-
-    /// The batch that holds `offset`, in the clear; `None` where it is gone from the log.
-    async fn read(&self, offset: Offset) -> Result<Option<StoredBatch>, StoreError> {
-        match self.store.read(self.logs.messages, offset, 1).await {
-            Ok(stored) => stored
-                .into_iter()
-                .next()
-                .map(|batch| self.source.open(batch))
-                .transpose(),
-            Err(StoreError::OffsetOutOfRange { start, .. }) if offset < start => {
-                self.inner().state.finish_below(start);
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The messages themselves.
-    async fn fetch(&self, holds: &[Hold]) -> Result<Vec<Delivered>, StoreError> {
-        let mut found: Vec<Option<StoredBatch>> = {
-            let inner = self.inner();
-            holds
-                .iter()
-                .map(|hold| inner.recent.find(hold.offset))
-                .collect()
-        };
-        let mut last: Option<StoredBatch> = None;
-        let mut messages = Vec::with_capacity(holds.len());
-        for (hold, found) in holds.iter().zip(&mut found) {
-            let holds_it =
-                |batch: &StoredBatch| (batch.base_offset..batch.end()).contains(&hold.offset);
-            let batch = match found.take().or_else(|| last.clone().filter(holds_it)) {
-                Some(batch) => Some(batch),
-                None => self.read(hold.offset).await?.filter(holds_it),
-            };
-            last.clone_from(&batch);
-            // One that expired since it was looked at is gone, and known to be.
-            messages.extend(batch.map(|batch| Delivered {
-                receipt: Receipt {
-                    offset: hold.offset,
-                    receives: hold.receives,
-                },
-                first_received: hold.first_received,
-                batch,
-            }));
-        }
-        let mut inner = self.inner();
-        if inner.state.waiting_len() == 0 {
-            inner.recent.clear();
-        }
-        Ok(messages)
-    }
-
-    /// Writes `draft` to the journal, with the holds that wait for it, then makes it so by `finish`.
-    async fn write(&self, draft: Draft, finish: impl FnOnce(&mut State)) -> Result<(), StoreError> {
-        let _writing = self.writing.read().await;
-        let holds = self.inner().take_pending();
-        let draft = draft.holds(&holds);
-        if draft.is_empty() {
-            return Ok(());
-        }
-        let bytes = draft.len();
-        let batch = draft.into_batch(self.clock.now());
-        let appends = vec![Append::to(self.logs.journal, batch)];
-        let written = self.store.append(appends).await.pop();
-        match written {
-            Some(Ok(_)) => {
-                self.written(bytes, finish);
-                Ok(())
-            }
-            Some(Err(error)) => {
-                self.inner().remember(&holds, self.clock.now());
-                Err(error)
-            }
-            None => Err(StoreError::Unknown {
-                during: "writing a queue's journal".into(),
-            }),
-        }
-    }
-
-    fn written(&self, bytes: usize, finish: impl FnOnce(&mut State)) {
-        let mut inner = self.inner();
-        finish(&mut inner.state);
-        inner.journal_bytes += bytes;
-        let is_long = inner.is_journal_long();
-        drop(inner);
-        if is_long {
-            self.rearm.notify_one();
-        }
-        // The next of a group may go now.
-        self.pass_on();
-    }
-
-    /// Writes the holds that wait.
-    pub(super) async fn flush(&self) -> Result<(), StoreError> {
-        self.write(Draft::default(), |_| {}).await
-    }
-
-    /// Cuts the journal if it is long: one record that says all takes the place of the others.
-    pub(super) async fn cut_journal(&self) -> Result<(), StoreError> {
-        if !self.inner().is_journal_long() {
-            return Ok(());
-        }
-        let _nobody_writes = self.writing.write().await;
-        let end = self.store.bounds(self.logs.journal).await?.end;
-        let draft = {
-            let inner = self.inner();
-            let (done, holds) = inner.state.lasting();
-            Draft::whole().ranges(done).holds(&holds)
-        };
-        let bytes = draft.len();
-        if bytes <= WHOLE_BYTES_MAX {
-            let batch = draft.into_batch(self.clock.now());
-            let txn = Txn {
-                logs: vec![LogChange::Trim(self.logs.journal, end)],
-                appends: vec![Append::to(self.logs.journal, batch)],
-                ..Txn::default()
-            };
-            self.store.commit(txn).await?;
-            self.inner().journal_bytes = bytes;
-        }
-        self.inner().whole_bytes = bytes;
-        Ok(())
-    }
-
-    /// Drops the messages that are done with from a log that is ours. Whether all of them went.
-    pub(super) async fn trim(&self) -> Result<bool, StoreError> {
-        let (base, keep) = {
-            let inner = self.inner();
-            (inner.state.base(), inner.state.policy().keep)
-        };
-        let mut until = base.min(self.end());
-        if !keep.is_zero() {
-            let since = self.clock.now().minus(keep);
-            let log = self.logs.messages;
-            until = until.min(self.store.offset_for_time(log, since).await?);
-        }
-        if until > self.inner().trimmed {
-            let txn = Txn {
-                logs: vec![LogChange::Trim(self.logs.messages, until)],
-                ..Txn::default()
-            };
-            self.store.commit(txn).await?;
-            self.inner().trimmed = until;
-        }
-        Ok(until == base)
-    }
-}
-
-impl Inner {
-    fn remember(&mut self, holds: &[Hold], now: Timestamp) {
-        if !holds.is_empty() {
-            self.pending.extend_from_slice(holds);
-            self.pending_since.get_or_insert(now);
-        }
-    }
-
-    fn take_pending(&mut self) -> Vec<Hold> {
-        self.pending_since = None;
-        std::mem::take(&mut self.pending)
-    }
-
-    pub(super) fn is_journal_long(&self) -> bool {
-        self.journal_bytes > JOURNAL_BYTES.max(self.whole_bytes * JOURNAL_GROWTH)
     }
 }
 
@@ -647,38 +380,5 @@ impl Waits<'_> {
 impl Drop for Waits<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-/// Batches just scanned, oldest first: most are delivered at once.
-#[derive(Default)]
-struct Recent {
-    batches: VecDeque<StoredBatch>,
-    bytes: usize,
-}
-
-impl Recent {
-    fn add(&mut self, batches: Vec<StoredBatch>) {
-        for batch in batches {
-            self.bytes += batch.batch.bytes().len();
-            self.batches.push_back(batch);
-        }
-        while self.bytes > RECENT_BYTES
-            && self.batches.len() > 1
-            && let Some(oldest) = self.batches.pop_front()
-        {
-            self.bytes -= oldest.batch.bytes().len();
-        }
-    }
-
-    fn find(&self, offset: Offset) -> Option<StoredBatch> {
-        let next = self.batches.partition_point(|batch| batch.end() <= offset);
-        let batch = self.batches.get(next)?;
-        (batch.base_offset <= offset).then(|| batch.clone())
-    }
-
-    fn clear(&mut self) {
-        self.batches.clear();
-        self.bytes = 0;
     }
 }

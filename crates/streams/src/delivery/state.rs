@@ -17,7 +17,7 @@ use model::{Offset, Timestamp};
 
 use self::ranges::Ranges;
 use self::waiting::Waiting;
-use super::{Arrival, Counts, Group, Order, Policy, Receipt, Standing};
+use super::{Arrival, Counts, Group, Lies, Order, Policy, Receipt, Standing};
 
 /// Messages looked ahead at in search of groups that may go out. AWS looks at as many: "FIFO queues look through the first
 /// 120k messages to determine available message groups."
@@ -459,6 +459,40 @@ impl State {
                 self.waiting.land(held.group);
             }
         }
+    }
+
+    /// The first message at or after `offset` that is not done with.
+    #[must_use]
+    pub fn next_open(&self, offset: Offset) -> Offset {
+        self.done.gap_from(offset)
+    }
+
+    /// How a message of the log lies that would be due at `due`, how often it was received and when first. `None` where it is
+    /// done with.
+    #[must_use]
+    pub fn look(
+        &self,
+        offset: Offset,
+        due: Timestamp,
+        now: Timestamp,
+    ) -> Option<(Lies, u32, Timestamp)> {
+        if self.done.contains(offset) {
+            return None;
+        }
+        let Some(held) = self.held.get(&offset) else {
+            let lies = if due > now {
+                Lies::Delayed { until: due }
+            } else {
+                Lies::Visible
+            };
+            return Some((lies, 0, Timestamp::default()));
+        };
+        let lies = match held.status {
+            Status::Waiting => Lies::Visible,
+            Status::Delayed { until } => Lies::Delayed { until },
+            Status::InFlight { until } => Lies::InFlight { until },
+        };
+        Some((lies, held.receives, held.first_received))
     }
 
     /// How many messages there are in a log that ends at `end`.
