@@ -28,6 +28,7 @@ use aws::server::Server;
 use aws::sigv4::{Keys, Verifier};
 use model::{AccountId, Clock, Rng};
 use services::kinesis::{self, Kinesis};
+use services::sqs::{self, Sqs};
 use streams::{Keyring, Streams};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -45,6 +46,9 @@ const RETENTION_PERIOD: Duration = Duration::from_secs(60);
 
 /// How often on-demand streams are looked at: load is averaged over a minute.
 const SCALING_PERIOD: Duration = Duration::from_secs(10);
+
+/// How often the queues' messages are counted for the metrics. AWS's are of a minute.
+const MEASURING_PERIOD: Duration = Duration::from_secs(10);
 
 /// Serves until told to stop.
 pub(crate) fn run(config: &Config) -> Result<(), Failure> {
@@ -69,8 +73,8 @@ async fn serve(config: &Config, descriptors: u64) -> Result<(), Failure> {
     let engine = Engine::open(config)?;
     // Ours from here on: the store's lock is held. A file left by a server that was killed would mislead.
     announce::withdraw(data);
-    let kinesis = kinesis(config, &engine).await?;
-    let server = listen(config, &engine, &kinesis, descriptors).await?;
+    let services = Services::over(config, &engine).await?;
+    let server = listen(config, &engine, &services, descriptors).await?;
     let address = server
         .local_addr()
         .map_err(|error| Failure::because("could not tell the address listened on", error))?;
@@ -82,7 +86,7 @@ async fn serve(config: &Config, descriptors: u64) -> Result<(), Failure> {
     }
     tracing::info!(%address, version = crate::VERSION, "serving");
 
-    let upkeep = upkeep(kinesis);
+    let upkeep = upkeep(&services);
     let mut poisoned = None;
     server
         .run(async {
@@ -94,6 +98,7 @@ async fn serve(config: &Config, descriptors: u64) -> Result<(), Failure> {
         })
         .await;
     drop(upkeep);
+    services.sqs.close().await;
     announce::withdraw(data);
     if let Some(why) = poisoned {
         return Err(Failure::running(format!(
@@ -115,30 +120,48 @@ fn make_private(directory: &Path) -> io::Result<()> {
         .create(directory)
 }
 
-/// Kinesis over the engine's store.
-async fn kinesis(config: &Config, engine: &Engine) -> Result<Arc<Kinesis>, Failure> {
-    let rng = Rng::system();
-    let master = if engine.outlives_the_process() {
-        let is_new = engine.is_empty().await?;
-        master_key::load_or_make(&config.data.value, is_new, &rng)?
-    } else {
-        master_key::make(&rng)
-    };
-    let keyring = Keyring::new(&master, rng);
-    let streams = Streams::new(engine.store(), Clock::system(), keyring);
-    let limits = match config.limits.value {
-        config::Limits::Aws => kinesis::Limits::Aws,
-        config::Limits::None => kinesis::Limits::None,
-    };
-    Ok(Arc::new(Kinesis::new(Arc::new(streams), limits)))
+/// What is served.
+struct Services {
+    kinesis: Arc<Kinesis>,
+    sqs: Arc<Sqs>,
+}
+
+impl Services {
+    /// All of them over the engine's store.
+    async fn over(config: &Config, engine: &Engine) -> Result<Services, Failure> {
+        let rng = Rng::system();
+        let master = if engine.outlives_the_process() {
+            let is_new = engine.is_empty().await?;
+            master_key::load_or_make(&config.data.value, is_new, &rng)?
+        } else {
+            master_key::make(&rng)
+        };
+        let keyring = Keyring::new(&master, rng.clone());
+        let clock = Clock::system();
+        let limits = match config.limits.value {
+            config::Limits::Aws => kinesis::Limits::Aws,
+            config::Limits::None => kinesis::Limits::None,
+        };
+        let streams = Streams::new(engine.store(), clock.clone(), keyring.clone());
+        let sqs = Sqs::new(engine.store(), clock, rng, keyring, limits);
+        Ok(Services {
+            kinesis: Arc::new(Kinesis::new(Arc::new(streams), limits)),
+            sqs: Arc::new(sqs),
+        })
+    }
 }
 
 /// What goes on beside the requests, until the set is dropped.
-fn upkeep(kinesis: Arc<Kinesis>) -> JoinSet<()> {
+fn upkeep(services: &Services) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
-    let streams = Arc::clone(&kinesis.streams);
+    let streams = Arc::clone(&services.kinesis.streams);
     tasks.spawn(async move { streams::retention::run(&streams, RETENTION_PERIOD).await });
+    let kinesis = Arc::clone(&services.kinesis);
     tasks.spawn(async move { kinesis.keep_scaling(SCALING_PERIOD).await });
+    let sqs = Arc::clone(&services.sqs);
+    tasks.spawn(async move { sqs.keep_expiring(RETENTION_PERIOD).await });
+    let sqs = Arc::clone(&services.sqs);
+    tasks.spawn(async move { sqs.keep_measuring(MEASURING_PERIOD).await });
     tasks
 }
 
@@ -146,11 +169,16 @@ fn upkeep(kinesis: Arc<Kinesis>) -> JoinSet<()> {
 async fn listen(
     config: &Config,
     engine: &Engine,
-    kinesis: &Arc<Kinesis>,
+    services: &Services,
     descriptors: u64,
 ) -> Result<Server, Failure> {
-    let metrics = Arc::new(Metrics::new(engine, kinesis));
-    let router = Router::new([kinesis::operations().serve(Arc::clone(kinesis))])
+    let Services { kinesis, sqs } = services;
+    let metrics = Arc::new(Metrics::new(engine, kinesis, sqs));
+    let endpoints = [
+        kinesis::operations().serve(Arc::clone(kinesis)),
+        sqs::operations().serve(Arc::clone(sqs)),
+    ];
+    let router = Router::new(endpoints)
         .auth(auth(config))
         .limits(descriptors::limits(descriptors))
         .accounts(accounts(config))
@@ -176,7 +204,7 @@ fn auth(config: &Config) -> Auth {
     }
 }
 
-/// Whose streams each key reaches, where the configuration says.
+/// Whose resources each key reaches, where the configuration says.
 fn accounts(config: &Config) -> HashMap<String, AccountId> {
     let keys = config.keys.value.iter();
     keys.filter_map(|key| Some((key.access_key.clone(), key.account.clone()?)))

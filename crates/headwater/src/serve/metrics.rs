@@ -13,6 +13,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use services::kinesis::Kinesis;
+use services::sqs::Sqs;
 
 use super::engine::Engine;
 
@@ -52,7 +53,7 @@ fn latency() -> Histogram {
 
 impl Metrics {
     /// Metrics of the program, the engine and the services.
-    pub(super) fn new(engine: &Engine, kinesis: &Kinesis) -> Metrics {
+    pub(super) fn new(engine: &Engine, kinesis: &Kinesis, sqs: &Sqs) -> Metrics {
         let mut registry = Registry::with_prefix("headwater");
         let requests = Family::default();
         let seconds = Family::new_with_constructor(latency as fn() -> Histogram);
@@ -69,6 +70,7 @@ impl Metrics {
         registry.register_collector(Box::new(EngineNumbers(engine.clone())));
         registry.register_collector(Box::new(ProcessNumbers));
         kinesis.register_metrics(&mut registry);
+        sqs.register_metrics(&mut registry);
         Metrics {
             registry,
             requests,

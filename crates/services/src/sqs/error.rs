@@ -5,7 +5,7 @@
 //! Two names each: JSON has the shape's (`QueueDoesNotExist`), Query has an older code (`AWS.SimpleQueueService.NonExistentQueue`),
 //! which JSON's clients get too, in the header `x-amzn-query-error`.
 
-use aws::{Fault, ServiceError};
+use aws::ServiceError;
 use store::StoreError;
 use streams::StreamsError;
 
@@ -161,18 +161,18 @@ impl SqsError {
 
 impl From<SqsError> for ServiceError {
     fn from(error: SqsError) -> Self {
-        let (code, _, status) = error.name();
-        match error {
-            SqsError::Wire(error) => error,
-            error => ServiceError {
-                fault: if status < 500 {
-                    Fault::Sender
-                } else {
-                    Fault::Receiver
-                },
-                ..ServiceError::sender(code, error.to_string()).with_status(status)
-            },
-        }
+        let error = match error {
+            SqsError::Wire(error) => return error,
+            error => error,
+        };
+        let (code, query_code, status) = error.name();
+        let text = error.to_string();
+        let told = if status < 500 {
+            ServiceError::sender(code, text)
+        } else {
+            ServiceError::receiver(code, text)
+        };
+        told.with_status(status).with_query_code(query_code)
     }
 }
 

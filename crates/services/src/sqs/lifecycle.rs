@@ -14,7 +14,7 @@ use super::error::SqsError;
 use super::pages::{self, Page};
 use super::queues::Made;
 use super::records::{QueueName, Settings};
-use super::{Limits, Sqs, limits, naming};
+use super::{Limits, Sqs, limits, naming, tags};
 
 /// CreateQueue. One that is there as it is asked for is answered as if it were new.
 pub(super) async fn create_queue(
@@ -32,7 +32,8 @@ pub(super) async fn create_queue(
     // The number is given when the queue is made.
     let mut settings = Settings::new(StreamId(0), &name, now);
     attributes::set(&mut settings, &input.attributes)?;
-    settings.tags = input.tags;
+    tags::merge(&mut settings.tags, &input.tags)?;
+    sqs.must_take_dead_letters(&name, &settings).await?;
     let not_since = match sqs.limits {
         Limits::Aws => now.minus(limits::RECREATION),
         Limits::None => Timestamp(i64::MAX),

@@ -43,6 +43,11 @@ pub(super) const IN_FLIGHT: usize = 120_000;
 /// Messages of a FIFO queue in flight.
 pub(super) const IN_FLIGHT_FIFO: usize = 20_000;
 
+/// How long a de-duplication id is remembered.
+pub(super) const DEDUPLICATION: Duration = Duration::from_secs(300);
+/// How much longer its message stays in the log.
+pub(super) const DEDUPLICATION_GRACE: Duration = Duration::from_secs(60);
+
 /// Queues on a page of ListQueues and ListDeadLetterSourceQueues.
 pub(super) const PAGE: RangeInclusive<i64> = 1..=1_000;
 
@@ -57,6 +62,8 @@ pub(super) const TAG_VALUE: usize = 256;
 pub(super) const POLICY_BYTES: usize = 8_192;
 /// Actions of one permission.
 pub(super) const PERMISSION_ACTIONS: usize = 7;
+/// Letters of a permission's label.
+pub(super) const LABEL_LENGTH: usize = 80;
 /// Statements of a policy.
 pub(super) const POLICY_STATEMENTS: usize = 20;
 

@@ -13,14 +13,23 @@
 
 mod api;
 mod attributes;
+mod counters;
+mod dead_letters;
 mod error;
 mod lifecycle;
 mod limits;
+mod live;
+mod message;
 mod naming;
 mod pages;
 mod permissions;
+mod purge;
 mod queues;
 mod records;
+mod settings;
+mod source;
+mod tags;
+mod upkeep;
 
 use std::fmt;
 use std::sync::Arc;
@@ -46,15 +55,15 @@ pub fn operations() -> Operations<Sqs> {
         .on("DeleteQueue", NONE, lifecycle::delete_queue)
         .on("GetQueueUrl", NONE, lifecycle::get_queue_url)
         .on("ListQueues", NONE, lifecycle::list_queues)
-        .planned("GetQueueAttributes")
-        .planned("SetQueueAttributes")
-        .planned("PurgeQueue")
-        .planned("TagQueue")
-        .planned("UntagQueue")
-        .planned("ListQueueTags")
-        .planned("AddPermission")
-        .planned("RemovePermission")
-        .planned("ListDeadLetterSourceQueues")
+        .on("GetQueueAttributes", NONE, settings::get_queue_attributes)
+        .on("SetQueueAttributes", NONE, settings::set_queue_attributes)
+        .on("PurgeQueue", NONE, purge::purge_queue)
+        .on("TagQueue", NONE, tags::tag_queue)
+        .on("UntagQueue", NONE, tags::untag_queue)
+        .on("ListQueueTags", NONE, tags::list_queue_tags)
+        .on("AddPermission", NONE, permissions::add_permission)
+        .on("RemovePermission", NONE, permissions::remove_permission)
+        .on("ListDeadLetterSourceQueues", NONE, dead_letters::list_dead_letter_source_queues)
         .planned("SendMessage")
         .planned("SendMessageBatch")
         .planned("ReceiveMessage")
@@ -87,6 +96,7 @@ pub struct Sqs {
     pub limits: Limits,
     keyring: Keyring,
     known: queues::Known,
+    counters: counters::Counters,
 }
 
 impl fmt::Debug for Sqs {
@@ -112,6 +122,7 @@ impl Sqs {
             limits,
             keyring,
             known: queues::Known::default(),
+            counters: counters::Counters::default(),
         }
     }
 }

@@ -2,15 +2,17 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws::Caller;
-use model::{Batch, LogId, StreamId, Timestamp};
+use model::{Batch, Clock, LogId, StreamId, Timestamp};
 use store::key::encode;
-use store::{Check, Document, Expect, LogChange, StoreError, Txn, Version, Write};
-use streams::{Number, Sealer};
+use store::{Check, Document, Expect, LogChange, Store, StoreError, Txn, Version, Write};
+use streams::{Number, delivery};
 
+use super::counters::QueueCounters;
 use super::error::SqsError;
+use super::live::Live;
 use super::records::{QueueName, Settings};
 use super::{Sqs, naming};
 
@@ -25,28 +27,38 @@ pub struct Queue {
     /// What is kept under its name.
     pub settings: Settings,
     version: Version,
-    live: Arc<Live>,
+    pub(super) live: Arc<Live>,
+    pub(super) counters: Arc<QueueCounters>,
+    below: Below,
 }
 
-/// What there is of a queue while it is used, whatever becomes of its settings.
-#[derive(Debug)]
-struct Live {
-    /// Seals and opens its batches under the newest settings.
-    sealer: RwLock<Arc<Sealer>>,
+/// What a queue stands on.
+#[derive(Clone)]
+struct Below {
+    store: Arc<dyn Store>,
+    clock: Clock,
 }
 
-impl Live {
-    fn sealer(&self) -> Arc<Sealer> {
-        let sealer = self.sealer.read().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&sealer)
+impl fmt::Debug for Below {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Below")
     }
 }
 
 impl Queue {
+    /// The delivery of its messages, the same for all who ask.
+    ///
+    /// # Errors
+    /// The store's, where it is begun.
+    pub async fn delivery(&self) -> Result<&delivery::Queue, SqsError> {
+        let Below { store, clock } = &self.below;
+        self.live.delivery(store, clock, &self.settings).await
+    }
+
     /// `batch` as it is to lie in the queue's log of messages: sealed where encryption is on.
     #[must_use]
     pub fn seal(&self, batch: Batch) -> Batch {
-        self.live.sealer().seal(self.settings.messages(), batch)
+        self.live.reader.seal(batch)
     }
 
     /// The log of the messages.
@@ -139,18 +151,27 @@ impl Sqs {
             .keyring
             .sealer(&settings.data_keys, settings.data_key())?;
         let sealer = Arc::new(sealer);
-        let live = cache.live.entry(settings.id).or_insert_with(|| {
-            Arc::new(Live {
-                sealer: RwLock::new(Arc::clone(&sealer)),
-            })
-        });
-        let live = Arc::clone(live);
-        *live.sealer.write().unwrap_or_else(PoisonError::into_inner) = sealer;
+        let live = match cache.live.get(&settings.id) {
+            Some(live) => {
+                live.set(&settings, sealer);
+                Arc::clone(live)
+            }
+            None => {
+                let live = Arc::new(Live::new(&settings, sealer));
+                cache.live.insert(settings.id, Arc::clone(&live));
+                live
+            }
+        };
         let queue = Arc::new(Queue {
             name: name.clone(),
             settings,
             version: document.version,
             live,
+            counters: self.counters.of(name),
+            below: Below {
+                store: Arc::clone(&self.store),
+                clock: self.clock.clone(),
+            },
         });
         cache.by_name.insert(name.clone(), Arc::clone(&queue));
         Ok(queue)
@@ -281,6 +302,7 @@ impl Sqs {
                     let mut cache = self.known.cache();
                     cache.by_name.remove(name);
                     cache.live.remove(&queue.settings.id);
+                    self.counters.forget(name);
                     return Ok(());
                 }
                 Err(StoreError::Conflict { .. }) => {}
@@ -288,6 +310,11 @@ impl Sqs {
             }
         }
         Err(contended(name))
+    }
+
+    /// The queues that were looked up and not deleted since.
+    pub(super) fn used(&self) -> Vec<Arc<Queue>> {
+        self.known.cache().by_name.values().cloned().collect()
     }
 
     /// A data key of its own for what is encrypted from now on.

@@ -55,9 +55,19 @@ impl QueueName {
         self.key_of("sqs-deleted")
     }
 
+    /// The path above all deletions that are remembered.
+    pub(super) fn deleted_top() -> Key {
+        Key::of(&["sqs-deleted"])
+    }
+
     fn key_of(&self, kind: &str) -> Key {
         let (account, region) = (self.account.as_str(), self.region.as_str());
         Key::of(&[kind, account, region, &self.name])
+    }
+
+    /// The path above all queues.
+    pub(super) fn top() -> Key {
+        Key::of(&["sqs"])
     }
 
     /// The path above all queues of an account in a region.
@@ -124,7 +134,7 @@ pub struct RedrivePolicy {
     pub dead_letter_queue: String,
     /// Receives after which a message is one.
     pub max_receive_count: u32,
-    /// As the user gave it: what is told.
+    /// What is told.
     pub text: String,
 }
 

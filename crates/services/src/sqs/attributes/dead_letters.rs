@@ -1,6 +1,6 @@
 //! RedrivePolicy and RedriveAllowPolicy, as they are written.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::super::error::SqsError;
 use super::super::records::{RedriveAllowPolicy, RedrivePermission, RedrivePolicy};
@@ -15,17 +15,15 @@ pub(super) fn redrive_policy(text: &str) -> Result<Option<RedrivePolicy>, SqsErr
     let policy = object(text).ok_or_else(|| {
         refuse("Amazon SQS can't create the redrive policy, as it's not in JSON format.")
     })?;
-    let missing = |member: &str| {
-        refuse(&format!(
-            "Redrive policy does not contain mandatory attribute: {member}."
-        ))
+    let member = |name: &str| {
+        policy.get(name).ok_or_else(|| {
+            refuse(&format!(
+                "Redrive policy does not contain mandatory attribute: {name}."
+            ))
+        })
     };
-    let target = policy
-        .get("deadLetterTargetArn")
-        .ok_or_else(|| missing("deadLetterTargetArn"))?;
-    let count = policy
-        .get("maxReceiveCount")
-        .ok_or_else(|| missing("maxReceiveCount"))?;
+    let count = member("maxReceiveCount")?;
+    let target = member("deadLetterTargetArn")?;
     let is_known = |member: &String| member == "deadLetterTargetArn" || member == "maxReceiveCount";
     if !policy.keys().all(is_known) {
         return Err(refuse(
@@ -47,7 +45,10 @@ pub(super) fn redrive_policy(text: &str) -> Result<Option<RedrivePolicy>, SqsErr
     Ok(Some(RedrivePolicy {
         dead_letter_queue: dead_letter_queue.to_owned(),
         max_receive_count,
-        text: text.to_owned(),
+        // As AWS tells it, whatever form the number was given in.
+        text:
+            json!({"deadLetterTargetArn": dead_letter_queue, "maxReceiveCount": max_receive_count})
+                .to_string(),
     }))
 }
 
