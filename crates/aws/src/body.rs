@@ -1,19 +1,26 @@
-//! Bodies: collecting a request's within limits, and a reply's as one piece or as events.
+//! Bodies: collecting a request's within limits, or passing it on as it comes; a reply's as one piece, as events, or as a
+//! stream.
 
-use std::convert::Infallible;
+use std::error::Error;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt;
+use http_body_util::combinators::UnsyncBoxBody;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::limits::Limits;
+
+/// Why a body breaks off.
+pub type BodyError = Box<dyn Error + Send + Sync>;
 
 /// A reply's body.
 pub struct Body(Kind);
@@ -21,6 +28,7 @@ pub struct Body(Kind);
 enum Kind {
     Whole(Bytes),
     Events(BoxStream<'static, Bytes>),
+    Streaming(UnsyncBoxBody<Bytes, BodyError>),
 }
 
 impl Body {
@@ -28,12 +36,22 @@ impl Body {
         Body(Kind::Events(events))
     }
 
+    /// A body that is sent as it comes. One that breaks off breaks the connection, so that the client can't take it for
+    /// whole.
+    pub fn streaming<B>(body: B) -> Self
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<BodyError>,
+    {
+        Body(Kind::Streaming(body.map_err(Into::into).boxed_unsync()))
+    }
+
     /// The body, if it is one piece; a reply of events is not.
     #[must_use]
     pub fn whole(&self) -> Option<&Bytes> {
         match &self.0 {
             Kind::Whole(bytes) => Some(bytes),
-            Kind::Events(_) => None,
+            Kind::Events(_) | Kind::Streaming(_) => None,
         }
     }
 }
@@ -49,18 +67,19 @@ impl fmt::Debug for Body {
         match &self.0 {
             Kind::Whole(bytes) => write!(f, "Body({} bytes)", bytes.len()),
             Kind::Events(_) => f.write_str("Body(events)"),
+            Kind::Streaming(_) => f.write_str("Body(streaming)"),
         }
     }
 }
 
 impl HttpBody for Body {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut self.0 {
             Kind::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Kind::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
@@ -68,18 +87,94 @@ impl HttpBody for Body {
                 let next = events.as_mut().poll_next(cx);
                 next.map(|event| event.map(|bytes| Ok(Frame::data(bytes))))
             }
+            Kind::Streaming(body) => Pin::new(body).poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(&self.0, Kind::Whole(bytes) if bytes.is_empty())
+        match &self.0 {
+            Kind::Whole(bytes) => bytes.is_empty(),
+            Kind::Events(_) => false,
+            Kind::Streaming(body) => body.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Kind::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Kind::Events(_) => SizeHint::default(),
+            Kind::Streaming(body) => body.size_hint(),
         }
+    }
+}
+
+/// A request's body as it comes. It breaks off where the client does, or pauses longer than the limits have it.
+pub struct Incoming {
+    body: UnsyncBoxBody<Bytes, BodyError>,
+    pause_max: Duration,
+    pause: Option<Pin<Box<Sleep>>>,
+    read: Arc<AtomicUsize>,
+}
+
+impl Incoming {
+    pub(crate) fn new<B>(body: B, limits: &Limits) -> Self
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<BodyError>,
+    {
+        Incoming {
+            body: body.map_err(Into::into).boxed_unsync(),
+            pause_max: limits.body_pause_max,
+            pause: None,
+            read: Arc::default(),
+        }
+    }
+
+    /// How many bytes have been read so far, now and later.
+    pub(crate) fn count(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.read)
+    }
+}
+
+impl fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let read = self.read.load(Ordering::Relaxed);
+        write!(f, "Incoming({read} bytes so far)")
+    }
+}
+
+impl HttpBody for Incoming {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Poll::Ready(next) = Pin::new(&mut self.body).poll_frame(cx) {
+            self.pause = None;
+            if let Some(Ok(frame)) = &next {
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                self.read.fetch_add(bytes, Ordering::Relaxed);
+            }
+            return Poll::Ready(next);
+        }
+        let pause_over = Instant::now() + self.pause_max;
+        let pause = self
+            .pause
+            .get_or_insert_with(|| Box::pin(sleep_until(pause_over)));
+        pause
+            .as_mut()
+            .poll(cx)
+            .map(|()| Some(Err("the client paused too long within the body".into())))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -200,6 +295,7 @@ async fn next_data<B: HttpBody<Data = Bytes> + Unpin>(
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
     use std::time::Duration;
 
     use futures_util::stream::{self, StreamExt};

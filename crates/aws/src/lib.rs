@@ -62,14 +62,14 @@ pub mod tls;
 pub mod value;
 mod xml;
 
-pub use body::Body;
+pub use body::{Body, BodyError, Incoming};
 pub use caller::{Caller, RequestId};
 pub use error::{Fault, ServiceError};
 pub use limits::Limits;
 pub use model::{AccountId, Region};
 pub use protocol::{Format, Protocol};
 pub use query::{Name, Query};
-pub use router::{Auth, Observation, Observer, OwnPages, Peer, Router};
+pub use router::{Auth, Guest, Observation, Observer, OwnPages, Peer, Router, Told};
 pub use rules::{Checker, Rule};
 pub use server::Server;
 pub use service::{Endpoint, Event, Operations, RawReply, RawRequest, Support};

@@ -3,6 +3,7 @@
 //! `route` is the one place that looks at how a request names its operation: `X-Amz-Target`, or Query's `Action`. REST paths
 //! and RPC v2's paths are to join there.
 
+mod guest;
 mod reply;
 mod request_ids;
 mod route;
@@ -22,10 +23,12 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinError, JoinHandle};
 use tokio::time::Instant;
 
+use self::guest::Hosted;
+pub use self::guest::{Guest, Told};
 use self::reply::Replier;
 use self::request_ids::RequestIds;
 use self::route::{Call, Lost};
-use crate::body::{Body, Buffered, Held, Untaken, collect};
+use crate::body::{Body, BodyError, Buffered, Held, Incoming, Untaken, collect};
 use crate::caller::{Caller, RequestId};
 use crate::error::ServiceError;
 use crate::limits::Limits;
@@ -39,7 +42,7 @@ pub type OwnPages =
 /// Is told of every request answered.
 pub type Observer = Arc<dyn Fn(&Observation<'_>) + Send + Sync>;
 
-/// What there is to know of a request once it is answered. A reply of events counts as answered when it begins.
+/// What there is to know of a request once it is answered. A reply that streams counts as answered when it begins.
 #[derive(Debug, Clone, Copy)]
 pub struct Observation<'a> {
     /// The service by its signing name; empty where none was found.
@@ -50,11 +53,11 @@ pub struct Observation<'a> {
     pub status: u16,
     /// AWS's name for the error, if it was one.
     pub error: Option<&'a str>,
-    /// Length of the request's body.
+    /// Length of the request's body, as far as it was read.
     pub bytes_in: usize,
-    /// Length of the reply's body; 0 for one of events.
+    /// Length of the reply's body; 0 where it is not known when the reply begins.
     pub bytes_out: usize,
-    /// From the last byte of the request to the reply.
+    /// From the last byte of the request, or a guest's first, to the reply.
     pub duration: Duration,
 }
 
@@ -88,6 +91,7 @@ pub struct Router {
     clock: Clock,
     observer: Option<Observer>,
     own_pages: Option<OwnPages>,
+    guest: Option<Hosted>,
     request_ids: RequestIds,
     buffered: Buffered,
     draining: watch::Sender<bool>,
@@ -126,6 +130,7 @@ impl Router {
             clock: Clock::system(),
             observer: None,
             own_pages: None,
+            guest: None,
             request_ids: RequestIds::new(&Rng::system()),
             buffered: Buffered::default(),
             draining: watch::Sender::new(false),
@@ -191,12 +196,17 @@ impl Router {
         self.draining.closed().await;
     }
 
-    /// Answers a request: collects its body, then as [`Router::answer`].
+    /// Answers a request: leaves it to the guest if it is the guest's, else collects its body, then as [`Router::answer`].
     pub async fn handle<B>(self: Arc<Self>, request: Request<B>, peer: Peer) -> Response<Body>
     where
-        B: http_body::Body<Data = Bytes> + Unpin,
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<BodyError>,
     {
         let (parts, body) = request.into_parts();
+        if let Some(guest) = self.guest_for(&parts) {
+            let body = Incoming::new(body, &self.limits);
+            return self.host(guest, parts, body, peer).await;
+        }
         let mut held = self.buffered.hold_none();
         match collect(body, &self.limits, &mut held).await {
             Ok(body) => self.answer_holding(parts, body, peer, held).await,

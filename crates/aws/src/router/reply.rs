@@ -5,11 +5,14 @@ use futures_util::future::ready;
 use futures_util::stream::{BoxStream, StreamExt, once};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
+use http_body::Body as _;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::guest::Told;
 use super::request_ids::scramble;
-use super::{Call, Lost, Observation, Observer};
+use super::route::{Call, Lost};
+use super::{Observation, Observer};
 use crate::body::Body;
 use crate::caller::RequestId;
 use crate::error::ServiceError;
@@ -115,6 +118,17 @@ impl Replier {
         }
     }
 
+    /// A guest's answer, counted under the names it gives.
+    pub(super) fn of_guest(mut self, mut response: Response<Body>) -> Response<Body> {
+        let told = response.extensions_mut().remove::<Told>();
+        let (operation, error) = told.map_or(("", None), |told| (told.operation, told.error));
+        self.operation = operation;
+        let bytes_out = response.body().size_hint().exact().unwrap_or(0);
+        let bytes_out = usize::try_from(bytes_out).unwrap_or(usize::MAX);
+        self.observe(response.status(), bytes_out, error.as_deref());
+        response
+    }
+
     fn whole(
         self,
         status: StatusCode,
@@ -122,7 +136,7 @@ impl Replier {
         body: Bytes,
         error: Option<&ServiceError>,
     ) -> Response<Body> {
-        self.observe(status, body.len(), error);
+        self.observe(status, body.len(), error.map(|error| &*error.code));
         let mut response = self.respond(status, content_type, body.into());
         let code = error.and_then(|error| HeaderValue::from_str(&error.code).ok());
         if let Some(code) = code {
@@ -148,13 +162,13 @@ impl Replier {
         response
     }
 
-    fn observe(&self, status: StatusCode, bytes_out: usize, error: Option<&ServiceError>) {
+    fn observe(&self, status: StatusCode, bytes_out: usize, error: Option<&str>) {
         if let Some(observer) = &self.observer {
             observer(&Observation {
                 service: self.service,
                 operation: self.operation,
                 status: status.as_u16(),
-                error: error.map(|error| &*error.code),
+                error,
                 bytes_in: self.bytes_in,
                 bytes_out,
                 duration: self.started.elapsed(),

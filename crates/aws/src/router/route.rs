@@ -69,7 +69,7 @@ impl Lost {
         }
     }
 
-    fn in_none(error: ServiceError) -> Self {
+    pub(super) fn in_none(error: ServiceError) -> Self {
         Lost {
             protocol: None,
             query: None,
@@ -179,7 +179,7 @@ impl Router {
     }
 }
 
-fn header<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {
+pub(super) fn header<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {
     parts.headers.get(name)?.to_str().ok()
 }
 

@@ -434,3 +434,6 @@ fn the_table_can_be_read() {
     let (name, rules) = operations.rules().next().unwrap();
     assert_eq!((name, rules[0].path), ("Echo", "Name"));
 }
+
+mod guest;
+mod query;

@@ -15,7 +15,7 @@ use http::Version;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::{Instant, sleep};
 
-use crate::body::Body;
+use crate::body::{Body, BodyError};
 use crate::limits::Limits;
 
 /// What a connection has been doing.
@@ -137,7 +137,7 @@ pub(super) struct BusyBody {
 
 impl HttpBody for BusyBody {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
