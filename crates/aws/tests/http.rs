@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws::server::Server;
-use aws::{Caller, Event, Limits, Operations, RawReply, RawRequest, Router, ServiceError, tls};
+use aws::{
+    Caller, Event, Limits, Name, Operations, Query, RawReply, RawRequest, Router, ServiceError, tls,
+};
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use http_body_util::{BodyExt, Full};
@@ -22,6 +24,13 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+#[path = "http/guest.rs"]
+mod guest;
+#[path = "http/polls.rs"]
+mod polls;
+#[path = "http/query.rs"]
+mod query;
+
 /// Longer than anything here may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -32,7 +41,17 @@ struct Probe {
     go: Notify,
     finished: AtomicUsize,
     done: Notify,
+    dropped: Notify,
 }
+
+const QUERY: Query = Query {
+    version: "2026-11-23",
+    xml_namespace: "http://probe/doc/",
+    error_namespace: "com.example.probe",
+    path_member: Some("Url"),
+    inputs: &[Name::list("Items", "Item")],
+    outputs: &[Name::list("Items", "Item")],
+};
 
 async fn echo(_: Arc<Probe>, _: Caller, request: RawRequest) -> Result<RawReply, ServiceError> {
     Ok(request.body.into())
@@ -44,6 +63,44 @@ async fn wait(probe: Arc<Probe>, _: Caller, (): ()) -> Result<(), ServiceError> 
     probe.finished.fetch_add(1, Ordering::SeqCst);
     probe.done.notify_one();
     Ok(())
+}
+
+/// Tells when it is dropped.
+struct Guard(Arc<Probe>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.dropped.notify_one();
+    }
+}
+
+/// A long poll.
+async fn poll(probe: Arc<Probe>, _: Caller, (): ()) -> Result<(), ServiceError> {
+    let guard = Guard(Arc::clone(&probe));
+    probe.begun.notify_one();
+    probe.go.notified().await;
+    drop(guard);
+    probe.finished.fetch_add(1, Ordering::SeqCst);
+    Ok(())
+}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Mirrored {
+    count: Option<i32>,
+    items: Option<Vec<Item>>,
+    queue_url: Option<String>,
+    url: Option<String>,
+}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Item {
+    body: String,
+}
+
+async fn mirror(_: Arc<Probe>, _: Caller, input: Mirrored) -> Result<Mirrored, ServiceError> {
+    Ok(input)
 }
 
 async fn endless(
@@ -65,12 +122,20 @@ struct Running {
 
 impl Running {
     async fn start(name: &str, limits: Limits) -> Running {
+        Running::start_with(name, |router| router.limits(limits)).await
+    }
+
+    async fn start_with(name: &str, with: impl FnOnce(Router) -> Router) -> Running {
         let probe = Arc::new(Probe::default());
         let operations = Operations::new("probe", "Probe_1")
+            .query(&QUERY)
             .raw("Echo", echo)
             .on("Wait", &[], wait)
+            .on("Poll", &[], poll)
+            .abandonable()
+            .on("Mirror", &[], mirror)
             .event_stream("Endless", &[], endless);
-        let router = Router::new([operations.serve(Arc::clone(&probe))]).limits(limits);
+        let router = with(Router::new([operations.serve(Arc::clone(&probe))]));
         let certificates =
             std::env::temp_dir().join(format!("headwater-http-{name}-{}", std::process::id()));
         let tls = tls::self_signed(&certificates).unwrap();
