@@ -185,7 +185,7 @@ impl Router {
         &self.limits
     }
 
-    /// Ends all replies of events, now and from now on: the server is to stop.
+    /// Ends all replies of events, and all operations that are abandonable, now and from now on: the server is to stop.
     pub fn drain(&self) {
         self.draining.send_replace(true);
     }
@@ -215,7 +215,8 @@ impl Router {
     }
 
     /// Answers a request whose body is here. What it does is done to the end even if the caller loses interest, for a
-    /// client's disconnect must not undo a commit halfway; but for operations that say they are abandonable.
+    /// client's disconnect must not undo a commit halfway; but for operations that say they are abandonable. Guests have
+    /// no part in this.
     pub async fn answer(self: Arc<Self>, parts: Parts, body: Bytes, peer: Peer) -> Response<Body> {
         let held = self.buffered.hold_none();
         self.answer_holding(parts, body, peer, held).await

@@ -3,6 +3,8 @@
 //! The parameters are sorted by their names' segments, numbers as numbers: what belongs together then stands together, and
 //! each node of the document is a run of them. Nothing is ever made for an index that was not sent.
 
+#![deny(clippy::unwrap_used, clippy::indexing_slicing)]
+
 use std::cmp::Ordering;
 
 use super::parameters::{PARAMETERS_MAX, malformed};

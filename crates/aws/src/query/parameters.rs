@@ -1,5 +1,7 @@
 //! The parameters of a request: those of its URL, then those of its body, form-encoded both.
 
+#![deny(clippy::unwrap_used, clippy::indexing_slicing)]
+
 use std::borrow::Cow;
 
 use http::Uri;
