@@ -40,9 +40,14 @@ const LAYERS: &[(&str, &[&str], &str)] = &[
         "what users know: no engine, no socket",
     ),
     (
+        "s3",
+        &["store", "model"],
+        "S3's API: keeps s3s out of other builds",
+    ),
+    (
         "headwater",
         &[
-            "services", "client", "streams", "engines", "aws", "store", "model",
+            "services", "s3", "client", "streams", "engines", "aws", "store", "model",
         ],
         "the only crate that sees an engine and a service at once",
     ),
