@@ -44,6 +44,11 @@ const TOLD: &[&str] = &[
     "QueueArn",
 ];
 
+/// Whether queues have an attribute of this name.
+pub(super) fn is_known(name: &str) -> bool {
+    KEPT.contains(&name) || TOLD.contains(&name)
+}
+
 /// What a client asks GetQueueAttributes for.
 #[derive(Debug, PartialEq)]
 pub(super) struct Asked(Option<Vec<String>>);
@@ -52,8 +57,8 @@ impl Asked {
     /// # Errors
     /// [`SqsError::InvalidAttributeName`] for one that no queue has.
     pub(super) fn of(names: Vec<String>) -> Result<Asked, SqsError> {
-        let is_known = |name: &&str| KEPT.contains(name) || TOLD.contains(name) || *name == "All";
-        if let Some(unknown) = names.iter().find(|name| !is_known(&name.as_str())) {
+        let is_asked_well = |name: &&String| *name == "All" || is_known(name);
+        if let Some(unknown) = names.iter().find(|name| !is_asked_well(name)) {
             return Err(SqsError::unknown_attribute(unknown));
         }
         let all = names.iter().any(|name| name == "All");

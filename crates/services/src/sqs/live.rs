@@ -9,6 +9,8 @@ use streams::Sealer;
 use streams::delivery::{self, Logs, Order, Policy};
 use tokio::sync::OnceCell;
 
+use super::attempts::Attempts;
+use super::dedup::Memory;
 use super::error::SqsError;
 use super::limits;
 use super::records::Settings;
@@ -18,6 +20,10 @@ use super::source::Reader;
 #[derive(Debug)]
 pub(super) struct Live {
     pub(super) reader: Arc<Reader>,
+    /// What was sent lately.
+    pub(super) memory: Memory,
+    /// What was received lately.
+    pub(super) attempts: Attempts,
     /// What delivery is to do, as the newest settings have it.
     policy: Mutex<Policy>,
     delivery: OnceCell<delivery::Queue>,
@@ -27,6 +33,8 @@ impl Live {
     pub(super) fn new(settings: &Settings, sealer: Arc<Sealer>) -> Live {
         Live {
             reader: Arc::new(Reader::new(settings, sealer)),
+            memory: Memory::default(),
+            attempts: Attempts::default(),
             policy: Mutex::new(policy(settings)),
             delivery: OnceCell::new(),
         }

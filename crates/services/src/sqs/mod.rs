@@ -12,24 +12,38 @@
 //! numbers, `records` what is kept, `queues` how queues are found and changed; then handlers, grouped by what users do together.
 
 mod api;
+mod attempts;
 mod attributes;
+mod batches;
 mod counters;
 mod dead_letters;
+mod dedup;
+mod delete;
 mod error;
+mod giving_up;
+mod handles;
 mod lifecycle;
 mod limits;
 mod live;
+mod md5;
 mod message;
 mod naming;
 mod pages;
 mod permissions;
 mod purge;
+mod query;
 mod queues;
+mod receive;
 mod records;
+mod send;
 mod settings;
 mod source;
 mod tags;
 mod upkeep;
+mod visibility;
+
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;
@@ -51,6 +65,7 @@ const NONE: &[aws::Rule] = &[];
 #[must_use]
 pub fn operations() -> Operations<Sqs> {
     Operations::new("sqs", "AmazonSQS")
+        .query(&query::QUERY)
         .on("CreateQueue", NONE, lifecycle::create_queue)
         .on("DeleteQueue", NONE, lifecycle::delete_queue)
         .on("GetQueueUrl", NONE, lifecycle::get_queue_url)
@@ -64,13 +79,14 @@ pub fn operations() -> Operations<Sqs> {
         .on("AddPermission", NONE, permissions::add_permission)
         .on("RemovePermission", NONE, permissions::remove_permission)
         .on("ListDeadLetterSourceQueues", NONE, dead_letters::list_dead_letter_source_queues)
-        .planned("SendMessage")
-        .planned("SendMessageBatch")
-        .planned("ReceiveMessage")
-        .planned("DeleteMessage")
-        .planned("DeleteMessageBatch")
-        .planned("ChangeMessageVisibility")
-        .planned("ChangeMessageVisibilityBatch")
+        .on("SendMessage", NONE, send::send_message)
+        .on("SendMessageBatch", NONE, send::send_message_batch)
+        .on("ReceiveMessage", NONE, receive::receive_message)
+        .abandonable()
+        .on("DeleteMessage", NONE, delete::delete_message)
+        .on("DeleteMessageBatch", NONE, delete::delete_message_batch)
+        .on("ChangeMessageVisibility", NONE, visibility::change_message_visibility)
+        .on("ChangeMessageVisibilityBatch", NONE, visibility::change_message_visibility_batch)
         .planned("StartMessageMoveTask")
         .planned("CancelMessageMoveTask")
         .planned("ListMessageMoveTasks")

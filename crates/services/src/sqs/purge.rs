@@ -31,5 +31,6 @@ pub(super) async fn purge_queue(
         })
         .await?;
     queue.delivery().await?.purge().await?;
+    queue.memory().clear();
     Ok(())
 }

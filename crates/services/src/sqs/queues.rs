@@ -10,10 +10,13 @@ use store::key::encode;
 use store::{Check, Document, Expect, LogChange, Store, StoreError, Txn, Version, Write};
 use streams::{Number, delivery};
 
+use super::attempts::Attempts;
 use super::counters::QueueCounters;
+use super::dedup::Memory;
 use super::error::SqsError;
 use super::live::Live;
 use super::records::{QueueName, Settings};
+use super::source::Reader;
 use super::{Sqs, naming};
 
 /// Attempts at a change that others get in the way of, before the caller is told.
@@ -27,8 +30,8 @@ pub struct Queue {
     /// What is kept under its name.
     pub settings: Settings,
     version: Version,
-    pub(super) live: Arc<Live>,
-    pub(super) counters: Arc<QueueCounters>,
+    live: Arc<Live>,
+    counters: Arc<QueueCounters>,
     below: Below,
 }
 
@@ -53,6 +56,31 @@ impl Queue {
     pub async fn delivery(&self) -> Result<&delivery::Queue, SqsError> {
         let Below { store, clock } = &self.below;
         self.live.delivery(store, clock, &self.settings).await
+    }
+
+    /// The delivery, where it was begun.
+    pub(super) fn begun(&self) -> Option<&delivery::Queue> {
+        self.live.begun()
+    }
+
+    /// How its messages are read and written.
+    pub(super) fn reader(&self) -> &Reader {
+        &self.live.reader
+    }
+
+    /// What was sent to it lately.
+    pub(super) fn memory(&self) -> &Memory {
+        &self.live.memory
+    }
+
+    /// What was received from it lately.
+    pub(super) fn attempts(&self) -> &Attempts {
+        &self.live.attempts
+    }
+
+    /// What is counted of it.
+    pub(super) fn counters(&self) -> &QueueCounters {
+        &self.counters
     }
 
     /// `batch` as it is to lie in the queue's log of messages: sealed where encryption is on.

@@ -105,7 +105,7 @@ impl Sqs {
     /// Writes down what delivery has not yet: before the store is closed. What can't be written is delivered again early.
     pub async fn close(&self) {
         for queue in self.used() {
-            let Some(delivery) = queue.live.begun() else {
+            let Some(delivery) = queue.begun() else {
                 continue;
             };
             if let Err(error) = delivery.close().await {
