@@ -53,6 +53,8 @@ pub(crate) enum Workload {
     QueuePoll(queue::QueuePoll),
     /// SQS: the rate with millions of messages waiting, against that without; starts the server itself
     QueueBacklog(queue::QueueBacklog),
+    /// SQS: send, receive and delete, kill the server with --command, and check that every ack was kept
+    VerifyQueue(queue::VerifyQueue),
     /// SQS: the same load on every peer, and one table
     QueuePeers(queue::QueuePeers),
 }

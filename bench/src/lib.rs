@@ -31,6 +31,7 @@ mod reshard;
 mod scan;
 mod side_by_side;
 pub mod verify;
+pub mod verify_queue;
 mod workloads;
 
 use std::process::ExitCode;
@@ -70,6 +71,7 @@ fn run(cli: &Cli) -> Result<()> {
         Workload::QueueSend(args) => queue::workloads::send(args, label, &mut report),
         Workload::QueuePoll(args) => queue::workloads::poll(args, label, &mut report),
         Workload::QueueBacklog(args) => queue::workloads::backlog(args, label, &mut report),
+        Workload::VerifyQueue(args) => queue::workloads::verify(args, label, &mut report),
         Workload::QueuePeers(args) => queue::workloads::compare_peers(args, &mut report),
     }
 }

@@ -7,7 +7,8 @@ use anyhow::{Context, Result, ensure};
 use super::args;
 use super::backlog::{self, BacklogPlan};
 use super::compare::{self, QueueLoad};
-use super::cycle::{self, CyclePlan};
+use super::crash::{self, QueueCrashPlan};
+use super::cycle::{self, BATCH, CyclePlan};
 use super::messages::{Bodies, Ledger, NUMBER_LEN, Order};
 use super::poll::{self, PollPlan};
 use super::send::{self, SendPlan};
@@ -15,6 +16,7 @@ use super::wire::Queue;
 use crate::process::{Recipe, Server};
 use crate::report::{Report, Row};
 use crate::request::Service;
+use crate::verify_queue::QueuePlan;
 use crate::workloads::measure;
 use crate::{peers, side_by_side};
 
@@ -22,6 +24,9 @@ use crate::{peers, side_by_side};
 const BODY_MAX: usize = 1 << 20;
 /// How long a queue is drained for what was left in it.
 const DRAIN: Duration = Duration::from_secs(60);
+
+/// Visibility timeout of the queues that are verified, in seconds: what a receiver left comes back soon.
+const VISIBILITY: u32 = 3;
 
 /// A number no other run of late has: queues of one name cannot be deleted and made anew within a minute, as AWS has it.
 fn run_number() -> u32 {
@@ -134,6 +139,45 @@ pub(crate) fn backlog(args: &args::QueueBacklog, label: &str, report: &mut Repor
     )?;
     report.push(&row)?;
     server.stop()
+}
+
+/// A standard and a FIFO queue under load, with crashes unless attached, and every ack checked.
+pub(crate) fn verify(args: &args::VerifyQueue, label: &str, report: &mut Report) -> Result<()> {
+    let run = run_number();
+    let plan = |name: &str, seed| QueuePlan {
+        name: format!("bench-{run:08x}{name}"),
+        senders: args.senders,
+        receivers: args.receivers,
+        batch: BATCH,
+        size: args.size,
+        visibility: VISIBILITY,
+        seed,
+    };
+    let queues = vec![plan("", args.seed), plan(".fifo", args.seed + 1000)];
+    let mut rows = [
+        Row::new(label, "verify-queue"),
+        Row::new(label, "verify-queue, FIFO"),
+    ];
+    let judged = match args.attach {
+        Some(server) => {
+            let seconds = args.seconds.unwrap_or(10.0).clamp(0.1, 86_400.0);
+            crash::attached(server, &queues, Duration::from_secs_f64(seconds), &mut rows)
+        }
+        None => {
+            let plan = QueueCrashPlan {
+                queues,
+                kills: args.kills,
+                between_max: Duration::from_millis(args.between_ms),
+                seed: args.seed,
+            };
+            let recipe = Recipe::from_command(&args.spawn.command, Service::Sqs);
+            crash::crash(&recipe, &args.spawn.directory, &plan, &mut rows)
+        }
+    };
+    for row in &rows {
+        report.push(row)?;
+    }
+    judged
 }
 
 /// Every peer, one table, and the bars.
