@@ -73,9 +73,7 @@ pub(super) async fn list_dead_letter_source_queues(
         input.max_results,
     )?;
     let sources = sqs.sources(&queue.name, page.after.as_deref()).await?;
-    let (sources, next_token) = page.cut(sources.into_iter(), |after| {
-        pages::token(&caller, &target, after)
-    });
+    let (sources, next_token) = page.cut(sources, |after| pages::token(&caller, &target, after));
     Ok(ListDeadLetterSourceQueuesOutput {
         queue_urls: sources
             .iter()

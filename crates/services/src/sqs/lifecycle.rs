@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use aws::Caller;
-use model::{AccountId, StreamId, Timestamp};
+use model::{StreamId, Timestamp};
+use store::{Key, Scan};
 
 use super::api::queues::{
     CreateQueueInput, GetQueueUrlInput, ListQueuesInput, ListQueuesOutput, QueueInput,
@@ -81,9 +82,9 @@ pub(super) async fn get_queue_url(
         .filter(|name| !name.is_empty())
         .ok_or_else(|| SqsError::missing("QueueName"))?;
     let owner = input.queue_owner_aws_account_id;
-    let owner = owner.as_deref().and_then(AccountId::parse);
     // Another account's queues are to be seen by those alone whom its policy lets, and nothing enforces policies yet.
-    if !naming::is_name(&name) || owner.is_some_and(|owner| owner != caller.account) {
+    let is_foreign = owner.is_some_and(|owner| owner != caller.account.as_str());
+    if is_foreign || !naming::is_name(&name) {
         return Err(SqsError::QueueDoesNotExist);
     }
     let queue = sqs.find_named(&naming::own(&caller, &name)).await?;
@@ -105,13 +106,8 @@ pub(super) async fn list_queues(
         input.next_token.as_deref(),
         input.max_results,
     )?;
-    let names = sqs.names(&caller, page.after.as_deref()).await?;
-    let (names, next_token) = page.cut(
-        names
-            .into_iter()
-            .filter(|name| name.name.starts_with(&prefix)),
-        |after| pages::token(&caller, &prefix, after),
-    );
+    let names = sqs.names(&caller, &prefix, &page).await?;
+    let (names, next_token) = page.cut(names, |after| pages::token(&caller, &prefix, after));
     Ok(ListQueuesOutput {
         queue_urls: names
             .iter()
@@ -132,16 +128,22 @@ pub(super) async fn delete_queue(
 }
 
 impl Sqs {
-    /// Names of the caller's queues in order, after `after`.
-    pub(super) async fn names(
+    /// Names of the caller's queues that start so, in order: those of the page, and one more to tell whether it is the last.
+    async fn names(
         &self,
         caller: &Caller,
-        after: Option<&str>,
+        prefix: &str,
+        page: &Page,
     ) -> Result<Vec<QueueName>, SqsError> {
-        let folder = QueueName::folder(&caller.account, &caller.region);
-        let scan = store::Scan {
-            after: after.map(|name| naming::own(caller, name).key()),
-            ..store::Scan::below(&folder)
+        let folder = QueueName::folder(&caller.account, &caller.region).children();
+        let start = [folder.as_bytes(), prefix.as_bytes()].concat();
+        let scan = Scan {
+            prefix: Key::from_bytes(start.into()),
+            after: page
+                .after
+                .as_ref()
+                .map(|name| naming::own(caller, name).key()),
+            limit: page.size + 1,
         };
         let found = self.store.scan(scan).await?;
         Ok(found

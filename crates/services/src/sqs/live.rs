@@ -102,11 +102,14 @@ fn policy(settings: &Settings) -> Policy {
         },
         max_receives: redrive.map(|policy| policy.max_receive_count),
         retention: Some(settings.retention()),
-        // FIFO queues remember by their log what was sent lately.
-        keep: if is_fifo {
-            limits::DEDUPLICATION + limits::DEDUPLICATION_GRACE
-        } else {
-            Duration::ZERO
-        },
+        keep: keep(settings),
+    }
+}
+
+/// How long messages stay in the log at least, done with or not: FIFO queues remember by it what was sent lately.
+pub(super) fn keep(settings: &Settings) -> Duration {
+    match settings.fifo {
+        Some(_) => limits::DEDUPLICATION + limits::DEDUPLICATION_GRACE,
+        None => Duration::ZERO,
     }
 }

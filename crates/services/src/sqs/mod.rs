@@ -78,15 +78,27 @@ pub fn operations() -> Operations<Sqs> {
         .on("ListQueueTags", NONE, tags::list_queue_tags)
         .on("AddPermission", NONE, permissions::add_permission)
         .on("RemovePermission", NONE, permissions::remove_permission)
-        .on("ListDeadLetterSourceQueues", NONE, dead_letters::list_dead_letter_source_queues)
+        .on(
+            "ListDeadLetterSourceQueues",
+            NONE,
+            dead_letters::list_dead_letter_source_queues,
+        )
         .on("SendMessage", NONE, send::send_message)
         .on("SendMessageBatch", NONE, send::send_message_batch)
         .on("ReceiveMessage", NONE, receive::receive_message)
         .abandonable()
         .on("DeleteMessage", NONE, delete::delete_message)
         .on("DeleteMessageBatch", NONE, delete::delete_message_batch)
-        .on("ChangeMessageVisibility", NONE, visibility::change_message_visibility)
-        .on("ChangeMessageVisibilityBatch", NONE, visibility::change_message_visibility_batch)
+        .on(
+            "ChangeMessageVisibility",
+            NONE,
+            visibility::change_message_visibility,
+        )
+        .on(
+            "ChangeMessageVisibilityBatch",
+            NONE,
+            visibility::change_message_visibility_batch,
+        )
         .planned("StartMessageMoveTask")
         .planned("CancelMessageMoveTask")
         .planned("ListMessageMoveTasks")

@@ -25,7 +25,8 @@ struct Token {
 pub(super) struct Page {
     /// Queues after the one of this name.
     pub after: Option<String>,
-    size: usize,
+    /// Queues on it, at most.
+    pub size: usize,
     /// AWS gives a token to those alone who ask for pages.
     is_paged: bool,
 }
@@ -54,14 +55,13 @@ impl Page {
     /// The page's part of what comes after [`Page::after`], and the token for the rest.
     pub(super) fn cut(
         &self,
-        names: impl Iterator<Item = QueueName>,
+        mut names: Vec<QueueName>,
         token: impl Fn(&QueueName) -> String,
     ) -> (Vec<QueueName>, Option<String>) {
-        let mut names = names;
-        let page: Vec<QueueName> = names.by_ref().take(self.size).collect();
-        let goes_on = self.is_paged && names.next().is_some();
-        let next = page.last().filter(|_| goes_on).map(token);
-        (page, next)
+        let goes_on = self.is_paged && names.len() > self.size;
+        names.truncate(self.size);
+        let next = names.last().filter(|_| goes_on).map(token);
+        (names, next)
     }
 }
 

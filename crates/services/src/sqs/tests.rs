@@ -5,6 +5,7 @@ mod dead_letters;
 mod lifecycle;
 mod model;
 mod policies;
+mod query;
 mod tags;
 mod upkeep;
 

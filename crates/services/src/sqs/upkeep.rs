@@ -8,7 +8,7 @@ use store::{Check, Expect, LogChange, Scan, StoreError, Txn, Write};
 
 use super::error::SqsError;
 use super::records::{QueueName, Settings};
-use super::{Sqs, limits};
+use super::{Sqs, limits, live};
 
 /// How a pass over all queues goes.
 #[derive(Default)]
@@ -53,7 +53,8 @@ impl Sqs {
     async fn expire_queue(&self, settings: &Settings, now: Timestamp) -> Result<bool, StoreError> {
         let log = settings.messages();
         let bounds = self.store.bounds(log).await?;
-        let before = now.minus(settings.retention());
+        let kept = settings.retention().max(live::keep(settings));
+        let before = now.minus(kept);
         let keep_from = self.store.offset_for_time(log, before).await?;
         if bounds.start == bounds.end || keep_from <= bounds.start {
             return Ok(false);

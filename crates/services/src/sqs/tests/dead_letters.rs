@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn policy(arn: &str, count: Value) -> String {
+fn policy(arn: &str, count: &Value) -> String {
     json!({"deadLetterTargetArn": arn, "maxReceiveCount": count}).to_string()
 }
 
@@ -25,9 +25,9 @@ async fn a_redrive_policy_is_told_as_aws_tells_it() {
     let world = world();
     let dead = world.plain("dead").await;
     let url = world.plain("q").await;
-    let told = policy(&world.arn("dead"), json!(3));
+    let told = policy(&world.arn("dead"), &json!(3));
     for count in [json!(3), json!("3")] {
-        let given = policy(&world.arn("dead"), count);
+        let given = policy(&world.arn("dead"), &count);
         world.set(&url, json!({"RedrivePolicy": given})).await;
         assert_eq!(
             world.attributes(&url, &["RedrivePolicy"]).await["RedrivePolicy"],
@@ -76,7 +76,7 @@ async fn a_redrive_policy_that_can_be_none_is_refused() {
         let reason = format!(
             "Invalid value for maxReceiveCount: {told}, valid values are from 1 to 1000 both inclusive."
         );
-        refused(&world, &url, &policy(&dead, count), &reason).await;
+        refused(&world, &url, &policy(&dead, &count), &reason).await;
     }
     let more = json!({"deadLetterTargetArn": dead, "maxReceiveCount": 1, "more": 1}).to_string();
     let reason = "Only following attributes are supported: [deadLetterTargetArn, maxReceiveCount].";
@@ -92,9 +92,9 @@ async fn a_redrive_policy_that_can_be_none_is_refused() {
         ),
         (west, elsewhere),
     ] {
-        refused(&world, &url, &policy(arn, json!(1)), reason).await;
+        refused(&world, &url, &policy(arn, &json!(1)), reason).await;
     }
-    let input = json!({"QueueName": "new", "Attributes": {"RedrivePolicy": policy(&world.arn("none"), json!(1))}});
+    let input = json!({"QueueName": "new", "Attributes": {"RedrivePolicy": policy(&world.arn("none"), &json!(1))}});
     let (shape, ..) = world.ask("CreateQueue", input).await.unwrap_err();
     assert_eq!(shape, "InvalidParameterValueException");
 }
@@ -104,7 +104,7 @@ async fn a_queue_says_whose_dead_letters_it_takes() {
     let world = world();
     let dead = world.plain("dead").await;
     let (a, b) = (world.plain("a").await, world.plain("b").await);
-    let given = policy(&world.arn("dead"), json!(1));
+    let given = policy(&world.arn("dead"), &json!(1));
     let reason = "Dead-letter queue's redrive allow policy does not allow this source queue.";
     let allow = async |policy: Value| {
         let text = policy.to_string();
@@ -157,7 +157,7 @@ async fn a_redrive_allow_policy_that_can_be_none_is_refused() {
 async fn sources_are_listed_in_pages() {
     let world = world();
     let dead = world.plain("dead").await;
-    let given = policy(&world.arn("dead"), json!(1));
+    let given = policy(&world.arn("dead"), &json!(1));
     for name in ["a", "b", "c"] {
         world.queue(name, json!({"RedrivePolicy": given})).await;
     }

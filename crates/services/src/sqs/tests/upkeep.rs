@@ -193,3 +193,29 @@ async fn queues_are_shown_to_prometheus() {
     world.done("DeleteQueue", json!({"QueueUrl": url})).await;
     assert!(!shown().contains(labels));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_at_once_find_one_delivery_and_lose_no_change() {
+    let world = Arc::new(world());
+    world.plain("q").await;
+    let tasks: Vec<_> = (0..32)
+        .map(|number| {
+            let world = Arc::clone(&world);
+            tokio::spawn(async move {
+                let tags = json!({number.to_string(): ""});
+                let input = json!({"QueueUrl": world.url("q"), "Tags": tags});
+                world.done("TagQueue", input).await;
+                world.plain("other").await;
+                let queue = world.sqs.find_named(&name("q")).await.unwrap();
+                std::ptr::from_ref(queue.delivery().await.unwrap()).addr()
+            })
+        })
+        .collect();
+    let mut deliveries = std::collections::BTreeSet::new();
+    for task in tasks {
+        deliveries.insert(task.await.unwrap());
+    }
+    assert_eq!(deliveries.len(), 1);
+    let queue = world.sqs.find_named(&name("q")).await.unwrap();
+    assert_eq!(queue.settings.tags.len(), 32);
+}
