@@ -15,6 +15,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use store::Scan;
+use streams::delivery::Counts;
 
 use super::Sqs;
 use super::error::SqsError;
@@ -182,7 +183,8 @@ impl Sqs {
         registry.register_collector(Box::new(self.counters.clone()));
     }
 
-    /// Measures what rises and falls in every queue that is counted for itself. The first time, that begins its delivery.
+    /// Measures what rises and falls in every queue that is counted for itself. The first time, that begins its delivery, unless
+    /// there is nothing to deliver.
     ///
     /// # Errors
     /// The store's. A queue that is deleted meanwhile is no error.
@@ -206,8 +208,16 @@ impl Sqs {
 
     async fn measure_queue(&self, name: &QueueName, now: Timestamp) -> Result<(), SqsError> {
         let queue = self.find_named(name).await?;
-        let counts = queue.delivery().await?.counts().await?;
-        let counters = self.counters.of(name);
+        let is_idle = queue.begun().is_none() && {
+            let bounds = self.store.bounds(queue.messages()).await?;
+            bounds.start == bounds.end
+        };
+        let counts = if is_idle {
+            Counts::default()
+        } else {
+            queue.delivery().await?.counts().await?
+        };
+        let counters = queue.counters();
         counters.visible.store(counts.visible, Ordering::Relaxed);
         counters
             .not_visible

@@ -3,6 +3,9 @@
 mod attributes;
 mod dead_letters;
 mod lifecycle;
+mod messages;
+mod messages_dead;
+mod messages_fifo;
 mod model;
 mod policies;
 mod query;

@@ -171,6 +171,8 @@ async fn queues_are_shown_to_prometheus() {
     let world = world();
     let url = world.plain("q").await;
     let queue = world.sqs.find_named(&name("q")).await.unwrap();
+    world.sqs.measure().await.unwrap();
+    assert!(queue.begun().is_none(), "an empty queue is left alone");
     send(&world, &queue, "body").await;
     world.later(42);
     world.sqs.measure().await.unwrap();
