@@ -77,34 +77,34 @@ pub(super) fn output<T>(outcomes: Vec<Result<T, BatchResultError>>) -> BatchOutp
 mod tests {
     use super::*;
 
-    fn check(ids: &[&str], expected: Result<(), SqsError>) {
+    fn check(ids: &[&str], expected: &Result<(), SqsError>) {
         let ids: Vec<Option<&str>> = ids.iter().map(|id| Some(*id)).collect();
         assert_eq!(
-            must_be_a_batch(&ids, "SendMessageBatchRequestEntry"),
+            &must_be_a_batch(&ids, "SendMessageBatchRequestEntry"),
             expected
         );
     }
 
     #[test]
     fn a_batch_has_one_to_ten_entries_with_ids_of_their_own() {
-        check(&["a", "B-1_", &"x".repeat(80)], Ok(()));
-        check(&["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"], Ok(()));
+        check(&["a", "B-1_", &"x".repeat(80)], &Ok(()));
+        check(&["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"], &Ok(()));
         let empty = "There should be at least one SendMessageBatchRequestEntry in the request.";
-        check(&[], Err(SqsError::EmptyBatchRequest(empty.into())));
+        check(&[], &Err(SqsError::EmptyBatchRequest(empty.into())));
         let many = "Maximum number of entries per request are 10. You have sent 11.";
         let many = SqsError::TooManyEntriesInBatchRequest(many.into());
-        check(&["a"; 11], Err(many));
+        check(&["a"; 11], &Err(many));
         let id = "A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 \
                   letters long.";
         for bad in ["", "a:b", "é", " ", &"x".repeat(81)] {
-            check(&["a", bad], Err(SqsError::InvalidBatchEntryId(id.into())));
+            check(&["a", bad], &Err(SqsError::InvalidBatchEntryId(id.into())));
         }
         assert_eq!(
             must_be_a_batch(&[None], "X"),
             Err(SqsError::InvalidBatchEntryId(id.into()))
         );
         let twice = SqsError::BatchEntryIdsNotDistinct("Id b repeated.".into());
-        check(&["a", "b", "c", "b"], Err(twice));
+        check(&["a", "b", "c", "b"], &Err(twice));
     }
 
     #[test]

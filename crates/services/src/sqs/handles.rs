@@ -78,6 +78,7 @@ fn check(content: &[u8]) -> [u8; CHECK_BYTES] {
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing)]
 mod tests {
     use super::*;
 

@@ -316,4 +316,5 @@ fn text(bytes: &[u8]) -> Option<&str> {
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing)]
 mod tests;

@@ -19,6 +19,7 @@ use super::world;
 /// What AWS answers although its model has it nowhere: the framework's own, and those that SQS's Query protocol has as texts.
 const UNMODELLED: &[&str] = &[
     "AccessDeniedException",
+    "InvalidAttributeName",
     "InvalidParameterValueException",
     "MissingRequiredParameterException",
     "SerializationException",
