@@ -71,6 +71,8 @@ pub(crate) enum Error {
     MetadataTooLarge,
     #[error("Your request header section exceeds the maximum allowed request header section size")]
     HeadersTooLarge,
+    #[error("Your request was too big.")]
+    BodyTooLarge,
     #[error("The storage class you specified is not valid")]
     InvalidStorageClass,
     #[error("The bucket does not allow ACLs")]
@@ -149,6 +151,7 @@ impl Error {
             Error::KeyTooLong => S3ErrorCode::KeyTooLongError,
             Error::MetadataTooLarge => S3ErrorCode::MetadataTooLarge,
             Error::HeadersTooLarge => S3ErrorCode::RequestHeaderSectionTooLarge,
+            Error::BodyTooLarge => S3ErrorCode::MaxMessageLengthExceeded,
             Error::InvalidStorageClass => S3ErrorCode::InvalidStorageClass,
             Error::AclNotSupported => S3ErrorCode::AccessControlListNotSupported,
             Error::AccessDenied => S3ErrorCode::AccessDenied,

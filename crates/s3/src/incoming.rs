@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use crate::chunked::{Frames, Malformed};
 use crate::error::Error;
-use crate::limits::{BODY_PAUSE_MAX, CHUNK_BYTES_MAX};
+use crate::limits::{BODY_PAUSE_MAX, CHUNK_BYTES_MAX, XML_BYTES_MAX};
 
 /// Any error.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -29,12 +29,13 @@ pub(crate) enum Framing {
     Decoded,
 }
 
-/// What became known of a body while it was read: for the handler, which sees it only through s3s.
+/// What becomes known of a request while it is answered, and has no way through s3s.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Passage(Arc<Mutex<Seen>>);
 
 #[derive(Debug, Default)]
 struct Seen {
+    operation: &'static str,
     trailers: Option<HeaderMap>,
     broken: Option<Error>,
 }
@@ -48,6 +49,15 @@ impl Passage {
     /// Why the body ended early, if it was stopped here.
     pub(crate) fn broken(&self) -> Option<Error> {
         self.with(|seen| seen.broken.take())
+    }
+
+    /// Which operation it is for; empty before it was found.
+    pub(crate) fn operation(&self) -> &'static str {
+        self.with(|seen| seen.operation)
+    }
+
+    pub(crate) fn is_for(&self, operation: &'static str) {
+        self.with(|seen| seen.operation = operation);
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut Seen) -> T) -> T {
@@ -64,6 +74,8 @@ pub(crate) struct Incoming<B> {
     rest: Bytes,
     passage: Passage,
     room: Room,
+    /// How much of it was read.
+    bytes: usize,
     /// How long the next piece, or all of a body that is held, may take.
     until: Pin<Box<Sleep>>,
 }
@@ -101,6 +113,7 @@ impl<B> Incoming<B> {
                 None => Room::Unneeded,
                 Some(places) => Room::Awaited(Box::pin(places.acquire_owned())),
             },
+            bytes: 0,
             until: Box::pin(sleep(BODY_PAUSE_MAX)),
         }
     }
@@ -159,7 +172,8 @@ where
             let Poll::Ready(next) = self.inner.as_mut().poll_frame(cx) else {
                 return self.poll_late(cx);
             };
-            if matches!(self.room, Room::Unneeded) {
+            let is_held = !matches!(self.room, Room::Unneeded);
+            if !is_held {
                 self.until.as_mut().reset(Instant::now() + BODY_PAUSE_MAX);
             }
             match next {
@@ -170,6 +184,10 @@ where
                     if let Ok(data) = frame.into_data()
                         && !data.is_empty()
                     {
+                        self.bytes = self.bytes.saturating_add(data.len());
+                        if is_held && self.bytes > XML_BYTES_MAX {
+                            return Poll::Ready(Some(Err(self.stop(Error::BodyTooLarge))));
+                        }
                         return Poll::Ready(Some(Ok(data)));
                     }
                 }

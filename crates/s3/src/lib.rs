@@ -46,8 +46,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::BodyExt as _;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use model::{Clock, Rng};
 use s3s::config::{S3Config, StaticConfigProvider};
@@ -67,6 +67,15 @@ pub use crate::incoming::BoxError;
 
 /// A reply's body. It fails where the disk does while an object is read.
 pub type Body = UnsyncBoxBody<Bytes, BoxError>;
+
+/// What an answer was to, for metrics: in the extensions of every response.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outcome {
+    /// The operation, such as `PutObject`; empty where none was begun.
+    pub operation: &'static str,
+    /// The error's code, if it was one.
+    pub error: Option<String>,
+}
 
 /// Why S3 could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -125,25 +134,52 @@ impl S3 {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let (mut parts, body) = request.into_parts();
-        if let Err(error) = admit(&parts) {
-            return refusal(error);
-        }
         let passage = Passage::default();
-        let caller = self.namespace.auth.claimed(&parts);
-        let framing = caller::framing(&parts.headers, &self.namespace.auth);
-        if !self.namespace.auth.is_on() {
+        let mut response = match admit(request.headers(), request.uri(), request.method()) {
+            Ok(()) => self.call(request, passage.clone()).await,
+            Err(error) => refusal(error),
+        };
+        let outcome = Outcome {
+            operation: passage.operation(),
+            error: code(&response),
+        };
+        response.extensions_mut().insert(outcome);
+        let id = format!("{:016X}", self.namespace.rng.next_u64());
+        if let Ok(id) = HeaderValue::try_from(id) {
+            response.headers_mut().insert("x-amz-request-id", id);
+        }
+        response.map(BodyExt::boxed_unsync)
+    }
+
+    /// Has s3s find and call the operation.
+    async fn call<B>(&self, request: Request<B>, passage: Passage) -> Response<s3s::Body>
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let (mut parts, body) = request.into_parts();
+        let auth = &self.namespace.auth;
+        let caller = auth.claimed(&parts);
+        let framing = caller::framing(&parts.headers, auth);
+        if !auth.is_on() {
             caller::unsign(&mut parts);
         }
         parts.extensions.insert(caller);
         parts.extensions.insert(passage.clone());
-        let room = is_held(&parts).then(|| Arc::clone(&self.xml_bodies));
-        let body = Incoming::new(body, framing, passage, room);
+        let places = is_held(&parts).then(|| Arc::clone(&self.xml_bodies));
+        if places.is_some() && body.size_hint().lower() > XML_BYTES_MAX as u64 {
+            return refusal(Error::BodyTooLarge);
+        }
+        let body = Incoming::new(body, framing, passage.clone(), places);
         let request = Request::from_parts(parts, s3s::Body::http_body_unsync(body));
         let service = self.service.clone();
         let work = tokio::spawn(async move { service.call(request).await });
         match work.await {
-            Ok(Ok(response)) => with_id(response.map(boxed), &self.namespace.rng),
+            // s3s takes a body that was stopped here for a failure of its own.
+            Ok(Ok(response)) if response.status().is_server_error() => {
+                passage.broken().map_or(response, refusal)
+            }
+            Ok(Ok(response)) => response,
             Ok(Err(error)) => {
                 tracing::error!(?error, "an S3 answer could not be made");
                 refusal(Error::Internal)
@@ -163,22 +199,21 @@ impl fmt::Debug for S3 {
 }
 
 /// Refuses what s3s would hold in memory, or is larger than S3 allows.
-fn admit(parts: &Parts) -> error::Result<()> {
-    let header =
-        |(name, value): (&http::HeaderName, &HeaderValue)| name.as_str().len() + value.len();
-    if parts.headers.iter().map(header).sum::<usize>() > HEADER_BYTES_MAX {
+fn admit(headers: &HeaderMap, uri: &Uri, method: &Method) -> error::Result<()> {
+    let length = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
+    if headers.iter().map(length).sum::<usize>() > HEADER_BYTES_MAX {
         return Err(Error::HeadersTooLarge);
     }
-    let target = parts.uri.path_and_query();
+    let target = uri.path_and_query();
     if target.is_some_and(|target| target.as_str().len() > URI_BYTES_MAX) {
         return Err(Error::request("The URI is too long."));
     }
-    let content_type = parts.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let is_form = content_type.is_some_and(|given| {
-        let form = b"multipart/form-data";
-        given.len() >= form.len() && given[..form.len()].eq_ignore_ascii_case(form)
-    });
-    if parts.method == Method::POST && is_form {
+    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let form = b"multipart/form-data";
+    let is_form = content_type
+        .and_then(|given| given.trim_ascii_start().get(..form.len()))
+        .is_some_and(|given| given.eq_ignore_ascii_case(form));
+    if method == Method::POST && is_form {
         return Err(Error::NotImplemented(
             "A header you provided implies functionality that is not implemented: browser-based uploads",
         ));
@@ -195,27 +230,25 @@ fn is_held(parts: &Parts) -> bool {
     !streams
 }
 
-fn boxed(body: s3s::Body) -> Body {
-    body.boxed_unsync()
-}
-
 /// An answer that s3s has no part in.
-fn refusal(error: Error) -> Response<Body> {
-    match s3s::S3Error::from(error).to_http_response() {
-        Ok(response) => response.map(boxed),
-        Err(_) => {
-            let nothing = http_body_util::Empty::new().map_err(|never| match never {});
-            let mut response = Response::new(nothing.boxed_unsync());
-            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-            response
-        }
-    }
+fn refusal(error: Error) -> Response<s3s::Body> {
+    let answer = s3s::S3Error::from(error).to_http_response();
+    answer.unwrap_or_else(|_| {
+        let mut response = Response::new(s3s::Body::empty());
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        response
+    })
 }
 
-fn with_id(mut response: Response<Body>, rng: &Rng) -> Response<Body> {
-    let id = format!("{:016X}", rng.next_u64());
-    if let Ok(id) = HeaderValue::try_from(id) {
-        response.headers_mut().insert("x-amz-request-id", id);
+/// The code of an error: the text of `Code` in its XML.
+fn code(response: &Response<s3s::Body>) -> Option<String> {
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return None;
     }
-    response
+    let body = response.body().bytes()?;
+    let text = std::str::from_utf8(&body).ok()?;
+    let (_, rest) = text.split_once("<Code>")?;
+    let (code, _) = rest.split_once("</Code>")?;
+    Some(code.to_owned())
 }

@@ -169,9 +169,8 @@ impl Namespace {
             writes,
             ..Txn::default()
         };
-        let error = match self.store.commit(txn).await {
-            Ok(_) => return Ok(()),
-            Err(error) => error,
+        let Err(error) = self.store.commit(txn).await else {
+            return Ok(());
         };
         // Where the outcome is unknown they may be named: the sweep at the next start will know.
         if !matches!(error, StoreError::Unknown { .. }) {

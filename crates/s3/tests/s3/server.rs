@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
@@ -16,7 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use model::{Clock, Rng};
 use s3::{Auth, S3};
-use store::Memory;
+use store::{Memory, Store};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -66,9 +67,24 @@ impl State {
         }
     }
 
+    /// Waits until no bodies are left.
+    pub(crate) async fn all_bodies_gone(&self) {
+        let gone = async {
+            while self.directory.bodies() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        let in_time = tokio::time::timeout(Duration::from_secs(20), gone).await;
+        in_time.expect("bodies were left");
+    }
+
     pub(crate) async fn open(&self, auth: Auth) -> S3 {
+        self.open_over(Arc::clone(&self.store) as Arc<dyn Store>, auth)
+            .await
+    }
+
+    pub(crate) async fn open_over(&self, store: Arc<dyn Store>, auth: Auth) -> S3 {
         let directory = self.directory.path().join("objects");
-        let store = Arc::clone(&self.store) as Arc<dyn store::Store>;
         S3::open(store, &directory, self.clock.clone(), Rng::system(), auth)
             .await
             .unwrap()
@@ -76,7 +92,12 @@ impl State {
 
     /// Serves until what is returned is dropped.
     pub(crate) async fn serve(&self, auth: Auth) -> Server {
-        let s3 = self.open(auth).await;
+        Server::of(self.open(auth).await).await
+    }
+}
+
+impl Server {
+    pub(crate) async fn of(s3: S3) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut tasks = JoinSet::new();
@@ -157,13 +178,30 @@ impl Answer {
     }
 
     #[track_caller]
-    pub(crate) fn is_error(self, status: u16, code: &str) {
+    pub(crate) fn refused(self, status: u16, code: &str) {
         assert_eq!(self.status.as_u16(), status, "{}", self.text());
         assert_eq!(self.code(), code, "{}", self.text());
     }
 }
 
 impl Server {
+    /// An answer whose body is not read yet.
+    pub(crate) async fn begin(
+        &self,
+        method: Method,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Response<hyper::body::Incoming> {
+        let uri = format!("http://{}{target}", self.address);
+        let mut request = Request::builder().method(method).uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(body.into())).unwrap();
+        self.client.request(request).await.unwrap()
+    }
+
     pub(crate) async fn ask(
         &self,
         method: Method,
@@ -171,13 +209,7 @@ impl Server {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Answer {
-        let uri = format!("http://{}{target}", self.address);
-        let mut request = Request::builder().method(method).uri(uri);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let request = request.body(Full::new(body.into())).unwrap();
-        let response: Response<_> = self.client.request(request).await.unwrap();
+        let response = self.begin(method, target, headers, body).await;
         let (parts, body) = response.into_parts();
         Answer {
             status: parts.status,
