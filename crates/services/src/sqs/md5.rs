@@ -85,7 +85,10 @@ mod tests {
             &[general, hello.clone()],
             "fca026605781cb4126a1e9044df24232",
         );
-        check(std::slice::from_ref(&hello), "a311262e065454b75da111d535b8dacd");
+        check(
+            std::slice::from_ref(&hello),
+            "a311262e065454b75da111d535b8dacd",
+        );
         check(&[hello, help], "83fee93c1bcd8b9a5a923ffacdc636c7");
         check(
             &[text("Foo", "String", "Bar")],

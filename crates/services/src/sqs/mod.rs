@@ -27,6 +27,7 @@ mod limits;
 mod live;
 mod md5;
 mod message;
+mod move_task;
 mod naming;
 mod pages;
 mod permissions;
@@ -99,9 +100,21 @@ pub fn operations() -> Operations<Sqs> {
             NONE,
             visibility::change_message_visibility_batch,
         )
-        .planned("StartMessageMoveTask")
-        .planned("CancelMessageMoveTask")
-        .planned("ListMessageMoveTasks")
+        .on(
+            "StartMessageMoveTask",
+            NONE,
+            move_task::start_message_move_task,
+        )
+        .on(
+            "CancelMessageMoveTask",
+            NONE,
+            move_task::cancel_message_move_task,
+        )
+        .on(
+            "ListMessageMoveTasks",
+            NONE,
+            move_task::list_message_move_tasks,
+        )
 }
 
 /// Every operation, and whether it is answered, by name: for docs and the README.

@@ -17,7 +17,7 @@ use super::error::SqsError;
 use super::live::Live;
 use super::records::{QueueName, Settings};
 use super::source::Reader;
-use super::{Sqs, naming};
+use super::{Sqs, move_task, naming};
 
 /// Attempts at a change that others get in the way of, before the caller is told.
 const ATTEMPTS: usize = 16;
@@ -317,6 +317,9 @@ impl Sqs {
                     Write::Put {
                         key: name.deleted_key(),
                         value: encode(&self.clock.now()),
+                    },
+                    Write::Delete {
+                        key: move_task::key(name),
                     },
                 ],
                 logs: vec![

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `sqs, account, region, name` | [`Settings`] of a queue |
 //! | `sqs-deleted, account, region, name` | when a queue of that name was deleted; for a minute |
+//! | `sqs-moves, account, region, name` | the move tasks of a dead-letter queue, see `move_task` |
 //!
 //! A queue has two logs, made and deleted with its settings: its messages (partition 0) and what became of them (partition 1).
 //!

@@ -7,6 +7,7 @@ mod messages;
 mod messages_dead;
 mod messages_fifo;
 mod model;
+mod move_tasks;
 mod policies;
 mod query;
 mod tags;

@@ -32,7 +32,10 @@ impl World {
     /// The bodies of up to ten messages.
     pub(super) async fn bodies(&self, url: &str) -> Vec<String> {
         let messages = self.receive(url, json!({})).await;
-        messages.iter().map(|message| text(message, "Body")).collect()
+        messages
+            .iter()
+            .map(|message| text(message, "Body"))
+            .collect()
     }
 
     pub(super) async fn delete(&self, url: &str, handle: &str) {
@@ -41,8 +44,7 @@ impl World {
     }
 
     pub(super) async fn hide(&self, url: &str, handle: &str, seconds: i64) {
-        let input =
-            json!({"QueueUrl": url, "ReceiptHandle": handle, "VisibilityTimeout": seconds});
+        let input = json!({"QueueUrl": url, "ReceiptHandle": handle, "VisibilityTimeout": seconds});
         self.done("ChangeMessageVisibility", input).await;
     }
 }
@@ -77,7 +79,10 @@ async fn what_is_sent_is_received() {
     let id = text(&sent, "MessageId");
     assert!(is_uuid(&id), "{id}");
     assert_eq!(sent["MD5OfMessageBody"], "3d6b824fd8c1520e9a047d21fee6fb1f");
-    assert_eq!(sent["MD5OfMessageAttributes"], "adb59cd4678ea5a855436b949cd07ab6");
+    assert_eq!(
+        sent["MD5OfMessageAttributes"],
+        "adb59cd4678ea5a855436b949cd07ab6"
+    );
     assert_eq!(text(&sent, "MD5OfMessageSystemAttributes").len(), 32);
     assert_eq!(sent["SequenceNumber"], Value::Null);
 
@@ -119,8 +124,7 @@ async fn the_answer_has_what_was_asked_for() {
     let world = world();
     let url = world.queue("q", json!({"VisibilityTimeout": "0"})).await;
     let attribute = |value: &str| json!({"StringValue": value, "DataType": "String"});
-    let attributes =
-        json!({"Help.Me": attribute("Me"), "Hello": attribute("There"), "General": attribute("Kenobi")});
+    let attributes = json!({"Help.Me": attribute("Me"), "Hello": attribute("There"), "General": attribute("Kenobi")});
     let input = json!({"QueueUrl": url, "MessageBody": "msg", "MessageAttributes": attributes});
     world.done("SendMessage", input).await;
     // As AWS answered it (localstack's snapshots).
@@ -130,13 +134,20 @@ async fn the_answer_has_what_was_asked_for() {
         (json!(["*"]), "4c360f3fdafd970e05fae2f149d997f5"),
         (json!([".*"]), "4c360f3fdafd970e05fae2f149d997f5"),
         (json!(["Foo", "Help"]), ""),
-        (json!(["Hello", "General"]), "fca026605781cb4126a1e9044df24232"),
+        (
+            json!(["Hello", "General"]),
+            "fca026605781cb4126a1e9044df24232",
+        ),
         (json!(["Hel.*"]), "83fee93c1bcd8b9a5a923ffacdc636c7"),
     ] {
         let more = json!({"AttributeNames": [], "MessageAttributeNames": asked});
         let messages = world.receive(&url, more).await;
         assert_eq!(text(&messages[0], "MD5OfMessageAttributes"), md5, "{asked}");
-        assert_eq!(messages[0]["MessageAttributes"].is_null(), md5.is_empty(), "{asked}");
+        assert_eq!(
+            messages[0]["MessageAttributes"].is_null(),
+            md5.is_empty(),
+            "{asked}"
+        );
         assert_eq!(messages[0]["Attributes"], Value::Null);
     }
     let more = json!({"AttributeNames": [], "MessageSystemAttributeNames": ["SenderId", "SequenceNumber"]});
@@ -144,14 +155,21 @@ async fn the_answer_has_what_was_asked_for() {
     assert_eq!(messages[0]["Attributes"], json!({"SenderId": ACCOUNT}));
     let unknown = json!({"QueueUrl": url, "AttributeNames": ["Foo"]});
     world
-        .refused("InvalidAttributeName", "Unknown Attribute Foo.", "ReceiveMessage", unknown)
+        .refused(
+            "InvalidAttributeName",
+            "Unknown Attribute Foo.",
+            "ReceiveMessage",
+            unknown,
+        )
         .await;
 }
 
 #[tokio::test]
 async fn a_message_that_may_not_be_is_refused() {
     let world = world();
-    let url = world.queue("q", json!({"MaximumMessageSize": "1024"})).await;
+    let url = world
+        .queue("q", json!({"MaximumMessageSize": "1024"}))
+        .await;
     let refused = async |shape: &str, text: &str, more: Value| {
         let mut input = json!({"QueueUrl": url, "MessageBody": "x"});
         for (name, value) in more.as_object().unwrap() {
@@ -168,7 +186,8 @@ async fn a_message_that_may_not_be_is_refused() {
         json!({"MessageBody": "a\u{1}"}),
     )
     .await;
-    let long = "One or more parameters are invalid. Reason: Message must be shorter than 1024 bytes.";
+    let long =
+        "One or more parameters are invalid. Reason: Message must be shorter than 1024 bytes.";
     refused(INVALID, long, json!({"MessageBody": "x".repeat(1_025)})).await;
     let attributes = json!({"abc": {"DataType": "String", "StringValue": "de"}});
     let barely = json!({"MessageBody": "x".repeat(1_024 - 11), "MessageAttributes": attributes, "QueueUrl": url});
@@ -194,11 +213,31 @@ async fn a_receive_out_of_bounds_is_refused() {
     let world = world();
     let url = world.plain("q").await;
     for (parameter, value, reason) in [
-        ("MaxNumberOfMessages", 0, "Must be between 1 and 10, if provided."),
-        ("MaxNumberOfMessages", 11, "Must be between 1 and 10, if provided."),
-        ("WaitTimeSeconds", 21, "Must be >= 0 and <= 20, if provided."),
-        ("WaitTimeSeconds", -1, "Must be >= 0 and <= 20, if provided."),
-        ("VisibilityTimeout", 43_201, "Must be >= 0 and <= 43200, if provided."),
+        (
+            "MaxNumberOfMessages",
+            0,
+            "Must be between 1 and 10, if provided.",
+        ),
+        (
+            "MaxNumberOfMessages",
+            11,
+            "Must be between 1 and 10, if provided.",
+        ),
+        (
+            "WaitTimeSeconds",
+            21,
+            "Must be >= 0 and <= 20, if provided.",
+        ),
+        (
+            "WaitTimeSeconds",
+            -1,
+            "Must be >= 0 and <= 20, if provided.",
+        ),
+        (
+            "VisibilityTimeout",
+            43_201,
+            "Must be >= 0 and <= 43200, if provided.",
+        ),
     ] {
         let text = format!("Value {value} for parameter {parameter} is invalid. Reason: {reason}");
         let mut input = json!({"QueueUrl": url});
@@ -234,7 +273,9 @@ async fn delays_are_the_message_s_or_the_queue_s() {
 #[tokio::test]
 async fn a_batch_has_an_outcome_for_each_entry() {
     let world = world();
-    let url = world.queue("q", json!({"MaximumMessageSize": "1024"})).await;
+    let url = world
+        .queue("q", json!({"MaximumMessageSize": "1024"}))
+        .await;
     let entries = json!([
         {"Id": "good", "MessageBody": "a"},
         {"Id": "long", "MessageBody": "a".repeat(1_025)},
@@ -242,13 +283,24 @@ async fn a_batch_has_an_outcome_for_each_entry() {
         {"Id": "also-good", "MessageBody": "b", "MessageAttributes": {"Foo": {"DataType": "String", "StringValue": "Bar"}}},
     ]);
     let answer = world
-        .done("SendMessageBatch", json!({"QueueUrl": url, "Entries": entries}))
+        .done(
+            "SendMessageBatch",
+            json!({"QueueUrl": url, "Entries": entries}),
+        )
         .await;
     let ids = |list: &str| -> Vec<String> {
-        answer[list].as_array().unwrap().iter().map(|entry| text(entry, "Id")).collect()
+        answer[list]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|entry| text(entry, "Id"))
+            .collect()
     };
     assert_eq!(ids("Successful"), ["good", "also-good"]);
-    assert_eq!(answer["Successful"][1]["MD5OfMessageAttributes"], "ae7155c6026991b6d54b11589678bf9c");
+    assert_eq!(
+        answer["Successful"][1]["MD5OfMessageAttributes"],
+        "ae7155c6026991b6d54b11589678bf9c"
+    );
     assert!(is_uuid(&text(&answer["Successful"][0], "MessageId")));
     assert_eq!(
         answer["Failed"][0],
@@ -275,7 +327,8 @@ async fn a_batch_that_is_none_is_refused_whole() {
     refused("EmptyBatchRequest", empty, json!([])).await;
     let long = "x".repeat(1 << 19);
     let text = "Batch requests cannot be longer than 1048576 bytes. You have sent 1048577 bytes.";
-    let entries = json!([{"Id": "1", "MessageBody": long}, {"Id": "2", "MessageBody": format!("{long}x")}]);
+    let entries =
+        json!([{"Id": "1", "MessageBody": long}, {"Id": "2", "MessageBody": format!("{long}x")}]);
     refused("BatchRequestTooLong", text, entries).await;
     let text = "The request must contain the parameter SendMessageBatchRequestEntry.2.MessageBody.";
     let entries = json!([{"Id": "1", "MessageBody": "a"}, {"Id": "2"}]);
@@ -307,7 +360,10 @@ async fn a_message_comes_back_and_is_deleted_by_its_newest_handle() {
     world.later(29);
     assert!(world.bodies(&url).await.is_empty());
     world.later(1);
-    let second = world.receive(&url, json!({"VisibilityTimeout": 5})).await.remove(0);
+    let second = world
+        .receive(&url, json!({"VisibilityTimeout": 5}))
+        .await
+        .remove(0);
     assert_ne!(handle(&first), handle(&second));
     assert_eq!(second["Attributes"]["ApproximateReceiveCount"], "2");
     assert_eq!(
@@ -317,7 +373,10 @@ async fn a_message_comes_back_and_is_deleted_by_its_newest_handle() {
     // Answered as if it had been deleted.
     world.delete(&url, &handle(&first)).await;
     world.later(5);
-    let third = world.receive(&url, json!({"VisibilityTimeout": 5})).await.remove(0);
+    let third = world
+        .receive(&url, json!({"VisibilityTimeout": 5}))
+        .await
+        .remove(0);
     world.later(5);
     // Its time is over, but nobody has received it since.
     world.delete(&url, &handle(&third)).await;
@@ -338,7 +397,9 @@ async fn handles_that_are_none_are_refused() {
             if operation == "DeleteMessage" {
                 input.as_object_mut().unwrap().remove("VisibilityTimeout");
             }
-            world.refused("ReceiptHandleIsInvalid", &text, operation, input).await;
+            world
+                .refused("ReceiptHandleIsInvalid", &text, operation, input)
+                .await;
         }
     }
     let input = json!({"QueueUrl": url, "ReceiptHandle": ""});
@@ -360,7 +421,10 @@ async fn deletions_and_changes_come_in_batches() {
         {"Id": "b", "ReceiptHandle": handle(&messages[1])},
     ]);
     let deleted = world
-        .done("DeleteMessageBatch", json!({"QueueUrl": url, "Entries": entries}))
+        .done(
+            "DeleteMessageBatch",
+            json!({"QueueUrl": url, "Entries": entries}),
+        )
         .await;
     assert_eq!(deleted["Successful"], json!([{"Id": "a"}, {"Id": "b"}]));
     let failed = json!([{
@@ -376,7 +440,10 @@ async fn deletions_and_changes_come_in_batches() {
         {"Id": "none", "ReceiptHandle": handle(&messages[2])},
     ]);
     let changed = world
-        .done("ChangeMessageVisibilityBatch", json!({"QueueUrl": url, "Entries": entries}))
+        .done(
+            "ChangeMessageVisibilityBatch",
+            json!({"QueueUrl": url, "Entries": entries}),
+        )
         .await;
     assert_eq!(changed["Successful"], json!([{"Id": "c"}]));
     assert_eq!(changed["Failed"][0], failed[0]);
@@ -384,15 +451,22 @@ async fn deletions_and_changes_come_in_batches() {
     assert_eq!(world.bodies(&url).await, ["c"]);
     for (operation, shape) in [
         ("DeleteMessageBatch", "DeleteMessageBatchRequestEntry"),
-        ("ChangeMessageVisibilityBatch", "ChangeMessageVisibilityBatchRequestEntry"),
+        (
+            "ChangeMessageVisibilityBatch",
+            "ChangeMessageVisibilityBatchRequestEntry",
+        ),
     ] {
         let text = format!("There should be at least one {shape} in the request.");
         let input = json!({"QueueUrl": url, "Entries": []});
-        world.refused("EmptyBatchRequest", &text, operation, input).await;
+        world
+            .refused("EmptyBatchRequest", &text, operation, input)
+            .await;
         let many: Vec<Value> = (0..11).map(|id| json!({"Id": id.to_string()})).collect();
         let text = "Maximum number of entries per request are 10. You have sent 11.";
         let input = json!({"QueueUrl": url, "Entries": many});
-        world.refused("TooManyEntriesInBatchRequest", text, operation, input).await;
+        world
+            .refused("TooManyEntriesInBatchRequest", text, operation, input)
+            .await;
     }
 }
 
@@ -422,7 +496,9 @@ async fn a_message_is_hidden_for_longer_or_shown_at_once() {
          visibility timeout change."
     );
     let input = json!({"QueueUrl": url, "ReceiptHandle": gone, "VisibilityTimeout": 1});
-    world.refused(INVALID, &text, "ChangeMessageVisibility", input).await;
+    world
+        .refused(INVALID, &text, "ChangeMessageVisibility", input)
+        .await;
 }
 
 #[tokio::test]
@@ -430,24 +506,35 @@ async fn nothing_is_hidden_for_more_than_twelve_hours() {
     let world = world();
     let url = world.plain("q").await;
     world.send(&url, "x").await;
-    let message = world.receive(&url, json!({"VisibilityTimeout": 43_200})).await.remove(0);
+    let message = world
+        .receive(&url, json!({"VisibilityTimeout": 43_200}))
+        .await
+        .remove(0);
     let refused = async |seconds: i64, reason: &str| {
-        let text = format!("Value {seconds} for parameter VisibilityTimeout is invalid. Reason: {reason}");
-        let input =
-            json!({"QueueUrl": url, "ReceiptHandle": handle(&message), "VisibilityTimeout": seconds});
-        world.refused(INVALID, &text, "ChangeMessageVisibility", input).await;
+        let text =
+            format!("Value {seconds} for parameter VisibilityTimeout is invalid. Reason: {reason}");
+        let input = json!({"QueueUrl": url, "ReceiptHandle": handle(&message), "VisibilityTimeout": seconds});
+        world
+            .refused(INVALID, &text, "ChangeMessageVisibility", input)
+            .await;
     };
     refused(43_201, "Must be between 0 and 43200.").await;
     refused(-1, "Must be between 0 and 43200.").await;
     world.later(100);
-    refused(43_101, "Total VisibilityTimeout for the message is beyond the limit [43200 seconds]").await;
+    refused(
+        43_101,
+        "Total VisibilityTimeout for the message is beyond the limit [43200 seconds]",
+    )
+    .await;
     world.hide(&url, &handle(&message), 43_100).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_long_poll_waits_for_a_message() {
     let world = world();
-    let url = world.queue("q", json!({"ReceiveMessageWaitTimeSeconds": "20"})).await;
+    let url = world
+        .queue("q", json!({"ReceiveMessageWaitTimeSeconds": "20"}))
+        .await;
     let waiting = world.bodies(&url);
     let sending = async {
         tokio::task::yield_now().await;
@@ -459,7 +546,12 @@ async fn a_long_poll_waits_for_a_message() {
     assert!(world.bodies(&url).await.is_empty());
     assert_eq!(begun.elapsed().as_secs(), 20);
     let begun = tokio::time::Instant::now();
-    assert!(world.receive(&url, json!({"WaitTimeSeconds": 0})).await.is_empty());
+    assert!(
+        world
+            .receive(&url, json!({"WaitTimeSeconds": 0}))
+            .await
+            .is_empty()
+    );
     assert_eq!(begun.elapsed().as_secs(), 0);
 }
 
@@ -472,7 +564,10 @@ async fn messages_outlive_a_restart_and_deletions_too() {
     for body in ["a", "b"] {
         before.send(&url, body).await;
     }
-    let message = before.receive(&url, json!({"MaxNumberOfMessages": 1})).await.remove(0);
+    let message = before
+        .receive(&url, json!({"MaxNumberOfMessages": 1}))
+        .await
+        .remove(0);
     before.delete(&url, &handle(&message)).await;
     drop(before);
     let after = World::over(store, clock, Limits::None);

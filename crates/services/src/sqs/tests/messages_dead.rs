@@ -5,7 +5,12 @@ use super::*;
 
 impl World {
     /// A queue whose messages are given up after so many receives, and where they go; their URLs.
-    pub(super) async fn with_dead_letters(&self, name: &str, dead: &str, count: u32) -> (String, String) {
+    pub(super) async fn with_dead_letters(
+        &self,
+        name: &str,
+        dead: &str,
+        count: u32,
+    ) -> (String, String) {
         let fifo = |name: &str| name.ends_with(".fifo");
         let target = self.plain(dead).await;
         let policy = json!({"deadLetterTargetArn": self.arn(dead), "maxReceiveCount": count});
@@ -34,15 +39,24 @@ async fn a_message_received_too_often_goes_elsewhere_as_it_is() {
     for count in 1..=2 {
         let messages = world.receive(&url, json!({})).await;
         assert_eq!(messages.len(), 2);
-        assert_eq!(messages[0]["Attributes"]["ApproximateReceiveCount"], count.to_string());
+        assert_eq!(
+            messages[0]["Attributes"]["ApproximateReceiveCount"],
+            count.to_string()
+        );
         world.later(1);
     }
     assert!(world.receive(&url, json!({})).await.is_empty());
     let letters = world.receive(&dead, json!({})).await;
     assert_eq!(letters.len(), 2);
-    let letter = letters.iter().find(|letter| text(letter, "Body") == "x").unwrap();
+    let letter = letters
+        .iter()
+        .find(|letter| text(letter, "Body") == "x")
+        .unwrap();
     assert_eq!(letter["MessageId"], sent["MessageId"]);
-    assert_eq!(letter["MD5OfMessageAttributes"], sent["MD5OfMessageAttributes"]);
+    assert_eq!(
+        letter["MD5OfMessageAttributes"],
+        sent["MD5OfMessageAttributes"]
+    );
     // As AWS answered it: receives go on being counted.
     assert_eq!(
         letter["Attributes"],
@@ -70,7 +84,10 @@ async fn a_group_goes_on_when_its_first_message_is_given_up() {
     let first = send("1").await;
     send("2").await;
     let one = json!({"MaxNumberOfMessages": 1, "VisibilityTimeout": 10});
-    assert_eq!(text(&world.receive(&url, one.clone()).await[0], "Body"), "1");
+    assert_eq!(
+        text(&world.receive(&url, one.clone()).await[0], "Body"),
+        "1"
+    );
     world.later(10);
     assert_eq!(text(&world.receive(&url, one).await[0], "Body"), "2");
     let letter = world.receive(&dead, json!({})).await.remove(0);
@@ -78,7 +95,10 @@ async fn a_group_goes_on_when_its_first_message_is_given_up() {
     let attributes = &letter["Attributes"];
     assert_eq!(attributes["MessageGroupId"], "a");
     assert_eq!(attributes["MessageDeduplicationId"], first["MessageId"]);
-    assert_eq!(attributes["SentTimestamp"], "1700000010500", "a FIFO queue counts anew");
+    assert_eq!(
+        attributes["SentTimestamp"], "1700000010500",
+        "a FIFO queue counts anew"
+    );
     assert_eq!(attributes["DeadLetterQueueSourceArn"], world.arn("q.fifo"));
 }
 

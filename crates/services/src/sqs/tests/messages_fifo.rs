@@ -32,7 +32,9 @@ impl World {
 async fn a_message_tells_its_place() {
     let world = world();
     let url = world.plain("q.fifo").await;
-    let first = world.send_as(&url, "group-1", "dedup-1", "message-body-1").await;
+    let first = world
+        .send_as(&url, "group-1", "dedup-1", "message-body-1")
+        .await;
     let second = world.send_as(&url, "group-1", "dedup-2", "b").await;
     let number = |message: &Value| text(message, "SequenceNumber");
     assert_eq!(number(&first).len(), 20);
@@ -62,7 +64,9 @@ async fn a_message_needs_a_group_and_what_tells_repeats() {
         for (name, value) in more.as_object().unwrap() {
             input[name] = value.clone();
         }
-        world.refused(shape, text, "SendMessage", input.clone()).await;
+        world
+            .refused(shape, text, "SendMessage", input.clone())
+            .await;
     };
     let group = "The request must contain the parameter MessageGroupId.";
     refused("MissingRequiredParameterException", group, json!({})).await;
@@ -73,7 +77,12 @@ async fn a_message_needs_a_group_and_what_tells_repeats() {
             "Value {bad} for parameter MessageDeduplicationId is invalid. Reason: MessageDeduplicationId can only include \
              alphanumeric and punctuation characters. 1 to 128 in length."
         );
-        refused(INVALID, &text, json!({"MessageGroupId": "a", "MessageDeduplicationId": bad})).await;
+        refused(
+            INVALID,
+            &text,
+            json!({"MessageGroupId": "a", "MessageDeduplicationId": bad}),
+        )
+        .await;
     }
     let text = "Value 2 for parameter DelaySeconds is invalid. Reason: The request include parameter that is not valid for \
                 this queue type.";
@@ -87,11 +96,19 @@ async fn a_message_needs_a_group_and_what_tells_repeats() {
     // One without refuses the whole batch, by another name.
     let good = json!({"Id": "1", "MessageBody": "a", "MessageGroupId": "a", "MessageDeduplicationId": "2"});
     for (bad, text) in [
-        (json!({"Id": "2", "MessageBody": "a", "MessageDeduplicationId": "3"}), group),
-        (json!({"Id": "2", "MessageBody": "a", "MessageGroupId": "a"}), id),
+        (
+            json!({"Id": "2", "MessageBody": "a", "MessageDeduplicationId": "3"}),
+            group,
+        ),
+        (
+            json!({"Id": "2", "MessageBody": "a", "MessageGroupId": "a"}),
+            id,
+        ),
     ] {
         let input = json!({"QueueUrl": url, "Entries": [good, bad]});
-        world.refused(INVALID, text, "SendMessageBatch", input).await;
+        world
+            .refused(INVALID, text, "SendMessageBatch", input)
+            .await;
     }
     assert_eq!(world.bodies(&url).await, ["x"]);
 }
@@ -116,18 +133,30 @@ async fn a_group_goes_out_in_order_and_one_at_a_time() {
 #[tokio::test]
 async fn a_handle_is_over_with_its_time() {
     let world = world();
-    let url = world.by_content("q.fifo", json!({"VisibilityTimeout": "10"})).await;
+    let url = world
+        .by_content("q.fifo", json!({"VisibilityTimeout": "10"}))
+        .await;
     world.send_to(&url, "a", "1").await;
     let message = world.receive(&url, json!({})).await.remove(0);
     world.later(10);
-    let text =
-        format!("Value {} for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired.", handle(&message));
+    let text = format!(
+        "Value {} for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired.",
+        handle(&message)
+    );
     let input = json!({"QueueUrl": url, "ReceiptHandle": handle(&message)});
-    world.refused(INVALID, &text, "DeleteMessage", input.clone()).await;
-    let hidden = json!({"QueueUrl": url, "ReceiptHandle": handle(&message), "VisibilityTimeout": 5});
+    world
+        .refused(INVALID, &text, "DeleteMessage", input.clone())
+        .await;
+    let hidden =
+        json!({"QueueUrl": url, "ReceiptHandle": handle(&message), "VisibilityTimeout": 5});
     let not_in_flight = "The message referred to isn't in flight.";
     world
-        .refused("MessageNotInflight", not_in_flight, "ChangeMessageVisibility", hidden)
+        .refused(
+            "MessageNotInflight",
+            not_in_flight,
+            "ChangeMessageVisibility",
+            hidden,
+        )
         .await;
     let again = world.receive(&url, json!({})).await.remove(0);
     world.refused(INVALID, &text, "DeleteMessage", input).await;
@@ -141,7 +170,9 @@ async fn a_handle_is_over_with_its_time() {
 #[tokio::test]
 async fn the_queue_s_delay_is_for_all_of_its_messages() {
     let world = world();
-    let url = world.by_content("q.fifo", json!({"DelaySeconds": "2"})).await;
+    let url = world
+        .by_content("q.fifo", json!({"DelaySeconds": "2"}))
+        .await;
     let input =
         json!({"QueueUrl": url, "MessageBody": "1", "MessageGroupId": "a", "DelaySeconds": 0});
     world.done("SendMessage", input).await;
@@ -163,7 +194,11 @@ async fn what_is_sent_again_within_five_minutes_is_there_once() {
     world.later(1);
     let later = world.send_as(&url, "b", "1", "second").await;
     assert_ne!(later["MessageId"], first["MessageId"]);
-    assert_eq!(world.bodies(&url).await, ["second"], "the first is in flight");
+    assert_eq!(
+        world.bodies(&url).await,
+        ["second"],
+        "the first is in flight"
+    );
 }
 
 #[tokio::test]
@@ -186,8 +221,14 @@ async fn bodies_tell_repeats_apart_where_the_queue_says_so() {
     let world = world();
     let url = world.by_content("q.fifo", json!({})).await;
     let first = world.send_to(&url, "a", "x").await;
-    assert_eq!(world.send_to(&url, "a", "x").await["MessageId"], first["MessageId"]);
-    assert_ne!(world.send_as(&url, "a", "1", "x").await["MessageId"], first["MessageId"]);
+    assert_eq!(
+        world.send_to(&url, "a", "x").await["MessageId"],
+        first["MessageId"]
+    );
+    assert_ne!(
+        world.send_as(&url, "a", "1", "x").await["MessageId"],
+        first["MessageId"]
+    );
     let messages = world.receive(&url, json!({})).await;
     assert_eq!(messages.len(), 2);
     // SHA-256 of "x".
@@ -207,7 +248,10 @@ async fn groups_tell_repeats_apart_where_the_queue_says_so() {
     assert_eq!(again["MessageId"], second["MessageId"]);
     // Changed to the queue's scope, either is a repeat.
     world
-        .set(&url, json!({"FifoThroughputLimit": "perQueue", "DeduplicationScope": "queue"}))
+        .set(
+            &url,
+            json!({"FifoThroughputLimit": "perQueue", "DeduplicationScope": "queue"}),
+        )
         .await;
     world.send_as(&url, "c", "1", "x").await;
     assert_eq!(world.bodies(&url).await.len(), 2);
@@ -218,10 +262,19 @@ async fn a_batch_s_own_repeats_are_there_once() {
     let world = world();
     let url = world.by_content("q.fifo", json!({})).await;
     let earlier = world.send_to(&url, "a", "x").await;
-    let entry = |id: &str, body: &str| json!({"Id": id, "MessageBody": body, "MessageGroupId": "a"});
-    let entries = json!([entry("1", "y"), entry("2", "x"), entry("3", "y"), entry("4", "z")]);
+    let entry =
+        |id: &str, body: &str| json!({"Id": id, "MessageBody": body, "MessageGroupId": "a"});
+    let entries = json!([
+        entry("1", "y"),
+        entry("2", "x"),
+        entry("3", "y"),
+        entry("4", "z")
+    ]);
     let answer = world
-        .done("SendMessageBatch", json!({"QueueUrl": url, "Entries": entries}))
+        .done(
+            "SendMessageBatch",
+            json!({"QueueUrl": url, "Entries": entries}),
+        )
         .await;
     let id = |place: usize| text(&answer["Successful"][place], "MessageId");
     assert_eq!(id(1), text(&earlier, "MessageId"));
@@ -256,7 +309,9 @@ async fn repeats_are_known_after_a_restart() {
 #[tokio::test]
 async fn an_attempt_that_is_repeated_gives_the_same_again() {
     let world = world();
-    let url = world.by_content("q.fifo", json!({"VisibilityTimeout": "30"})).await;
+    let url = world
+        .by_content("q.fifo", json!({"VisibilityTimeout": "30"}))
+        .await;
     for body in ["1", "2"] {
         world.send_to(&url, "a", body).await;
     }
@@ -264,17 +319,28 @@ async fn an_attempt_that_is_repeated_gives_the_same_again() {
     let first = world.receive(&url, attempt.clone()).await;
     world.later(20);
     assert!(world.receive(&url, json!({})).await.is_empty());
-    assert!(world.receive(&url, json!({"ReceiveRequestAttemptId": "try-2"})).await.is_empty());
+    assert!(
+        world
+            .receive(&url, json!({"ReceiveRequestAttemptId": "try-2"}))
+            .await
+            .is_empty()
+    );
     let again = world.receive(&url, attempt.clone()).await;
     assert_eq!(again, first);
     // Hidden anew.
     world.later(29);
     assert!(world.receive(&url, json!({})).await.is_empty());
     world.delete(&url, &handle(&again[0])).await;
-    assert!(world.receive(&url, attempt.clone()).await.is_empty(), "one is deleted");
+    assert!(
+        world.receive(&url, attempt.clone()).await.is_empty(),
+        "one is deleted"
+    );
     world.later(1);
     let messages = world.receive(&url, attempt.clone()).await;
     assert_eq!(messages.len(), 1);
     world.hide(&url, &handle(&messages[0]), 25).await;
-    assert!(world.receive(&url, attempt).await.is_empty(), "it was touched");
+    assert!(
+        world.receive(&url, attempt).await.is_empty(),
+        "it was touched"
+    );
 }

@@ -1,0 +1,261 @@
+//! A move task at work, step by step: some messages are taken, and moved in one transaction with the task's document. A task that was
+//! cancelled meanwhile makes that transaction conflict; the messages are then back where they were.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{BatchBuilder, Offset};
+use store::{Append, Scan, StoreError};
+use streams::delivery::{self, Delivered};
+
+use super::record::{self, Moves, Status, Task};
+use crate::sqs::error::SqsError;
+use crate::sqs::message::{Message, MessageId};
+use crate::sqs::queues::Queue;
+use crate::sqs::records::QueueName;
+use crate::sqs::{Sqs, naming};
+
+/// Messages moved at once: of the largest, a batch holds twenty.
+const MESSAGES_MAX: u32 = 20;
+/// Steps in a second of a task that may not move much: so soon is it known to be cancelled.
+const STEPS_PER_SECOND: u32 = 2;
+/// How long messages are hidden from others while they are moved.
+const HIDDEN: Duration = Duration::from_secs(30);
+/// When to look again: after an error, and for messages that are in flight, those of this task before a restart among them.
+const AGAIN: Duration = Duration::from_secs(1);
+/// How often a task that finds nothing looks again for what is in flight.
+const LOOKS_MAX: u32 = 35;
+
+/// Why tasks fail, in AWS's words.
+const NO_QUEUE: &str = "AWS.SimpleQueueService.NonExistentQueue";
+const NO_SOURCE: &str = "CouldNotDetermineMessageSource";
+
+/// What a step came to.
+enum Step {
+    /// It is over.
+    Done,
+    /// The next may follow after a pause.
+    Moved(Duration),
+    /// There was nothing to move, but something is in flight.
+    Waits,
+}
+
+/// Why messages were not moved.
+enum NotMoved {
+    /// The task's document is not what it was.
+    Changed,
+    /// The task fails for this reason.
+    Fails(&'static str),
+    Error(SqsError),
+}
+
+impl From<SqsError> for NotMoved {
+    fn from(error: SqsError) -> Self {
+        NotMoved::Error(error)
+    }
+}
+
+impl Sqs {
+    /// Goes on with the move tasks that were running when the server ended. To be called once, at its start.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn resume_moves(self: &Arc<Self>) -> Result<(), SqsError> {
+        let found = self.store.scan(Scan::below(&record::folder())).await?;
+        for (key, document) in found {
+            let moves: Moves = document.decode()?;
+            let is_active =
+                |task: &&Task| matches!(task.status, Status::Running | Status::Cancelling);
+            let active = moves.tasks.into_iter().find(|task| is_active(&task));
+            if let (Some(name), Some(task)) = (QueueName::from_key(&key), active) {
+                tokio::spawn(run(Arc::clone(self), name, task.id));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Runs a task until it is over.
+pub(super) async fn run(sqs: Arc<Sqs>, source: QueueName, id: String) {
+    let mut looks = 0;
+    loop {
+        let pause = match step(&sqs, &source, &id, looks).await {
+            Ok(Step::Done) | Err(SqsError::QueueDoesNotExist) => return,
+            Ok(Step::Moved(pause)) => {
+                looks = 0;
+                pause
+            }
+            Ok(Step::Waits) => {
+                looks += 1;
+                AGAIN
+            }
+            Err(error) => {
+                tracing::warn!(%error, queue = source.name, "a move task is held up; trying again");
+                AGAIN
+            }
+        };
+        tokio::time::sleep(pause).await;
+    }
+}
+
+async fn step(sqs: &Sqs, source: &QueueName, id: &str, looks: u32) -> Result<Step, SqsError> {
+    let queue = sqs.find_named(source).await?;
+    let (mut moves, document) = sqs.moves(&queue).await?;
+    let Some(task) = moves.task(id).cloned() else {
+        return Ok(Step::Done);
+    };
+    match task.status {
+        Status::Running => {}
+        Status::Cancelling => return end(sqs, source, id, Status::Cancelled, None).await,
+        Status::Completed | Status::Cancelled | Status::Failed => return Ok(Step::Done),
+    }
+    let delivery = queue.delivery().await?;
+    let size = task.step_size();
+    let letters = take(delivery, size as usize, task.until).await?;
+    if letters.is_empty() {
+        let is_in_flight = delivery.counts().await?.in_flight > 0;
+        if is_in_flight && looks < LOOKS_MAX {
+            return Ok(Step::Waits);
+        }
+        return end(sqs, source, id, Status::Completed, None).await;
+    }
+    if let Some(task) = moves.task(id) {
+        task.moved += letters.len() as u64;
+    }
+    let txn = moves.into_txn(source, document.as_ref());
+    match move_letters(sqs, delivery, &task, &letters, txn).await {
+        Ok(()) => Ok(Step::Moved(task.pause_after(letters.len()))),
+        Err(not_moved) => {
+            release(delivery, &letters);
+            match not_moved {
+                NotMoved::Changed => Ok(Step::Moved(Duration::ZERO)),
+                NotMoved::Fails(why) => end(sqs, source, id, Status::Failed, Some(why)).await,
+                NotMoved::Error(error) => Err(error),
+            }
+        }
+    }
+}
+
+impl Task {
+    /// Messages to take at once.
+    fn step_size(&self) -> u32 {
+        let rate = self.rate.unwrap_or(u32::MAX);
+        (rate / STEPS_PER_SECOND).clamp(1, MESSAGES_MAX)
+    }
+
+    /// How long after moving `count` messages no more may be.
+    fn pause_after(&self, count: usize) -> Duration {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.rate.map_or(Duration::ZERO, |rate| {
+            Duration::from_secs(1) * count / rate.max(1)
+        })
+    }
+}
+
+/// Messages from before the task began. Others are put back.
+async fn take(
+    delivery: &delivery::Queue,
+    max: usize,
+    until: Offset,
+) -> Result<Vec<Delivered>, SqsError> {
+    let taken = delivery.take(max, HIDDEN).await?;
+    let all = taken.messages.into_iter().chain(taken.dead);
+    let (letters, others): (Vec<Delivered>, Vec<Delivered>) =
+        all.partition(|letter| letter.receipt.offset < until);
+    release(delivery, &others);
+    Ok(letters)
+}
+
+fn release(delivery: &delivery::Queue, letters: &[Delivered]) {
+    for letter in letters {
+        if let Err(standing) = delivery.set_visibility(letter.receipt, Duration::ZERO) {
+            tracing::debug!(?standing, "a message to be moved was dealt with meanwhile");
+        }
+    }
+}
+
+/// Moves messages, in their order, by `txn`.
+async fn move_letters(
+    sqs: &Sqs,
+    delivery: &delivery::Queue,
+    task: &Task,
+    letters: &[Delivered],
+    mut txn: store::Txn,
+) -> Result<(), NotMoved> {
+    let mut targets: BTreeMap<String, (Arc<Queue>, BatchBuilder)> = BTreeMap::new();
+    for letter in letters {
+        let record = letter.record().ok_or(SqsError::InternalFailure)?;
+        let mut message = Message::read(&record).map_err(SqsError::from)?;
+        let origin = message.origin.take().map(|origin| origin.source_arn);
+        let Some(arn) = task.destination.as_deref().or(origin) else {
+            return Err(NotMoved::Fails(NO_SOURCE));
+        };
+        if !targets.contains_key(arn) {
+            let target = find_target(sqs, arn).await?;
+            let builder = BatchBuilder::with_capacity(letter.batch.batch.bytes().len());
+            targets.insert(arn.to_owned(), (target, builder));
+        }
+        let Some((target, builder)) = targets.get_mut(arn) else {
+            continue;
+        };
+        message.id = MessageId::random(&sqs.rng);
+        message.sent = sqs.clock.now();
+        message.delay = match target.settings.fifo {
+            Some(_) => Duration::ZERO,
+            None => Duration::from_secs(target.settings.delay_seconds.into()),
+        };
+        message.push_to(builder);
+    }
+    let mut logs = Vec::with_capacity(targets.len());
+    for (target, builder) in targets.into_values() {
+        logs.push(target.messages());
+        txn.appends
+            .push(Append::to(target.messages(), target.seal(builder.finish())));
+    }
+    let offsets: Vec<Offset> = letters.iter().map(|letter| letter.receipt.offset).collect();
+    match delivery.move_to(&offsets, txn).await {
+        Ok(_) => Ok(()),
+        Err(StoreError::Conflict { .. }) => Err(NotMoved::Changed),
+        // Deleted in this very moment.
+        Err(StoreError::NoSuchLog { log }) if logs.contains(&log) => Err(NotMoved::Fails(NO_QUEUE)),
+        Err(error) => Err(NotMoved::Error(error.into())),
+    }
+}
+
+async fn find_target(sqs: &Sqs, arn: &str) -> Result<Arc<Queue>, NotMoved> {
+    let Some(name) = naming::of_arn(arn) else {
+        return Err(NotMoved::Fails(NO_SOURCE));
+    };
+    match sqs.find_named(&name).await {
+        Ok(target) => Ok(target),
+        Err(SqsError::QueueDoesNotExist) => Err(NotMoved::Fails(NO_QUEUE)),
+        Err(error) => Err(NotMoved::Error(error)),
+    }
+}
+
+/// Writes down how a task ended. One that is cancelled in this very moment ends so, whatever it came to.
+async fn end(
+    sqs: &Sqs,
+    source: &QueueName,
+    id: &str,
+    status: Status,
+    failure: Option<&str>,
+) -> Result<Step, SqsError> {
+    let queue = sqs.find_named(source).await?;
+    let (mut moves, document) = sqs.moves(&queue).await?;
+    let Some(task) = moves.task(id) else {
+        return Ok(Step::Done);
+    };
+    task.status = match task.status {
+        Status::Cancelling => Status::Cancelled,
+        _ => status,
+    };
+    task.failure = failure.map(str::to_owned);
+    let txn = moves.into_txn(source, document.as_ref());
+    match sqs.store.commit(txn).await {
+        Ok(_) => Ok(Step::Done),
+        Err(StoreError::Conflict { .. }) => Ok(Step::Moved(Duration::ZERO)),
+        Err(error) => Err(error.into()),
+    }
+}
