@@ -4,6 +4,9 @@
 //! of the catalog; no longer named by any; removed. After a crash a file no document names is left: [`Bodies::sweep`] removes
 //! it at the next start. A file is never changed once it is synced, so that copies may share it by hard links.
 //!
+//! **The mark.** A file `mark` says which catalog names these bodies. Without it a server that is started on the wrong
+//! catalog, an empty one even, would take every body for left over.
+//!
 //! **Readers.** [`Bodies::hold`] keeps bodies on disk while they are read, even if their object is deleted meanwhile: who
 //! removes a body that is held leaves it to the last reader.
 //!
@@ -16,6 +19,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -24,6 +28,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokio::task::spawn_blocking;
 
 use crate::limits::READ_BYTES;
+
+/// The file that says whose bodies these are.
+const MARK: &str = "mark";
 
 /// A body's name: 128 random bits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -73,6 +80,8 @@ struct Inner {
     entries: File,
     rng: Rng,
     held: Mutex<HashMap<BodyId, Held>>,
+    /// The directory could not be synced once: whether later names reach the disk can no longer be known.
+    is_poisoned: AtomicBool,
 }
 
 /// Who reads a body.
@@ -101,6 +110,7 @@ impl Bodies {
             directory: directory.to_owned(),
             rng,
             held: Mutex::default(),
+            is_poisoned: AtomicBool::new(false),
         })))
     }
 
@@ -116,6 +126,48 @@ impl Bodies {
         let mut bytes = [0; 16];
         self.0.rng.fill(&mut bytes);
         BodyId(u128::from_be_bytes(bytes))
+    }
+
+    /// Makes the names in the directory durable. Blocks.
+    fn sync(&self) -> io::Result<()> {
+        if self.0.is_poisoned.load(Ordering::Acquire) {
+            return Err(io::Error::other("an earlier sync of the directory failed"));
+        }
+        self.0.entries.sync_all().inspect_err(|_| {
+            self.0.is_poisoned.store(true, Ordering::Release);
+        })
+    }
+
+    /// The mark, if there is one. Blocks.
+    pub(crate) fn mark(&self) -> io::Result<Option<String>> {
+        match fs::read_to_string(self.0.directory.join(MARK)) {
+            Ok(mark) => Ok(Some(mark)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Marks the directory, durably. Blocks.
+    pub(crate) fn set_mark(&self, mark: &str) -> io::Result<()> {
+        let mut file = File::create(self.0.directory.join(MARK))?;
+        file.write_all(mark.as_bytes())?;
+        file.sync_all()?;
+        self.sync()
+    }
+
+    /// Whether there is no body. Blocks.
+    pub(crate) fn is_empty(&self) -> io::Result<bool> {
+        for entry in fs::read_dir(&self.0.directory)? {
+            if entry?
+                .file_name()
+                .to_str()
+                .and_then(BodyId::parse)
+                .is_some()
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn guard(&self, body: BodyId) -> Unnamed {
@@ -148,7 +200,7 @@ impl Bodies {
             fs::copy(self.path(source), self.path(id))?;
             File::open(self.path(id))?.sync_all()?;
         }
-        self.0.entries.sync_all()?;
+        self.sync()?;
         Ok(guard)
     }
 
@@ -239,7 +291,7 @@ impl Draft {
     /// Makes it durable. Blocks.
     pub(crate) fn finish(self) -> io::Result<Unnamed> {
         self.file.sync_all()?;
-        self.guard.bodies.0.entries.sync_all()?;
+        self.guard.bodies.sync()?;
         Ok(self.guard)
     }
 }

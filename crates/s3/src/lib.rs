@@ -86,6 +86,16 @@ pub enum OpenError {
     /// The directory of bodies could not be made, read or swept.
     #[error("could not open the objects' bodies")]
     Bodies(#[source] std::io::Error),
+    /// The directory holds bodies that another catalog names. To sweep it would be to lose them.
+    #[error(
+        "the directory holds the objects of another store: give the data directory they belong to, or move them away"
+    )]
+    Foreign,
+    /// The catalog names bodies, and they are not in the directory.
+    #[error(
+        "the store's objects are not in the directory: put the directory back that belongs to the store"
+    )]
+    Missing,
 }
 
 /// An S3 endpoint, path-style. Cheap to clone.
@@ -98,10 +108,11 @@ pub struct S3 {
 
 impl S3 {
     /// Opens the endpoint: documents in `store`, bodies in `directory`, which is made if need be. Bodies that no document
-    /// names, left by uploads that did not end, are removed: nothing else may use the directory.
+    /// names, left by uploads that did not end, are removed: nothing else may use the directory. A store that does not
+    /// outlive the process needs an empty directory at each start.
     ///
     /// # Errors
-    /// [`OpenError`] where the catalog or the directory cannot be read.
+    /// [`OpenError`] where the catalog or the directory cannot be read, or they do not belong together.
     pub async fn open(
         store: Arc<dyn Store>,
         directory: &Path,

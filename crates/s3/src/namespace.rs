@@ -20,7 +20,7 @@ use crate::caller::{Auth, Caller};
 use crate::conditions::OnWrite;
 use crate::error::{Error, Result};
 use crate::limits::SCAN_PAGE;
-use crate::records::{self, Bucket, Object, Part};
+use crate::records::{self, Bucket, Home, Object, Part};
 use crate::turns::Turns;
 
 /// The state, and what it is changed with.
@@ -45,15 +45,10 @@ impl Namespace {
         let named = named(&*store).await?;
         let directory = directory.to_owned();
         let of_rng = rng.clone();
-        let opened = spawn_blocking(move || {
-            let bodies = Bodies::open(&directory, of_rng)?;
-            let removed = bodies.sweep(&named)?;
-            Ok((bodies, removed))
-        });
-        let (bodies, removed) = opened
-            .await
-            .unwrap_or_else(|error| Err(std::io::Error::other(error)))
-            .map_err(OpenError::Bodies)?;
+        let bodies = on_disk(move || Bodies::open(&directory, of_rng)).await?;
+        settle(&*store, &bodies, named.is_empty(), &rng).await?;
+        let swept = bodies.clone();
+        let removed = on_disk(move || swept.sweep(&named)).await?;
         if removed > 0 {
             tracing::info!(
                 removed,
@@ -198,6 +193,49 @@ impl Namespace {
             }
         }
     }
+}
+
+async fn on_disk<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> std::result::Result<T, OpenError> {
+    spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| Err(std::io::Error::other(error)))
+        .map_err(OpenError::Bodies)
+}
+
+/// Sees to it that the directory is the one `store` names bodies in: each has the other's mark.
+async fn settle(
+    store: &dyn Store,
+    bodies: &Bodies,
+    names_none: bool,
+    rng: &Rng,
+) -> std::result::Result<(), OpenError> {
+    let looked = bodies.clone();
+    let (found, is_empty) = on_disk(move || Ok((looked.mark()?, looked.is_empty()?))).await?;
+    let home: Option<Home> = match store.get(&records::home()).await? {
+        Some(document) => Some(document.decode()?),
+        None => None,
+    };
+    let mark = match home {
+        Some(home) if found.as_ref() == Some(&home.mark) => return Ok(()),
+        Some(_) if !names_none => return Err(OpenError::Missing),
+        _ if !is_empty => return Err(OpenError::Foreign),
+        // Nothing is lost by marking it anew: there are no bodies, here or in documents.
+        _ => format!("{:016x}{:016x}", rng.next_u64(), rng.next_u64()),
+    };
+    let marked = bodies.clone();
+    let written = mark.clone();
+    on_disk(move || marked.set_mark(&written)).await?;
+    let txn = Txn {
+        writes: vec![Write::Put {
+            key: records::home(),
+            value: encode(&Home { mark }),
+        }],
+        ..Txn::default()
+    };
+    store.commit(txn).await?;
+    Ok(())
 }
 
 async fn page(

@@ -2,6 +2,7 @@
 //!
 //! | key, parts divided by a zero byte | document |
 //! |---|---|
+//! | `s3` `home` | [`Home`] |
 //! | `s3` `bucket` bucket | [`Bucket`] |
 //! | `s3` `object` bucket key | [`Object`] |
 //! | `s3` `upload` bucket key upload | [`Upload`] |
@@ -19,6 +20,12 @@ use store::Key;
 
 use crate::bodies::BodyId;
 use crate::checksums::{Algorithm, Checksum, Kind};
+
+/// Which directory holds the bodies: the one with this mark in it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Home {
+    pub(crate) mark: String,
+}
 
 /// A bucket.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -142,6 +149,10 @@ impl Object {
 /// A key of these parts. What clients look for may hold zero bytes, what is stored never does.
 fn joined(parts: &[&str]) -> Key {
     Key::from_bytes(parts.join("\0").into())
+}
+
+pub(crate) fn home() -> Key {
+    joined(&["s3", "home"])
 }
 
 /// Where all buckets are.

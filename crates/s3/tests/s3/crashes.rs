@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
 use model::{LogId, Offset, Timestamp};
+use s3::OpenError;
 use store::{
     Answer, Append, Appended, Bounds, Catalog, Committed, Document, Key, Lease, Leases, Log,
     Memory, Scan, Store, StoreError, StoredBatch, Txn, Watch, Write,
@@ -36,7 +37,7 @@ impl Faulty {
         Arc::new(Faulty {
             inner: Arc::clone(&state.store),
             fault: AtomicU8::new(WELL),
-            directory: state.directory.path().join("objects"),
+            directory: state.directory.objects(),
             named_what_was_not_there: AtomicBool::new(false),
         })
     }
@@ -227,7 +228,7 @@ async fn bodies_are_whole_before_they_are_named() {
 #[tokio::test]
 async fn what_a_kill_leaves_is_swept_at_the_next_start() {
     let (state, _store, server) = with_object().await;
-    let objects = state.directory.path().join("objects");
+    let objects = state.directory.objects();
     // A body that was being written, or whose object was just deleted.
     std::fs::write(objects.join("0123456789abcdef0123456789abcdef"), "half").unwrap();
     std::fs::write(objects.join("not-ours"), "kept").unwrap();
@@ -274,4 +275,24 @@ async fn an_upload_that_breaks_off_leaves_nothing() {
     drop(stream);
     in_time(until(1)).await.expect("what it wrote is removed");
     assert_eq!(after_restart(&state, server).await, "before");
+}
+
+#[tokio::test]
+async fn bodies_of_another_store_are_not_swept() {
+    let (state, _store, server) = with_object().await;
+    drop(server);
+    let empty: Arc<dyn Store> = Arc::new(Memory::new(state.clock.clone()));
+    let opened = state.try_open(Arc::clone(&empty), off()).await;
+    assert!(matches!(opened, Err(OpenError::Foreign)), "{opened:?}");
+    let aside = state.directory.path().join("aside");
+    std::fs::rename(state.directory.objects(), &aside).unwrap();
+    let own = Arc::clone(&state.store) as Arc<dyn Store>;
+    let opened = state.try_open(own, off()).await;
+    assert!(matches!(opened, Err(OpenError::Missing)), "{opened:?}");
+    // The empty directory that was just made will do for a new store.
+    state.try_open(empty, off()).await.unwrap();
+    std::fs::remove_dir_all(state.directory.objects()).unwrap();
+    std::fs::rename(&aside, state.directory.objects()).unwrap();
+    let server = state.serve(off()).await;
+    assert_eq!(server.get("/bucket/key").await.is(200).body, "before");
 }

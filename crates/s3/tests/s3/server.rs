@@ -16,7 +16,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use model::{Clock, Rng};
-use s3::{Auth, S3};
+use s3::{Auth, OpenError, S3};
 use store::{Memory, Store};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -38,9 +38,16 @@ impl Directory {
         &self.0
     }
 
+    /// Where the bodies are.
+    pub(crate) fn objects(&self) -> PathBuf {
+        self.0.join("objects")
+    }
+
     /// How many bodies are on disk.
     pub(crate) fn bodies(&self) -> usize {
-        std::fs::read_dir(self.0.join("objects")).unwrap().count()
+        let entries = std::fs::read_dir(self.objects()).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name != "mark").count()
     }
 }
 
@@ -84,10 +91,16 @@ impl State {
     }
 
     pub(crate) async fn open_over(&self, store: Arc<dyn Store>, auth: Auth) -> S3 {
-        let directory = self.directory.path().join("objects");
-        S3::open(store, &directory, self.clock.clone(), Rng::system(), auth)
-            .await
-            .unwrap()
+        self.try_open(store, auth).await.unwrap()
+    }
+
+    pub(crate) async fn try_open(
+        &self,
+        store: Arc<dyn Store>,
+        auth: Auth,
+    ) -> Result<S3, OpenError> {
+        let directory = self.directory.objects();
+        S3::open(store, &directory, self.clock.clone(), Rng::system(), auth).await
     }
 
     /// Serves until what is returned is dropped.
