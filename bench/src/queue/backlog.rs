@@ -1,5 +1,8 @@
-//! Does the rate fall when very many messages wait? The cycle on an empty queue, then the same with a backlog, and what the
-//! backlog costs in memory.
+//! Does the rate fall when very many messages wait? The cycle on an empty queue, then the same with a backlog; what the
+//! backlog costs in memory; and how soon a server that is killed with it gives the first message again.
+//!
+//! What a waiting message costs is taken from the second half of the filling: in the first the caches fill, which have a limit
+//! of their own.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -9,13 +12,18 @@ use anyhow::{Context, Result, ensure};
 use super::cycle::{self, BATCH, CyclePlan};
 use super::messages::{Bodies, Ledger, Order};
 use super::wire::{self, Queue, SendRequest};
+use crate::control::Control;
 use crate::drive::{self, Load, Next};
 use crate::http1::Answer;
 use crate::process::{self, Server};
 use crate::report::Row;
+use crate::request::Service;
 
 /// Quiet time before memory is read, so that what filling needed has been given back.
 const SETTLE: Duration = Duration::from_secs(5);
+
+/// How long a call that is not measured may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How much waits, and the load before and after.
 #[derive(Debug, Clone)]
@@ -27,9 +35,9 @@ pub(crate) struct BacklogPlan {
     pub(crate) drain: Duration,
 }
 
-/// Measures on a server that holds nothing yet.
+/// Measures on a server that holds nothing yet. It is killed and started again in the end.
 pub(crate) fn run(
-    server: &Server,
+    server: &mut Server,
     name: &str,
     bodies: &Bodies,
     plan: &BacklogPlan,
@@ -44,32 +52,62 @@ pub(crate) fn run(
         ledger.missing() == 0,
         "the queue is not empty before filling"
     );
-    std::thread::sleep(SETTLE);
-    let before = process::resident(server.id())?;
-
-    let since = Instant::now();
-    fill(address, &queue, bodies, &mut ledger, lanes, plan.messages)?;
-    let filled_in = since.elapsed();
-    std::thread::sleep(SETTLE);
-    let after = process::resident(server.id())?;
-
+    let mut memory = vec![resident(server)?];
+    let mut filled_in = Duration::ZERO;
+    let half = plan.messages / 2;
+    for part in [half, plan.messages - half] {
+        let since = Instant::now();
+        fill(address, &queue, bodies, &mut ledger, lanes, part)?;
+        filled_in += since.elapsed();
+        memory.push(resident(server)?);
+    }
     let mut with_backlog = plan.cycle.clone();
     with_backlog.drain = plan.drain;
     let full = cycle::run(address, &queue, bodies, &mut ledger, lanes, &with_backlog)?;
 
     row.add("empty", empty.rate(), "/s");
     full.describe(&ledger, row);
-    row.add(
-        "of empty",
-        100.0 * full.rate() / empty.rate().max(1e-9),
-        "%",
-    );
+    let of_empty = 100.0 * full.rate() / empty.rate().max(1e-9);
+    row.add("of empty", of_empty, "%");
     row.add("waiting", plan.messages as f64, "");
     row.add("fill", filled_in.as_secs_f64(), "s");
-    row.add("memory before", before as f64 / 1e6, "MB");
-    row.add("memory filled", after as f64 / 1e6, "MB");
-    let growth = after.saturating_sub(before) as f64;
-    row.add("a message", growth / plan.messages.max(1) as f64, "B");
+    let names = ["memory before", "memory at half", "memory filled"];
+    for (name, bytes) in names.into_iter().zip(&memory) {
+        row.add(name, *bytes as f64 / 1e6, "MB");
+    }
+    if let [_, at_half, filled] = memory[..] {
+        let growth = filled as f64 - at_half as f64;
+        row.add("a message", growth / half.max(1) as f64, "B");
+    }
+    if plan.drain.is_zero() {
+        restart(server, &queue, row)?;
+    }
+    Ok(())
+}
+
+/// Resident memory once it has settled.
+fn resident(server: &Server) -> Result<u64> {
+    std::thread::sleep(SETTLE);
+    process::resident(server.id())
+}
+
+/// Kills the server with the backlog in it: time to the first answer and the first message, and memory then.
+fn restart(server: &mut Server, queue: &Queue, row: &mut Row) -> Result<()> {
+    server.crash()?;
+    let since = Instant::now();
+    server.start_again()?;
+    let answered = server.await_answer(since)?;
+    let mut control = Control::of(Service::Sqs, server.address, PATIENCE);
+    let answer = control.send(&queue.receive(1, 20))?;
+    ensure!(
+        wire::received(answer.body).count() == 1,
+        "no message after the restart, status {}",
+        answer.status
+    );
+    let read = since.elapsed();
+    row.add("restart", answered.as_secs_f64() * 1000.0, "ms");
+    row.add("first message", read.as_secs_f64() * 1000.0, "ms");
+    row.add("memory restarted", resident(server)? as f64 / 1e6, "MB");
     Ok(())
 }
 

@@ -131,7 +131,7 @@ pub(crate) fn backlog(args: &args::QueueBacklog, label: &str, report: &mut Repor
     server.await_answer(since)?;
     let mut row = Row::new(label, "queue-backlog");
     backlog::run(
-        &server,
+        &mut server,
         &format!("bench-{run:08x}"),
         &bodies,
         &plan,
