@@ -8,6 +8,7 @@
 //! | key | the message group's id; null without one |
 //! | value | the body, UTF-8 |
 //! | header `i` | its id, 16 bytes |
+//! | header `m` | the MD5 of the body, which receives tell, 16 bytes |
 //! | header `s` | who sent it |
 //! | header `w` | how long it is kept from sight at first, ms, u32; absent for not at all, and on FIFO queues, whose delay is the queue's |
 //! | header `d` | its de-duplication id |
@@ -30,9 +31,12 @@ use model::{BatchBuilder, RecordRef, Rng, Timestamp, record::Header};
 use store::StoreError;
 use streams::delivery::{Arrival, Group};
 
+use super::md5;
+
 pub(super) mod content;
 
 const ID: &[u8] = b"i";
+const DIGEST: &[u8] = b"m";
 const SENDER: &[u8] = b"s";
 const DELAY: &[u8] = b"w";
 const DEDUPLICATION: &[u8] = b"d";
@@ -49,6 +53,17 @@ impl MessageId {
     pub(super) fn random(rng: &Rng) -> MessageId {
         let mut bytes = [0; 16];
         rng.fill(&mut bytes);
+        MessageId::of(bytes)
+    }
+
+    /// New ones, `count` of them: asking for random bytes takes longer than having them.
+    pub(super) fn several(rng: &Rng, count: usize) -> impl Iterator<Item = MessageId> {
+        let mut bytes = vec![[0; 16]; count];
+        rng.fill(bytes.as_flattened_mut());
+        bytes.into_iter().map(MessageId::of)
+    }
+
+    fn of(mut bytes: [u8; 16]) -> MessageId {
         // The marks of a version 4 UUID, RFC 9562.
         bytes[6] = bytes[6] & 0x0f | 0x40;
         bytes[8] = bytes[8] & 0x3f | 0x80;
@@ -58,11 +73,20 @@ impl MessageId {
 
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, byte) in self.0.iter().enumerate() {
-            if matches!(at, 4 | 6 | 8 | 10) {
-                f.write_str("-")?;
-            }
-            write!(f, "{byte:02x}")?;
+        let digits = md5::hexadecimal(&self.0);
+        let (first, rest) = digits.split_at(8);
+        let (second, rest) = rest.split_at(4);
+        let (third, rest) = rest.split_at(4);
+        let (fourth, fifth) = rest.split_at(4);
+        for (part, end) in [
+            (first, "-"),
+            (second, "-"),
+            (third, "-"),
+            (fourth, "-"),
+            (fifth, ""),
+        ] {
+            f.write_str(part)?;
+            f.write_str(end)?;
         }
         Ok(())
     }
@@ -77,6 +101,8 @@ pub(super) struct Message<'a> {
     pub sent: Timestamp,
     /// What it says.
     pub body: &'a str,
+    /// The MD5 of that.
+    pub digest: [u8; 16],
     /// Its group's id.
     pub group: Option<&'a str>,
     /// Its de-duplication id, as given or made of the body.
@@ -148,8 +174,9 @@ impl<'a> Message<'a> {
         let delay = (delay > 0).then(|| delay.to_be_bytes());
         let attributes = self.attribute_bytes();
         let origin = self.origin.map(|origin| origin.to_bytes());
-        let parts: [(&[u8], Option<&[u8]>); 7] = [
+        let parts: [(&[u8], Option<&[u8]>); 8] = [
             (ID, Some(&self.id.0)),
+            (DIGEST, Some(&self.digest)),
             (SENDER, Some(self.sender.as_bytes())),
             (DELAY, delay.as_ref().map(<[u8; 4]>::as_slice)),
             (
@@ -182,11 +209,12 @@ impl<'a> Message<'a> {
     }
 
     fn parse(record: &RecordRef<'a>) -> Option<Message<'a>> {
-        let mut id = None;
+        let (mut id, mut digest) = (None, None);
         let mut message = Message {
             id: MessageId([0; 16]),
             sent: record.timestamp,
             body: text(record.value?)?,
+            digest: [0; 16],
             group: record.key.map_or(Some(None), |key| text(key).map(Some))?,
             deduplication: None,
             delay: Duration::ZERO,
@@ -199,6 +227,7 @@ impl<'a> Message<'a> {
             let value = header.value?;
             match header.name {
                 ID => id = Some(MessageId(value.try_into().ok()?)),
+                DIGEST => digest = Some(value.try_into().ok()?),
                 SENDER => message.sender = text(value)?,
                 DELAY => message.delay = delay_of(value)?,
                 DEDUPLICATION => message.deduplication = Some(text(value)?.into()),
@@ -210,6 +239,7 @@ impl<'a> Message<'a> {
             }
         }
         message.id = id?;
+        message.digest = digest?;
         Some(message)
     }
 

@@ -22,6 +22,7 @@ mod delete;
 mod error;
 mod giving_up;
 mod handles;
+mod hot;
 mod lifecycle;
 mod limits;
 mod live;
@@ -85,11 +86,15 @@ pub fn operations() -> Operations<Sqs> {
             dead_letters::list_dead_letter_source_queues,
         )
         .on("SendMessage", NONE, send::send_message)
+        .direct(hot::direct(send::send_message))
         .on("SendMessageBatch", NONE, send::send_message_batch)
+        .direct(hot::direct(send::send_message_batch))
         .on("ReceiveMessage", NONE, receive::receive_message)
+        .direct(hot::direct(receive::receive_message))
         .abandonable()
         .on("DeleteMessage", NONE, delete::delete_message)
         .on("DeleteMessageBatch", NONE, delete::delete_message_batch)
+        .direct(hot::direct(delete::delete_message_batch))
         .on(
             "ChangeMessageVisibility",
             NONE,

@@ -236,7 +236,7 @@ fn received(
     Ok(ReceivedMessage {
         message_id: message.id.to_string(),
         receipt_handle: handles::handle(queue.settings.id, delivered.receipt),
-        md5_of_body: md5::of_body(message.body),
+        md5_of_body: md5::hexadecimal(&message.digest),
         body: message.body.to_owned(),
         attributes: system_attributes(queue, delivered, &message, asked),
         // Of those that are answered, since that is what the client sees.

@@ -46,7 +46,8 @@ pub(super) async fn send_message(
         return Err(SqsError::missing("MessageBody"));
     }
     outgoing.must_be_addressed(queue.settings.fifo.as_ref(), SqsError::MissingParameter)?;
-    let message = outgoing.message(&sqs, &queue.settings, &caller)?;
+    let id = MessageId::random(&sqs.rng);
+    let message = outgoing.message(&sqs, &queue.settings, &caller, id)?;
     if message.size() > queue.settings.maximum_message_size as usize {
         return Err(too_long(&queue.settings, "are invalid"));
     }
@@ -76,9 +77,11 @@ pub(super) async fn send_message_batch(
 
     let mut messages = Vec::with_capacity(entries.len());
     let mut outcomes = Vec::with_capacity(entries.len());
-    for (id, outgoing) in ids.iter().map(|id| id.unwrap_or_default()).zip(&outgoing) {
+    let message_ids = MessageId::several(&sqs.rng, entries.len());
+    for ((id, outgoing), message_id) in ids.iter().zip(&outgoing).zip(message_ids) {
+        let id = id.unwrap_or_default();
         let checked = outgoing
-            .message(&sqs, &queue.settings, &caller)
+            .message(&sqs, &queue.settings, &caller, message_id)
             .and_then(|message| must_fit(message, &queue.settings));
         outcomes.push(match checked {
             Ok(message) => {
@@ -221,6 +224,7 @@ impl<'a> Outgoing<'a> {
         sqs: &Sqs,
         settings: &Settings,
         caller: &'a Caller,
+        id: MessageId,
     ) -> Result<Message<'a>, SqsError> {
         if let Some(group) = self.group {
             content::must_be_an_id(group, "MessageGroupId")?;
@@ -232,9 +236,10 @@ impl<'a> Outgoing<'a> {
         let attributes = self.attributes.map(content::attributes);
         let trace = self.system_attributes.map(content::trace_header);
         Ok(Message {
-            id: MessageId::random(&sqs.rng),
+            id,
             sent: sqs.clock.now(),
             body,
+            digest: md5::of_body(body),
             group: self.group,
             deduplication,
             delay,
@@ -302,7 +307,7 @@ impl Answer {
     fn of(message: &Message<'_>) -> Answer {
         let trace = message.trace.map(content::trace_attribute);
         Answer {
-            body: md5::of_body(message.body),
+            body: md5::hexadecimal(&message.digest),
             attributes: md5::of_attributes(&message.attributes),
             system_attributes: trace.and_then(|trace| md5::of_attributes(&[trace])),
         }

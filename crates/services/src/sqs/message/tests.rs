@@ -12,6 +12,7 @@ fn full() -> Message<'static> {
         ]),
         sent: Timestamp(1_700_000_000_123),
         body: "hello, wörld",
+        digest: md5::of_body("hello, wörld"),
         group: Some("group-1"),
         deduplication: Some("dedup-1".into()),
         delay: Duration::from_secs(900),
@@ -42,6 +43,7 @@ fn plain(body: &str) -> Message<'_> {
         id: MessageId([7; 16]),
         sent: Timestamp(5),
         body,
+        digest: [9; 16],
         group: None,
         deduplication: None,
         delay: Duration::ZERO,
@@ -142,6 +144,7 @@ fn with_headers(headers: &[(&[u8], Option<&[u8]>)], value: Option<&[u8]>) -> Bat
 #[test]
 fn what_is_no_message_is_damaged() {
     let id: (&[u8], Option<&[u8]>) = (b"i", Some(&[0; 16]));
+    let md5: (&[u8], Option<&[u8]>) = (b"m", Some(&[0; 16]));
     let check = |headers: &[(&[u8], Option<&[u8]>)], value: Option<&[u8]>| {
         let batch = with_headers(headers, value);
         let record = batch.records(Offset(3)).next().unwrap();
@@ -154,17 +157,20 @@ fn what_is_no_message_is_damaged() {
         assert_eq!(arrival(&record, Duration::ZERO).sent, Timestamp(0));
     };
     check(&[], Some(b"x"));
-    check(&[id], None);
-    check(&[id], Some(&[0xff]));
-    check(&[(b"i", Some(&[0; 15]))], Some(b"x"));
-    check(&[id, (b"w", Some(&[0; 3]))], Some(b"x"));
-    check(&[id, (b"s", Some(&[0xff]))], Some(b"x"));
-    check(&[id, (b"s", None)], Some(b"x"));
-    check(&[id, (b"o", Some(&[0; 11]))], Some(b"x"));
-    check(&[id, (b"a", Some(&[0, 1]))], Some(b"x"));
+    check(&[id], Some(b"x"));
+    check(&[md5], Some(b"x"));
+    check(&[id, (b"m", Some(&[0; 15]))], Some(b"x"));
+    check(&[id, md5], None);
+    check(&[id, md5], Some(&[0xff]));
+    check(&[md5, (b"i", Some(&[0; 15]))], Some(b"x"));
+    check(&[id, md5, (b"w", Some(&[0; 3]))], Some(b"x"));
+    check(&[id, md5, (b"s", Some(&[0xff]))], Some(b"x"));
+    check(&[id, md5, (b"s", None)], Some(b"x"));
+    check(&[id, md5, (b"o", Some(&[0; 11]))], Some(b"x"));
+    check(&[id, md5, (b"a", Some(&[0, 1]))], Some(b"x"));
     let of_no_kind = b"\0\x01n\0\x01t\x03\0\0\0\0";
-    check(&[id, (b"a", Some(of_no_kind))], Some(b"x"));
-    let later = with_headers(&[id, (b"z", Some(b"later"))], Some(b"x"));
+    check(&[id, md5, (b"a", Some(of_no_kind))], Some(b"x"));
+    let later = with_headers(&[id, md5, (b"z", Some(b"later"))], Some(b"x"));
     assert_eq!(read(&later)[0].body, "x");
 }
 
@@ -195,7 +201,7 @@ proptest! {
 
     #[test]
     fn garbage_in_headers_is_refused_and_no_more(
-        name in "[iswdtao]",
+        name in "[imswdtao]",
         value in proptest::collection::vec(any::<u8>(), 0..40),
     ) {
         let batch = with_headers(&[(b"i", Some(&[0; 16])), (name.as_bytes(), Some(&value))], Some(b"x"));
