@@ -77,8 +77,11 @@ impl Sqs {
     ) -> Result<(), SqsError> {
         let redrive = queue.settings.redrive_policy.as_ref();
         let max_receives = redrive.map(|policy| policy.max_receive_count);
+        if max_receives.is_none() {
+            return Ok(());
+        }
         let policy = delivery.policy();
-        if max_receives.is_none() || policy.max_receives.is_some() {
+        if policy.max_receives.is_some() {
             return Ok(());
         }
         if self.dead_letter_queue(queue).await?.is_some() {

@@ -573,3 +573,77 @@ async fn messages_outlive_a_restart_and_deletions_too() {
     let after = World::over(store, clock, Limits::None);
     assert_eq!(after.bodies(&url).await, ["b"]);
 }
+
+/// All that lies in a queue's log of messages.
+async fn at_rest(world: &World, queue: &str) -> Vec<u8> {
+    let name = crate::sqs::naming::of_arn(&world.arn(queue)).unwrap();
+    let queue = world.sqs.find_named(&name).await.unwrap();
+    let log = queue.messages();
+    let start = world.sqs.store.bounds(log).await.unwrap().start;
+    let batches = world.sqs.store.read(log, start, usize::MAX).await.unwrap();
+    let bytes = batches.iter().map(|stored| stored.batch.bytes().to_vec());
+    bytes.collect::<Vec<_>>().concat()
+}
+
+#[tokio::test]
+async fn messages_lie_sealed_unless_that_is_turned_off() {
+    let world = world();
+    let holds = |bytes: &[u8], text: &str| {
+        bytes
+            .windows(text.len())
+            .any(|part| part == text.as_bytes())
+    };
+    let url = world.plain("q").await;
+    world.send(&url, "secret-1").await;
+    world
+        .set(&url, json!({"SqsManagedSseEnabled": "false"}))
+        .await;
+    world.send(&url, "open-2").await;
+    world
+        .set(&url, json!({"KmsMasterKeyId": "alias/aws/sqs"}))
+        .await;
+    world.send(&url, "secret-3").await;
+    let bytes = at_rest(&world, "q").await;
+    assert!(holds(&bytes, "open-2"));
+    assert!(!holds(&bytes, "secret-1") && !holds(&bytes, "secret-3"));
+    assert_eq!(world.bodies(&url).await, ["secret-1", "open-2", "secret-3"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_with_too_much_in_flight_says_so_to_those_who_do_not_wait() {
+    let world = world();
+    for name in ["q", "q.fifo"] {
+        let url = world.plain(name).await;
+        for group in ["1", "2"] {
+            let mut input = json!({"QueueUrl": url, "MessageBody": group});
+            if name == "q.fifo" {
+                input["MessageGroupId"] = json!(group);
+                input["MessageDeduplicationId"] = json!(group);
+            }
+            world.done("SendMessage", input).await;
+        }
+        let named = crate::sqs::naming::of_arn(&world.arn(name)).unwrap();
+        let queue = world.sqs.find_named(&named).await.unwrap();
+        let delivery = queue.delivery().await.unwrap();
+        delivery.set_policy(streams::delivery::Policy {
+            in_flight_max: 1,
+            ..delivery.policy()
+        });
+        assert_eq!(world.bodies(&url).await, ["1"]);
+        let at_once = json!({"QueueUrl": url});
+        if name == "q.fifo" {
+            assert!(world.bodies(&url).await.is_empty());
+        } else {
+            let text = "The number of messages in flight exceeds the limit of this queue.";
+            world
+                .refused("OverLimit", text, "ReceiveMessage", at_once)
+                .await;
+        }
+        assert!(
+            world
+                .receive(&url, json!({"WaitTimeSeconds": 1}))
+                .await
+                .is_empty()
+        );
+    }
+}

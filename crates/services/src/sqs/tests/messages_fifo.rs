@@ -344,3 +344,19 @@ async fn an_attempt_that_is_repeated_gives_the_same_again() {
         "it was touched"
     );
 }
+
+#[tokio::test]
+async fn repeats_at_the_same_time_are_there_once() {
+    let world = world();
+    let url = world.plain("q.fifo").await;
+    let sends = (0..20).map(|body: i32| {
+        let (world, url) = (&world, &url);
+        async move { world.send_as(url, "a", "1", &body.to_string()).await }
+    });
+    let answers = futures_util::future::join_all(sends).await;
+    for answer in &answers {
+        assert_eq!(answer["MessageId"], answers[0]["MessageId"]);
+        assert_eq!(answer["SequenceNumber"], answers[0]["SequenceNumber"]);
+    }
+    assert_eq!(world.bodies(&url).await.len(), 1);
+}
