@@ -161,6 +161,8 @@ fn upkeep(services: &Services) -> JoinSet<()> {
     let sqs = Arc::clone(&services.sqs);
     tasks.spawn(async move { sqs.keep_expiring(RETENTION_PERIOD).await });
     let sqs = Arc::clone(&services.sqs);
+    tasks.spawn(async move { sqs.resume_moves().await });
+    let sqs = Arc::clone(&services.sqs);
     tasks.spawn(async move { sqs.keep_measuring(MEASURING_PERIOD).await });
     tasks
 }

@@ -58,19 +58,31 @@ impl From<SqsError> for NotMoved {
 
 impl Sqs {
     /// Goes on with the move tasks that were running when the server ended. To be called once, at its start.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn resume_moves(self: &Arc<Self>) -> Result<(), SqsError> {
+    pub async fn resume_moves(self: &Arc<Self>) {
+        while let Err(error) = self.try_resume_moves().await {
+            tracing::warn!(%error, "move tasks do not go on yet; trying again");
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    async fn try_resume_moves(self: &Arc<Self>) -> Result<(), SqsError> {
         let found = self.store.scan(Scan::below(&record::folder())).await?;
+        let mut active = Vec::new();
         for (key, document) in found {
-            let moves: Moves = document.decode()?;
+            let moves: Moves = match document.decode() {
+                Ok(moves) => moves,
+                Err(error) => {
+                    tracing::error!(%error, %key, "move tasks that can't be read do not go on");
+                    continue;
+                }
+            };
             let is_active =
                 |task: &&Task| matches!(task.status, Status::Running | Status::Cancelling);
-            let active = moves.tasks.into_iter().find(|task| is_active(&task));
-            if let (Some(name), Some(task)) = (QueueName::from_key(&key), active) {
-                tokio::spawn(run(Arc::clone(self), name, task.id));
-            }
+            let task = moves.tasks.iter().find(is_active);
+            active.extend(QueueName::from_key(&key).zip(task.map(|task| task.id.clone())));
+        }
+        for (name, id) in active {
+            tokio::spawn(run(Arc::clone(self), name, id));
         }
         Ok(())
     }

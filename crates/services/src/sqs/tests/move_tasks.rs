@@ -196,7 +196,7 @@ fn a_task_goes_on_after_a_restart() {
     process(async {
         let after = World::over(Arc::clone(&store), clock.clone(), Limits::None);
         assert_eq!(after.newest("dead").await["Status"], "RUNNING");
-        after.sqs.resume_moves().await.unwrap();
+        after.sqs.resume_moves().await;
         let task = after.ended("dead").await;
         assert_eq!(task["Status"], "COMPLETED");
         assert_eq!(task["ApproximateNumberOfMessagesMoved"], 3);
