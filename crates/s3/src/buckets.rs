@@ -3,8 +3,9 @@
 use s3s::S3Request;
 use s3s::dto::{
     self, BucketLocationConstraint, CreateBucketInput, CreateBucketOutput, DeleteBucketInput,
-    GetBucketLocationInput, GetBucketLocationOutput, HeadBucketInput, HeadBucketOutput,
-    ListBucketsInput, ListBucketsOutput,
+    GetBucketLocationInput, GetBucketLocationOutput, GetBucketVersioningInput,
+    GetBucketVersioningOutput, HeadBucketInput, HeadBucketOutput, ListBucketsInput,
+    ListBucketsOutput,
 };
 use store::{Check, Expect, Scan, StoreError, Txn, Write, key::encode};
 
@@ -114,6 +115,18 @@ impl Namespace {
         Ok(GetBucketLocationOutput {
             location_constraint: shown.map(BucketLocationConstraint::from),
         })
+    }
+
+    /// GetBucketVersioning: never turned on, which AWS says by saying nothing.
+    pub(crate) async fn get_bucket_versioning(
+        &self,
+        request: S3Request<GetBucketVersioningInput>,
+    ) -> Result<GetBucketVersioningOutput> {
+        let caller = self.caller(&request);
+        let input = request.input;
+        let expected = input.expected_bucket_owner.as_deref();
+        self.bucket(&input.bucket, &caller, expected).await?;
+        Ok(GetBucketVersioningOutput::default())
     }
 
     /// ListBuckets: those of the caller's account.

@@ -190,6 +190,28 @@ impl From<Error> for S3Error {
     }
 }
 
+/// What AWS says with a code, for those that s3s says nothing with: the command line then shows "Unknown".
+pub(crate) fn text(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "SignatureDoesNotMatch" => {
+            "The request signature we calculated does not match the signature you provided. Check your key and signing method."
+        }
+        "InvalidBucketName" => "The specified bucket is not valid.",
+        "KeyTooLongError" => "Your key is too long",
+        "InvalidURI" => "Couldn't parse the specified URI.",
+        "MethodNotAllowed" => "The specified method is not allowed against this resource.",
+        "MalformedXML" => {
+            "The XML you provided was not well-formed or did not validate against our published schema"
+        }
+        "MissingContentLength" => "You must provide the Content-Length HTTP header.",
+        "IncompleteBody" => {
+            "You did not provide the number of bytes specified by the Content-Length HTTP header"
+        }
+        "InternalError" => "We encountered an internal error. Please try again.",
+        _ => return None,
+    })
+}
+
 /// Logs what only the operator can mend. A conflict is handled where it can arise: one that gets here is unexpected.
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Error {

@@ -9,7 +9,7 @@
 //!
 //! **Not promised.** Versions, encryption, access control lists, policies, lifecycles, events: requests that ask for them
 //! are refused. One process owns a directory of bodies: several nodes on one store need a shared place for bodies, which
-//! this is not.
+//! this is not. Signatures' dates are held against the machine's clock, whatever clock is given: s3s asks nobody.
 
 mod about;
 mod bodies;
@@ -150,9 +150,13 @@ impl S3 {
             Ok(()) => self.call(request, passage.clone()).await,
             Err(error) => refusal(error),
         };
+        let error = code(&response);
+        if let Some(code) = &error {
+            explain(&mut response, code);
+        }
         let outcome = Outcome {
             operation: passage.operation(),
-            error: code(&response),
+            error,
         };
         response.extensions_mut().insert(outcome);
         let id = format!("{:016X}", self.namespace.rng.next_u64());
@@ -262,4 +266,23 @@ fn code(response: &Response<s3s::Body>) -> Option<String> {
     let (_, rest) = text.split_once("<Code>")?;
     let (code, _) = rest.split_once("</Code>")?;
     Some(code.to_owned())
+}
+
+/// Gives an error that has no message the one AWS has.
+fn explain(response: &mut Response<s3s::Body>, code: &str) {
+    let Some(text) = error::text(code) else {
+        return;
+    };
+    let bare = format!("<Code>{code}</Code></Error>");
+    let is_bare = response
+        .body()
+        .bytes()
+        .is_some_and(|body| body.ends_with(bare.as_bytes()));
+    if !is_bare {
+        return;
+    }
+    let answer = s3s::S3Error::with_message(s3s::S3ErrorCode::Custom(code.into()), text);
+    if let Ok(explained) = answer.to_http_response() {
+        *response.body_mut() = explained.into_body();
+    }
 }

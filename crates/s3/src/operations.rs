@@ -62,6 +62,16 @@ impl S3 for Operations {
         Ok(S3Response::new(self.0.get_bucket_location(request).await?))
     }
 
+    async fn get_bucket_versioning(
+        &self,
+        request: S3Request<GetBucketVersioningInput>,
+    ) -> S3Result<S3Response<GetBucketVersioningOutput>> {
+        told(&request, "GetBucketVersioning");
+        Ok(S3Response::new(
+            self.0.get_bucket_versioning(request).await?,
+        ))
+    }
+
     async fn list_objects(
         &self,
         request: S3Request<ListObjectsInput>,

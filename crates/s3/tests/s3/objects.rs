@@ -55,6 +55,10 @@ async fn a_bucket_lies_where_it_was_made() {
     server.put("/bucket", "").await.is(200);
     for name in ["Upper", "ab", "under_score", "192.168.0.1", "-a-"] {
         let answer = server.put(&format!("/{name}"), "").await;
+        assert_eq!(
+            answer.element("Message"),
+            "The specified bucket is not valid."
+        );
         answer.refused(400, "InvalidBucketName");
     }
 }
