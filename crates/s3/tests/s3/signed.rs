@@ -328,6 +328,51 @@ async fn chunks_are_signed_one_by_one() {
     assert_eq!(state.directory.bodies(), 1);
 }
 
+/// Sends one signed chunk and a signed trailer, as the Java SDK does over plain HTTP.
+async fn trailed(server: &Server, sum: &str, signed_sum: &str) -> Answer {
+    let signer = Signer::now();
+    let hash = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER";
+    let more = [
+        ("x-amz-decoded-content-length", "9"),
+        ("x-amz-trailer", "x-amz-checksum-crc32"),
+    ];
+    let (headers, mut before) = signer.headers(server, &Method::PUT, "/bucket/key", &more, hash);
+    let mut body = String::new();
+    for chunk in ["123456789", ""] {
+        let text = format!(
+            "AWS4-HMAC-SHA256-PAYLOAD\n{}\n{}\n{before}\n{EMPTY}\n{}",
+            signer.at,
+            signer.scope(),
+            sha256(chunk.as_bytes())
+        );
+        before = signer.sign(&text);
+        let end = if chunk.is_empty() { "" } else { "\r\n" };
+        body += &format!("{:x};chunk-signature={before}\r\n{chunk}{end}", chunk.len());
+    }
+    let line = format!("x-amz-checksum-crc32:{signed_sum}\n");
+    let text = format!(
+        "AWS4-HMAC-SHA256-TRAILER\n{}\n{}\n{before}\n{}",
+        signer.at,
+        signer.scope(),
+        sha256(line.as_bytes())
+    );
+    let signature = signer.sign(&text);
+    body += &format!("x-amz-checksum-crc32:{sum}\r\nx-amz-trailer-signature:{signature}\r\n\r\n");
+    ask(server, Method::PUT, "/bucket/key", &headers, &body).await
+}
+
+#[tokio::test]
+async fn trailers_are_signed_and_hold() {
+    let (_state, server) = with_bucket().await;
+    let (good, bad) = ("y/Q5Jg==", "y/Q5Jw==");
+    let put = trailed(&server, good, good).await.is(200);
+    assert_eq!(put.header("x-amz-checksum-crc32"), good);
+    trailed(&server, bad, bad).await.refused(400, "BadDigest");
+    trailed(&server, good, bad)
+        .await
+        .refused(403, "SignatureDoesNotMatch");
+}
+
 #[tokio::test]
 async fn a_chunk_too_large_to_hold_is_refused_by_its_size() {
     let (_state, server) = with_bucket().await;
