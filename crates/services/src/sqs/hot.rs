@@ -9,10 +9,14 @@ use std::sync::Arc;
 
 use aws::{Caller, Format, RawReply, RawRequest, ServiceError};
 use bytes::Bytes;
+use http::HeaderMap;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Sqs;
+use super::api::messages::{
+    DeleteMessageBatchInput, ReceiveMessageInput, SendMessageBatchInput, SendMessageInput,
+};
 use super::error::SqsError;
 
 type Answering = Pin<Box<dyn Future<Output = Result<RawReply, ServiceError>> + Send>>;
@@ -20,22 +24,53 @@ type Answering = Pin<Box<dyn Future<Output = Result<RawReply, ServiceError>> + S
 /// Bytes of an answer beside what it answers to: what is set aside at first.
 const ANSWER_BYTES: usize = 1_024;
 
+/// What a shape takes from the request's headers.
+pub(super) trait Headed {
+    fn take_headers(&mut self, _headers: &HeaderMap) {}
+}
+
+impl Headed for ReceiveMessageInput {}
+impl Headed for DeleteMessageBatchInput {}
+
+impl Headed for SendMessageInput {
+    fn take_headers(&mut self, headers: &HeaderMap) {
+        self.trace_header = trace_header(headers);
+    }
+}
+
+impl Headed for SendMessageBatchInput {
+    fn take_headers(&mut self, headers: &HeaderMap) {
+        self.trace_header = trace_header(headers);
+    }
+}
+
+/// X-Ray's header, which AWS hands on to the receiver.
+fn trace_header(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get("x-amzn-trace-id")?.to_str().ok()?;
+    (!value.is_empty()).then(|| value.to_owned())
+}
+
 /// Reads, answers by `handler` and writes.
 pub(super) fn direct<I, O, F, Fut>(
     handler: F,
 ) -> impl Fn(Arc<Sqs>, Caller, RawRequest) -> Answering + Send + Sync + 'static
 where
-    I: DeserializeOwned,
+    I: DeserializeOwned + Headed,
     O: Serialize,
     F: Fn(Arc<Sqs>, Caller, I) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<O, SqsError>> + Send + 'static,
 {
     move |sqs, caller, request| {
-        let RawRequest { format, body, .. } = request;
-        let input: I = match read(format, &body) {
+        let RawRequest {
+            format,
+            body,
+            headers,
+        } = request;
+        let mut input: I = match read(format, &body) {
             Ok(input) => input,
             Err(error) => return Box::pin(std::future::ready(Err(error))),
         };
+        input.take_headers(&headers);
         let work = handler(sqs, caller, input);
         Box::pin(async move {
             let output = work.await?;
@@ -79,8 +114,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::super::api::messages::{
-        DeleteMessageBatchInput, MessageAttributeValue, ReceiveMessageInput, ReceiveMessageOutput,
-        ReceivedMessage, SendMessageBatchInput, SendMessageInput,
+        MessageAttributeValue, ReceiveMessageOutput, ReceivedMessage,
     };
     use super::*;
 

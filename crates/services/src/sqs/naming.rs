@@ -44,6 +44,10 @@ pub(super) fn of_url(caller: &Caller, url: Option<&str>) -> Result<QueueName, Sq
         .ok_or_else(|| SqsError::missing("QueueUrl"))?;
     let invalid =
         || SqsError::InvalidAddress(format!("The address {url} is not valid for this endpoint."));
+    // AWS takes the name alone, too (localstack's tests, run against AWS).
+    if is_name(url) {
+        return Ok(own(caller, url));
+    }
     let (_, rest) = url.split_once("://").ok_or_else(invalid)?;
     let (_, path) = rest.split_once('/').ok_or_else(invalid)?;
     let (account, name) = path
@@ -114,8 +118,9 @@ mod tests {
             Ok("q.fifo"),
         );
         check("http://h/000000000000/q/", Ok("q"));
+        check("q.fifo", Ok("q.fifo"));
         for bad in [
-            "q",
+            "a b",
             "000000000000/q",
             "http://h",
             "http://h/q",

@@ -51,7 +51,7 @@ pub(super) async fn send_message(
     if message.size() > queue.settings.maximum_message_size as usize {
         return Err(too_long(&queue.settings, "are invalid"));
     }
-    let answer = Answer::of(&message);
+    let answer = outgoing.answer(&message);
     let sent = sqs.put(&queue, &[message]).await?;
     let sent = sent.first().ok_or(SqsError::InternalFailure)?;
     Ok(SendMessageOutput {
@@ -71,7 +71,9 @@ pub(super) async fn send_message_batch(
 ) -> Result<BatchOutput<SendMessageBatchResult>, SqsError> {
     let queue = sqs.find(&caller, input.queue_url.as_deref()).await?;
     let entries = input.entries.ok_or_else(|| SqsError::missing("Entries"))?;
-    let outgoing: Vec<Outgoing<'_>> = entries.iter().map(Outgoing::from).collect();
+    let trace = input.trace_header.as_deref();
+    let of_entry = |entry| Outgoing::of_entry(entry, trace);
+    let outgoing: Vec<Outgoing<'_>> = entries.iter().map(of_entry).collect();
     let ids: Vec<Option<&str>> = entries.iter().map(|entry| entry.id.as_deref()).collect();
     must_be_a_batch(&ids, &outgoing, &queue.settings)?;
 
@@ -85,7 +87,7 @@ pub(super) async fn send_message_batch(
             .and_then(|message| must_fit(message, &queue.settings));
         outcomes.push(match checked {
             Ok(message) => {
-                let answer = Answer::of(&message);
+                let answer = outgoing.answer(&message);
                 messages.push(message);
                 Ok((id, answer))
             }
@@ -155,24 +157,14 @@ struct Outgoing<'a> {
     system_attributes: Option<&'a Attributes>,
     deduplication: Option<&'a str>,
     group: Option<&'a str>,
+    /// The trace that the request is part of.
+    trace: Option<&'a str>,
 }
 
 impl<'a> From<&'a SendMessageInput> for Outgoing<'a> {
     fn from(input: &'a SendMessageInput) -> Self {
         Outgoing {
-            body: input.message_body.as_deref(),
-            delay_seconds: input.delay_seconds,
-            attributes: input.message_attributes.as_ref(),
-            system_attributes: input.message_system_attributes.as_ref(),
-            deduplication: input.message_deduplication_id.as_deref(),
-            group: input.message_group_id.as_deref(),
-        }
-    }
-}
-
-impl<'a> From<&'a SendMessageBatchEntry> for Outgoing<'a> {
-    fn from(input: &'a SendMessageBatchEntry) -> Self {
-        Outgoing {
+            trace: input.trace_header.as_deref(),
             body: input.message_body.as_deref(),
             delay_seconds: input.delay_seconds,
             attributes: input.message_attributes.as_ref(),
@@ -184,6 +176,18 @@ impl<'a> From<&'a SendMessageBatchEntry> for Outgoing<'a> {
 }
 
 impl<'a> Outgoing<'a> {
+    fn of_entry(input: &'a SendMessageBatchEntry, trace: Option<&'a str>) -> Self {
+        Outgoing {
+            body: input.message_body.as_deref(),
+            delay_seconds: input.delay_seconds,
+            attributes: input.message_attributes.as_ref(),
+            system_attributes: input.message_system_attributes.as_ref(),
+            deduplication: input.message_deduplication_id.as_deref(),
+            group: input.message_group_id.as_deref(),
+            trace,
+        }
+    }
+
     /// Bytes that count against the largest batch.
     fn size(&self) -> usize {
         let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
@@ -244,10 +248,21 @@ impl<'a> Outgoing<'a> {
             deduplication,
             delay,
             sender: caller.account.as_str(),
-            trace: trace.transpose()?.flatten(),
+            trace: trace.transpose()?.flatten().or(self.trace),
             attributes: attributes.transpose()?.unwrap_or_default(),
             origin: None,
         })
+    }
+
+    fn answer(&self, message: &Message<'_>) -> Answer {
+        // Not of a trace from the headers: the sender has no attribute to compare with.
+        let given = self.system_attributes.and(message.trace);
+        let trace = given.map(content::trace_attribute);
+        Answer {
+            body: md5::hexadecimal(&message.digest),
+            attributes: md5::of_attributes(&message.attributes),
+            system_attributes: trace.and_then(|trace| md5::of_attributes(&[trace])),
+        }
     }
 
     fn deduplication_id(&self, settings: &Settings) -> Result<Option<Cow<'a, str>>, SqsError> {
@@ -304,15 +319,6 @@ struct Answer {
 }
 
 impl Answer {
-    fn of(message: &Message<'_>) -> Answer {
-        let trace = message.trace.map(content::trace_attribute);
-        Answer {
-            body: md5::hexadecimal(&message.digest),
-            attributes: md5::of_attributes(&message.attributes),
-            system_attributes: trace.and_then(|trace| md5::of_attributes(&[trace])),
-        }
-    }
-
     fn result(self, id: &str, queue: &Queue, sent: Sent) -> SendMessageBatchResult {
         SendMessageBatchResult {
             id: id.to_owned(),

@@ -35,6 +35,9 @@ pub(in super::super) struct SendMessageInput {
     pub message_system_attributes: Option<BTreeMap<String, MessageAttributeValue>>,
     pub message_deduplication_id: Option<String>,
     pub message_group_id: Option<String>,
+    /// The header `X-Amzn-Trace-Id`.
+    #[serde(skip)]
+    pub trace_header: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -62,6 +65,9 @@ pub(in super::super) struct SendMessageOutput {
 pub(in super::super) struct SendMessageBatchInput {
     pub queue_url: Option<String>,
     pub entries: Option<Vec<SendMessageBatchEntry>>,
+    /// The header `X-Amzn-Trace-Id`.
+    #[serde(skip)]
+    pub trace_header: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

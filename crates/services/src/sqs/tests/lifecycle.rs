@@ -146,13 +146,13 @@ async fn accounts_and_regions_see_their_own_queues_alone() {
 #[tokio::test]
 async fn what_is_no_url_is_refused() {
     let world = world();
-    let text = "The address q is not valid for this endpoint.";
+    let text = "The address a/q is not valid for this endpoint.";
     world
         .refused(
             "InvalidAddress",
             text,
             "DeleteQueue",
-            json!({"QueueUrl": "q"}),
+            json!({"QueueUrl": "a/q"}),
         )
         .await;
 }

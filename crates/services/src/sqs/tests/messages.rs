@@ -1,6 +1,8 @@
 //! Messages of standard queues: sent, received, deleted, hidden.
 
 use super::*;
+use crate::sqs::api::messages::SendMessageInput;
+use crate::sqs::hot::Headed;
 
 /// Hexadecimal digits in groups of 8, 4, 4, 4 and 12.
 fn is_uuid(text: &str) -> bool {
@@ -646,4 +648,26 @@ async fn a_queue_with_too_much_in_flight_says_so_to_those_who_do_not_wait() {
                 .is_empty()
         );
     }
+}
+
+#[tokio::test]
+async fn a_trace_among_the_headers_goes_with_the_message() {
+    let caller = aws::Caller::local();
+    let world = world().asked_by(caller.account.as_str(), caller.region.as_str());
+    let url = world.plain("q").await;
+    let mut input = SendMessageInput {
+        queue_url: Some(url.clone()),
+        message_body: Some("x".into()),
+        ..SendMessageInput::default()
+    };
+    let mut headers = http::HeaderMap::new();
+    headers.insert("x-amzn-trace-id", "Root=1-3152b799".parse().unwrap());
+    input.take_headers(&headers);
+    let sent = crate::sqs::send::send_message(Arc::clone(&world.sqs), caller, input).await;
+    assert_eq!(sent.unwrap().md5_of_message_system_attributes, None);
+    let messages = world.receive(&url, json!({})).await;
+    assert_eq!(
+        messages[0]["Attributes"]["AWSTraceHeader"],
+        "Root=1-3152b799"
+    );
 }

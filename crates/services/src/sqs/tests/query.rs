@@ -141,7 +141,7 @@ async fn errors_have_their_old_names() {
             400,
             "InvalidParameterValue",
         ),
-        ("Action=DeleteQueue&QueueUrl=q", 404, "InvalidAddress"),
+        ("Action=DeleteQueue&QueueUrl=a%2Fq", 404, "InvalidAddress"),
         (
             "Action=DeleteQueue&QueueUrl=http://h/111111111111/q",
             403,
