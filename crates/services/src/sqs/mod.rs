@@ -7,9 +7,12 @@
 //! **What is different.** Quotas hold under [`Limits::Aws`] alone: so long as hardware is the limit, a queue can be made again
 //! as soon as it is deleted. Key ids name no keys until there is a KMS: messages of an encrypted queue are sealed by our own
 //! keys whichever is named. Policies are kept but not enforced until there is IAM: another account is refused.
+//! Settings hold at once, where AWS takes up to a minute. `AWSTraceHeader` is taken from the header of JSON requests alone.
 //!
 //! **Where to read.** [`operations`] is the table of contents. `api` has the wire's shapes, `error` the refusals, `limits` the
 //! numbers, `records` what is kept, `queues` how queues are found and changed; then handlers, grouped by what users do together.
+//! `message` is what a message is and how it lies in the log; `dedup`, `attempts` and `handles` are what FIFO queues remember and
+//! what receipt handles say; delivery itself is [`streams::delivery`].
 
 mod api;
 mod attempts;
