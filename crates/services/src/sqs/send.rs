@@ -70,7 +70,8 @@ pub(super) async fn send_message_batch(
     input: SendMessageBatchInput,
 ) -> Result<BatchOutput<SendMessageBatchResult>, SqsError> {
     let queue = sqs.find(&caller, input.queue_url.as_deref()).await?;
-    let entries = input.entries.ok_or_else(|| SqsError::missing("Entries"))?;
+    // An empty list is no list in Query.
+    let entries = input.entries.unwrap_or_default();
     let trace = input.trace_header.as_deref();
     let of_entry = |entry| Outgoing::of_entry(entry, trace);
     let outgoing: Vec<Outgoing<'_>> = entries.iter().map(of_entry).collect();

@@ -38,7 +38,8 @@ pub(super) async fn change_message_visibility_batch(
     input: ChangeMessageVisibilityBatchInput,
 ) -> Result<BatchOutput<BatchResult>, SqsError> {
     let queue = sqs.find(&caller, input.queue_url.as_deref()).await?;
-    let entries = input.entries.ok_or_else(|| SqsError::missing("Entries"))?;
+    // An empty list is no list in Query.
+    let entries = input.entries.unwrap_or_default();
     let ids: Vec<Option<&str>> = entries.iter().map(|entry| entry.id.as_deref()).collect();
     batches::must_be_a_batch(&ids, "ChangeMessageVisibilityBatchRequestEntry")?;
     let delivery = queue.delivery().await?;

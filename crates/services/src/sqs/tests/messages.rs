@@ -671,3 +671,20 @@ async fn a_trace_among_the_headers_goes_with_the_message() {
         "Root=1-3152b799"
     );
 }
+
+#[tokio::test]
+async fn a_batch_without_entries_is_empty() {
+    let world = world();
+    let url = world.plain("q").await;
+    for operation in [
+        "SendMessageBatch",
+        "DeleteMessageBatch",
+        "ChangeMessageVisibilityBatch",
+    ] {
+        let text = format!("There should be at least one {operation}RequestEntry in the request.");
+        let input = json!({"QueueUrl": url});
+        world
+            .refused("EmptyBatchRequest", &text, operation, input)
+            .await;
+    }
+}
