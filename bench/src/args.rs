@@ -45,6 +45,8 @@ pub(crate) enum Workload {
     Reshard(Reshard),
     /// The same load on every peer, and one table
     Peers(Peers),
+    /// What the disk alone allows: small writes, each synced
+    Disk(Disk),
     /// SQS: send, receive and delete in batches of ten, as fast as the server takes them
     Queue(queue::Queue),
     /// SQS: send one by one at a rate
@@ -228,6 +230,15 @@ pub(crate) struct Verify {
     pub(crate) attach: Option<SocketAddr>,
     #[arg(long)]
     pub(crate) seconds: Option<f64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Disk {
+    /// Where a file is made for it
+    #[arg(long, default_value = "target/bench/run")]
+    pub(crate) directory: PathBuf,
+    #[arg(long, default_value_t = 10.0)]
+    pub(crate) seconds: f64,
 }
 
 #[derive(Debug, Args)]

@@ -13,6 +13,7 @@ mod args;
 mod cbor;
 mod compare;
 mod control;
+mod disk;
 mod drive;
 mod event_stream;
 mod fanout;
@@ -67,6 +68,7 @@ fn run(cli: &Cli) -> Result<()> {
         Workload::Restart(args) => workloads::restart(args, label, &mut report),
         Workload::Reshard(args) => workloads::reshard(args, label, &mut report),
         Workload::Peers(args) => workloads::compare_peers(args, &mut report),
+        Workload::Disk(args) => workloads::disk(args, label, &mut report),
         Workload::Queue(args) => queue::workloads::queue(args, label, &mut report),
         Workload::QueueSend(args) => queue::workloads::send(args, label, &mut report),
         Workload::QueuePoll(args) => queue::workloads::poll(args, label, &mut report),

@@ -11,7 +11,7 @@ use crate::put::{self, PutPlan};
 use crate::report::{Report, Row};
 use crate::request::{Format, PutShape, STAMP_LEN, Service};
 use crate::verify::{WriterPlan, Writers};
-use crate::{compare, fanout, get, lifecycle, peers, reshard, side_by_side};
+use crate::{compare, disk, fanout, get, lifecycle, peers, reshard, side_by_side};
 
 /// How long a call that is not measured may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -203,6 +203,14 @@ pub(crate) fn verify(args: &args::Verify, label: &str, report: &mut Report) -> R
     };
     report.push(&row)?;
     judged
+}
+
+/// The disk alone.
+pub(crate) fn disk(args: &args::Disk, label: &str, report: &mut Report) -> Result<()> {
+    let mut row = Row::new(label, "disk");
+    let duration = Duration::from_secs_f64(args.seconds.clamp(0.1, 86_400.0));
+    disk::run(&args.directory, duration, &mut row)?;
+    report.push(&row)
 }
 
 /// Start and idle memory.
