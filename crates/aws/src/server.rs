@@ -161,7 +161,6 @@ fn http(limits: &Limits) -> Builder<TokioExecutor> {
         // `Activity` watches over this, for both versions alike and without a timer for every request.
         .header_read_timeout(None)
         .keep_alive(true)
-        .pipeline_flush(true)
         .max_buf_size(READ_BUFFER_MAX);
     builder
         .http2()

@@ -11,6 +11,7 @@ mod engine;
 mod logging;
 mod master_key;
 mod metrics;
+mod objects;
 mod pages;
 mod signals;
 
@@ -27,6 +28,7 @@ use aws::router::{Auth, Router};
 use aws::server::Server;
 use aws::sigv4::{Keys, Verifier};
 use model::{AccountId, Clock, Rng};
+use s3::S3;
 use services::kinesis::{self, Kinesis};
 use services::sqs::{self, Sqs};
 use streams::{Keyring, Streams};
@@ -74,7 +76,8 @@ async fn serve(config: &Config, descriptors: u64) -> Result<(), Failure> {
     // Ours from here on: the store's lock is held. A file left by a server that was killed would mislead.
     announce::withdraw(data);
     let services = Services::over(config, &engine).await?;
-    let server = listen(config, &engine, &services, descriptors).await?;
+    let s3 = objects::open(config, &engine).await?;
+    let server = listen(config, &engine, &services, s3, descriptors).await?;
     let address = server
         .local_addr()
         .map_err(|error| Failure::because("could not tell the address listened on", error))?;
@@ -172,6 +175,7 @@ async fn listen(
     config: &Config,
     engine: &Engine,
     services: &Services,
+    s3: S3,
     descriptors: u64,
 ) -> Result<Server, Failure> {
     let Services { kinesis, sqs } = services;
@@ -185,6 +189,7 @@ async fn listen(
         .limits(descriptors::limits(descriptors))
         .accounts(accounts(config))
         .observe(metrics.observer())
+        .guest("s3", objects::guest(s3))
         .own_pages(pages::own_pages(metrics, engine.clone(), config));
     let tls = match (&config.tls_cert.value, &config.tls_key.value) {
         (Some(certificate), Some(key)) => aws::tls::from_files(certificate, key),

@@ -9,9 +9,15 @@ use crate::Failure;
 
 /// Starts the log with `directives`, which the configuration has read already.
 pub(super) fn start(directives: &str) -> Result<(), Failure> {
-    let filter: EnvFilter = directives
+    let mut filter: EnvFilter = directives
         .parse()
         .map_err(|error| Failure::because("could not read --log", error))?;
+    // It logs each refused request as an error; what is one is logged by `crates/s3`. Who names it gets it.
+    if !directives.contains("s3s")
+        && let Ok(silence) = "s3s=off".parse()
+    {
+        filter = filter.add_directive(silence);
+    }
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
