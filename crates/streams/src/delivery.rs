@@ -6,8 +6,8 @@
 //! [`Queue`] ties both to a store.
 //!
 //! **Promises.** A message of the log is delivered until it is acknowledged, given up or expired. An acknowledgement that was
-//! answered holds after a crash. In [`Order::Grouped`], messages of a group go out in their order, and none while another of its
-//! group is in flight, before and after a crash.
+//! answered holds after a crash. In [`Order::Grouped`], messages of a group go out in their order, and none while an earlier one
+//! of its group is in flight, before and after a crash.
 //!
 //! **Non-promises.** At least once, not once: after a crash a message may appear before its time, its receives forgotten. Order
 //! under [`Order::Fair`] is best effort.
@@ -87,7 +87,7 @@ pub enum Order {
     /// The oldest, but of groups that have much in flight only where there is nothing else: one busy tenant does not hold up
     /// the others. See "Amazon SQS fair queues" in AWS's guide.
     Fair,
-    /// The oldest of those groups that have nothing in flight, then as many as possible of the same group.
+    /// The oldest that has no earlier one of its group in flight, then as many as possible of the same group.
     Grouped,
 }
 

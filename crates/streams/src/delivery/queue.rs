@@ -103,6 +103,7 @@ impl Queue {
             {
                 let mut inner = shared.inner();
                 let now = shared.clock.now();
+                shared.forget_trimmed(&mut inner);
                 inner.state.advance(now);
                 let next_scan = inner.state.next_scan();
                 let may_scan = next_scan < shared.end() && !inner.state.is_full();
@@ -247,6 +248,7 @@ impl Queue {
         loop {
             let from = {
                 let mut inner = shared.inner();
+                shared.forget_trimmed(&mut inner);
                 inner.state.advance(shared.clock.now());
                 let from = inner.state.next_scan();
                 let counts = inner.state.counts(shared.end());

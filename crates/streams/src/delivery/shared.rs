@@ -97,6 +97,14 @@ impl Shared {
         self.source.arrival(record)
     }
 
+    /// Lets go of messages that expired from the log, in flight or not.
+    pub(super) fn forget_trimmed(&self, inner: &mut Inner) {
+        let start = self.watch.bounds().start;
+        if inner.state.base() < start {
+            inner.state.finish_below(start);
+        }
+    }
+
     /// Where the log of messages ends.
     pub(super) fn end(&self) -> Offset {
         self.watch.bounds().end

@@ -264,12 +264,12 @@ impl State {
         now: Timestamp,
     ) -> Picked {
         let mut picked = Picked::default();
-        let mut same = None;
+        let mut last = None;
         while picked.live.len() < max && picked.dead.len() < max {
             if may_scan && self.waiting.is_noisy() {
                 break;
             }
-            let Some(offset) = self.waiting.next(same) else {
+            let Some(offset) = self.waiting.next(last) else {
                 break;
             };
             if self.in_flight >= self.policy.in_flight_max {
@@ -292,12 +292,12 @@ impl State {
                 .is_some_and(|most| held.receives >= most)
             {
                 // Nothing of its group goes out before it is moved: the order holds even if it stays.
-                same = None;
+                last = None;
                 let until = now.plus(DEAD_FOR);
                 self.launch(offset, until);
                 picked.dead.push(held.hold(offset, until));
             } else {
-                same = held.group;
+                last = held.group.map(|group| (group, offset));
                 let hold = self.deliver(offset, now, now.plus(visibility));
                 picked.live.extend(hold);
             }
@@ -330,7 +330,7 @@ impl State {
         held.status = Status::InFlight { until };
         self.timers.insert((until, offset));
         self.in_flight += 1;
-        self.waiting.depart(held.group);
+        self.waiting.depart(offset, held.group);
     }
 
     /// What was in flight or delayed, its timer gone already, waits.
@@ -346,7 +346,7 @@ impl State {
             }
             Status::InFlight { .. } => {
                 self.in_flight -= 1;
-                self.waiting.land(held.group);
+                self.waiting.land(offset, held.group);
             }
         }
         held.status = Status::Waiting;
@@ -456,7 +456,7 @@ impl State {
             Status::InFlight { until } => {
                 self.timers.remove(&(until, offset));
                 self.in_flight -= 1;
-                self.waiting.land(held.group);
+                self.waiting.land(offset, held.group);
             }
         }
     }

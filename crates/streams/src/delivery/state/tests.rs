@@ -69,7 +69,23 @@ fn a_group_waits_for_what_it_has_in_flight() {
     assert_eq!(pick(&mut state, 9, START), [0; 0]);
     state.finish(Offset(2));
     assert_eq!(pick(&mut state, 9, START), [3]);
-    assert_eq!(pick(&mut state, 9, START.plus(VISIBILITY)), [1, 4, 3]);
+    state.finish(Offset(3));
+    assert_eq!(pick(&mut state, 9, START.plus(VISIBILITY)), [1, 4]);
+}
+
+/// As AWS does it: a batch's failed head can be given back at once, without waiting for the rest.
+#[test]
+fn a_head_given_back_goes_out_before_the_rest_of_its_group() {
+    let mut state = queue(Order::Grouped, &[Some(1); 4]);
+    assert_eq!(pick(&mut state, 3, START), [0, 1, 2]);
+    for back in [0, 2] {
+        state.set_visibility(receipt(back, 1), START).unwrap();
+    }
+    assert_eq!(pick(&mut state, 9, START), [0], "2 and 3 are behind 1");
+    state.finish(Offset(0));
+    assert_eq!(pick(&mut state, 9, START), [0; 0]);
+    state.finish(Offset(1));
+    assert_eq!(pick(&mut state, 9, START), [2, 3]);
 }
 
 #[test]

@@ -27,21 +27,30 @@ struct Line {
     waiting: BTreeSet<Offset>,
     /// Not yet due. Those behind them wait too where order is strict.
     delayed: BTreeSet<Offset>,
-    in_flight: u32,
+    in_flight: BTreeSet<Offset>,
     /// As it is in `heads`.
     head: Option<(u32, Offset)>,
 }
 
 impl Line {
     fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.delayed.is_empty() && self.in_flight == 0
+        self.waiting.is_empty() && self.delayed.is_empty() && self.in_flight.is_empty()
     }
 
-    /// The next to go out, had the group nothing in flight.
-    fn next(&self, order: Order) -> Option<Offset> {
+    /// The next to go out. Where order is strict, nothing goes that is behind a message in flight or delayed; but messages up
+    /// to `last`, which went out in the same receive, let those after them follow.
+    fn next(&self, order: Order, last: Option<Offset>) -> Option<Offset> {
         let first = *self.waiting.first()?;
-        let is_behind =
-            order == Order::Grouped && self.delayed.first().is_some_and(|at| *at < first);
+        if order == Order::Fair {
+            return Some(first);
+        }
+        let after = last.map_or(Offset::ZERO, |last| last.plus(1));
+        let is_behind = self.delayed.first().is_some_and(|at| *at < first)
+            || self
+                .in_flight
+                .range(after..)
+                .next()
+                .is_some_and(|at| *at < first);
         (!is_behind).then_some(first)
     }
 }
@@ -108,28 +117,29 @@ impl Waiting {
         self.count -= usize::from(was_there);
     }
 
-    /// One more of the group is in flight.
-    pub(super) fn depart(&mut self, group: Option<Group>) {
-        if let Some(group) = group {
-            self.change(group, |line| line.in_flight += 1);
-        }
-    }
-
-    /// One less of the group is in flight.
-    pub(super) fn land(&mut self, group: Option<Group>) {
+    /// A message is in flight.
+    pub(super) fn depart(&mut self, offset: Offset, group: Option<Group>) {
         if let Some(group) = group {
             self.change(group, |line| {
-                line.in_flight = line.in_flight.saturating_sub(1)
+                line.in_flight.insert(offset);
             });
         }
     }
 
-    /// The next message to go out. After one of `same` group, where order is strict, the next of it may follow at once.
-    pub(super) fn next(&self, same: Option<Group>) -> Option<Offset> {
-        let follower = same
+    /// A message is no longer in flight.
+    pub(super) fn land(&mut self, offset: Offset, group: Option<Group>) {
+        if let Some(group) = group {
+            self.change(group, |line| {
+                line.in_flight.remove(&offset);
+            });
+        }
+    }
+
+    /// The next message to go out. After the `last` one of a group, where order is strict, the next of it may follow at once.
+    pub(super) fn next(&self, last: Option<(Group, Offset)>) -> Option<Offset> {
+        let follower = last
             .filter(|_| self.order == Order::Grouped)
-            .and_then(|group| self.lines.get(&group))
-            .and_then(|line| line.next(self.order));
+            .and_then(|(group, last)| self.lines.get(&group)?.next(self.order, Some(last)));
         follower.or_else(|| {
             let loose = self.loose.first().map(|offset| (0, *offset));
             let grouped = self.heads.first().map(|(rank, offset, _)| (*rank, *offset));
@@ -144,13 +154,11 @@ impl Waiting {
     fn change<T>(&mut self, group: Group, change: impl FnOnce(&mut Line) -> T) -> T {
         let line = self.lines.entry(group).or_default();
         let result = change(line);
-        let head = match self.order {
-            Order::Grouped if line.in_flight > 0 => None,
-            Order::Grouped => line.next(self.order).map(|offset| (0, offset)),
-            Order::Fair => line
-                .next(self.order)
-                .map(|offset| (line.in_flight / NOISY, offset)),
+        let rank = match self.order {
+            Order::Grouped => 0,
+            Order::Fair => u32::try_from(line.in_flight.len()).unwrap_or(u32::MAX) / NOISY,
         };
+        let head = line.next(self.order, None).map(|offset| (rank, offset));
         if head != line.head {
             if let Some((rank, offset)) = line.head {
                 self.heads.remove(&(rank, offset, group));
