@@ -134,7 +134,7 @@ impl Services {
     async fn over(config: &Config, engine: &Engine) -> Result<Services, Failure> {
         let rng = Rng::system();
         let master = if engine.outlives_the_process() {
-            let is_new = engine.is_empty().await?;
+            let is_new = engine.has_sealed_nothing().await?;
             master_key::load_or_make(&config.data.value, is_new, &rng)?
         } else {
             master_key::make(&rng)
@@ -183,6 +183,7 @@ async fn listen(
     let endpoints = [
         kinesis::operations().serve(Arc::clone(kinesis)),
         sqs::operations().serve(Arc::clone(sqs)),
+        sqs::beyond().serve(Arc::clone(sqs)),
     ];
     let router = Router::new(endpoints)
         .auth(auth(config))

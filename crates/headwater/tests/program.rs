@@ -6,6 +6,8 @@
 mod config;
 #[path = "program/process.rs"]
 mod process;
+#[path = "program/queues.rs"]
+mod queues;
 #[path = "program/serving.rs"]
 mod serving;
 #[path = "program/tour.rs"]

@@ -79,13 +79,16 @@ pub(super) fn say(endpoints: &Endpoints, config: &Config) -> Result<(), Failure>
     let data = config.data.value.display();
     let Endpoints { aws, aws_tls, .. } = endpoints;
     writeln!(out, "Headwater {VERSION} is ready")?;
-    writeln!(out, "  Kinesis   {aws}  ({aws_tls})")?;
+    writeln!(out, "  Kinesis, SQS, S3   {aws}  ({aws_tls})")?;
     match config.store.value {
-        StoreKind::Embedded => writeln!(out, "  data      {data}")?,
-        StoreKind::Memory => writeln!(out, "  data      IN MEMORY: gone when this process ends")?,
+        StoreKind::Embedded => writeln!(out, "  data               {data}")?,
+        StoreKind::Memory => writeln!(
+            out,
+            "  data               IN MEMORY: gone when this process ends"
+        )?,
         StoreKind::Discard => writeln!(
             out,
-            "  data      DISCARDED: records are acknowledged and dropped"
+            "  data               DISCARDED: records are acknowledged and dropped"
         )?,
     }
     if config.durability.value == Durability::Os && config.store.value == StoreKind::Embedded {
@@ -107,6 +110,7 @@ pub(super) fn say(endpoints: &Endpoints, config: &Config) -> Result<(), Failure>
         format!(" --endpoint {aws}")
     };
     writeln!(out, "Try: {program} stream create orders{elsewhere}")?;
+    writeln!(out, "     {program} queue create jobs{elsewhere}")?;
     out.flush()?;
     Ok(())
 }

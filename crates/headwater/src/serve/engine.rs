@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use engines::{Embedded, Options};
 use model::Clock;
-use store::{Key, Memory, Scan, Store, StoreError};
+use store::{Key, Memory, Store, StoreError};
 
 use crate::Failure;
 use crate::config::{Config, Durability, StoreKind};
@@ -44,16 +44,11 @@ impl Engine {
         }
     }
 
-    /// Whether nothing was ever put there, or all of it is gone.
-    pub(super) async fn is_empty(&self) -> Result<bool, Failure> {
-        let first = Scan {
-            prefix: Key::from_bytes(bytes::Bytes::new()),
-            after: None,
-            limit: 1,
-        };
-        let found = self.store().scan(first).await;
-        found
-            .map(|documents| documents.is_empty())
+    /// Whether no stream and no queue was ever made in it: nothing then can have been sealed.
+    pub(super) async fn has_sealed_nothing(&self) -> Result<bool, Failure> {
+        let numbers = self.store().get(&Key::of(&["counter", "stream"])).await;
+        numbers
+            .map(|number| number.is_none())
             .map_err(|error| Failure::because("could not read the store", error))
     }
 

@@ -41,8 +41,8 @@ pub(super) fn load_or_make(
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound && !is_new => {
             return Err(Failure::running(format!(
-                "{shown} is missing, and streams that are encrypted can't be read without it: restore it from a backup; if \
-                 no stream was ever encrypted, make one: head -c {BYTES} /dev/urandom > {shown} && chmod 600 {shown}"
+                "{shown} is missing, and encrypted streams and queues can't be read without it: restore it from a backup; if \
+                 nothing was ever encrypted, make one: head -c {BYTES} /dev/urandom > {shown} && chmod 600 {shown}"
             )));
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

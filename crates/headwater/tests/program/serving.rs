@@ -84,7 +84,8 @@ fn a_second_signal_ends_it_at_once() {
     let mut socket = TcpStream::connect(address).unwrap();
     write!(
         socket,
-        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n"
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-amz-json-1.1\r\nX-Amz-Target: Kinesis_20131202.ListStreams\r\n\
+         Content-Length: 10\r\nExpect: 100-continue\r\n\r\n"
     )
     .unwrap();
     let mut begun = [0; 12];

@@ -10,6 +10,7 @@ use crate::tree::root;
 
 /// Operations that answer, but not in all AWS does: the operation, and what is different.
 const PARTIAL: &[(&str, &str)] = &[
+    ("AddPermission", "policies are kept, not enforced"),
     ("DeleteResourcePolicy", "policies are kept, not enforced"),
     (
         "DisableEnhancedMonitoring",
@@ -21,6 +22,7 @@ const PARTIAL: &[(&str, &str)] = &[
     ),
     ("GetResourcePolicy", "policies are kept, not enforced"),
     ("PutResourcePolicy", "policies are kept, not enforced"),
+    ("RemovePermission", "policies are kept, not enforced"),
     (
         "StartStreamEncryption",
         "AES-256-GCM under a local master key; the key id names no key",
@@ -34,10 +36,16 @@ struct Service {
 }
 
 fn services() -> Vec<Service> {
-    vec![Service {
-        name: "kinesis",
-        operations: services::kinesis::support(),
-    }]
+    vec![
+        Service {
+            name: "kinesis",
+            operations: services::kinesis::support(),
+        },
+        Service {
+            name: "sqs",
+            operations: services::sqs::support(),
+        },
+    ]
 }
 
 fn state(operation: &str, support: Support) -> String {

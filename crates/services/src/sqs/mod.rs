@@ -34,6 +34,7 @@ mod message;
 mod move_task;
 mod naming;
 mod pages;
+mod peek;
 mod permissions;
 mod purge;
 mod query;
@@ -123,6 +124,12 @@ pub fn operations() -> Operations<Sqs> {
             NONE,
             move_task::list_message_move_tasks,
         )
+}
+
+/// What is answered beside AWS's own operations, under a name of its own.
+#[must_use]
+pub fn beyond() -> Operations<Sqs> {
+    Operations::new("sqs", "HeadwaterQueues").on("PeekMessages", NONE, peek::peek_messages)
 }
 
 /// Every operation, and whether it is answered, by name: for docs and the README.

@@ -3,7 +3,7 @@
 //! A receive takes what is there, or waits for it as long as it is told to. What it takes is hidden from others from then on;
 //! messages received too often go to the dead-letter queue first, and others take their place.
 
-mod asked;
+pub(super) mod asked;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -217,7 +217,7 @@ impl Sqs {
 }
 
 /// A message as it is answered.
-fn received(
+pub(super) fn received(
     queue: &Queue,
     delivered: &Delivered,
     asked: &Asked,

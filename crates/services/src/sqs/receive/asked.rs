@@ -19,7 +19,7 @@ const SYSTEM: &[&str] = &[
 
 /// Which attributes are wanted.
 #[derive(Debug, PartialEq)]
-pub(super) struct Asked {
+pub(in super::super) struct Asked {
     system: Names,
     own: Names,
     /// What the names of further own ones begin with.
@@ -44,7 +44,7 @@ impl Names {
 impl Asked {
     /// # Errors
     /// [`SqsError::InvalidAttributeName`] for a system attribute that there is not.
-    pub(super) fn of(input: &ReceiveMessageInput) -> Result<Asked, SqsError> {
+    pub(in super::super) fn of(input: &ReceiveMessageInput) -> Result<Asked, SqsError> {
         let system = [
             &input.attribute_names,
             &input.message_system_attribute_names,
@@ -69,12 +69,12 @@ impl Asked {
         })
     }
 
-    pub(super) fn has_system_attribute(&self, name: &str) -> bool {
+    pub(in super::super) fn has_system_attribute(&self, name: &str) -> bool {
         self.system.has(name)
     }
 
     /// Whether a message's own attribute of this name is wanted.
-    pub(super) fn has_attribute(&self, name: &str) -> bool {
+    pub(in super::super) fn has_attribute(&self, name: &str) -> bool {
         self.own.has(name) || self.prefixes.iter().any(|prefix| name.starts_with(prefix))
     }
 }

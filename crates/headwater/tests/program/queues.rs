@@ -1,0 +1,94 @@
+//! The verbs for queues against a server.
+
+use serde_json::Value;
+
+use crate::process::{Directory, Finished, Server, run};
+
+/// Runs `headwater queue ...` against the server.
+fn queue(server: &Server, arguments: &[&str]) -> Finished {
+    let mut all = vec!["queue"];
+    all.extend(arguments);
+    all.extend(["--endpoint", server.endpoint()]);
+    run(&all)
+}
+
+#[test]
+fn a_queue_lives_from_create_to_delete() {
+    let directory = Directory::new();
+    let server = Server::start(directory.path(), &[]);
+    let verb = |arguments: &[&str]| queue(&server, arguments).succeeded();
+    assert!(verb(&["ls"]).contains("No queues yet"));
+    assert!(verb(&["create", "jobs"]).starts_with("jobs is ready: http://"));
+    assert_eq!(
+        verb(&["send", "jobs", "one", "two"]),
+        "sent 2 messages to jobs\n"
+    );
+    assert_eq!(verb(&["peek", "jobs"]), "one\ntwo\n");
+    assert_eq!(verb(&["peek", "jobs", "--max", "1"]), "one\n");
+    let listed: Value = serde_json::from_str(&verb(&["ls", "--json"])).unwrap();
+    assert_eq!(listed[0]["Name"], "jobs");
+    assert_eq!(listed[0]["Attributes"]["ApproximateNumberOfMessages"], "2");
+    assert_eq!(verb(&["receive", "jobs", "--max", "1", "--keep"]), "one\n");
+    let peeked: Vec<Value> = verb(&["peek", "jobs", "--json"])
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(
+        (&peeked[0]["State"], &peeked[1]["State"]),
+        (&"InFlight".into(), &"Visible".into())
+    );
+    assert_eq!(peeked[0]["Attributes"]["ApproximateReceiveCount"], "1");
+    assert_eq!(peeked[1]["Attributes"]["ApproximateReceiveCount"], "0");
+    assert_eq!(verb(&["receive", "jobs"]), "two\n");
+    assert_eq!(verb(&["purge", "jobs", "--yes"]), "jobs is empty\n");
+    assert_eq!(verb(&["peek", "jobs"]), "");
+    let unsure = queue(&server, &["delete", "jobs"]);
+    assert_eq!(unsure.code, Some(2));
+    assert!(unsure.err.contains("--yes"), "{}", unsure.err);
+    assert_eq!(verb(&["delete", "jobs", "--yes"]), "jobs is deleted\n");
+    let gone = queue(&server, &["receive", "jobs"]);
+    assert_eq!(gone.code, Some(1));
+    assert!(gone.err.contains("headwater queue ls"), "{}", gone.err);
+}
+
+#[test]
+fn dead_letters_are_redriven() {
+    let directory = Directory::new();
+    let server = Server::start(directory.path(), &[]);
+    let verb = |arguments: &[&str]| queue(&server, arguments).succeeded();
+    verb(&["create", "dead"]);
+    verb(&[
+        "create",
+        "jobs",
+        "--dead-letter",
+        "dead",
+        "--max-receives",
+        "1",
+    ]);
+    verb(&["send", "jobs", "poison", "--attribute", "color=blue"]);
+    let read = verb(&["receive", "jobs", "--keep", "--visibility", "0"]);
+    assert_eq!(read, "poison\n");
+    assert_eq!(verb(&["receive", "jobs"]), "");
+    let peeked = verb(&["peek", "dead", "--verbose"]);
+    assert!(
+        peeked.contains("color=blue") && peeked.contains("poison"),
+        "{peeked}"
+    );
+    assert_eq!(verb(&["redrive", "dead"]), "1 messages moved from dead\n");
+    assert_eq!(verb(&["peek", "dead"]), "");
+    assert_eq!(verb(&["receive", "jobs"]), "poison\n");
+}
+
+#[test]
+fn a_fifo_queue_keeps_the_order_of_lines() {
+    let directory = Directory::new();
+    let server = Server::start(directory.path(), &[]);
+    let verb = |arguments: &[&str]| queue(&server, arguments).succeeded();
+    verb(&["create", "orders.fifo"]);
+    let lines: Vec<String> = (0..25).map(|number| format!("line {number}")).collect();
+    let mut arguments = vec!["send", "orders.fifo"];
+    arguments.extend(lines.iter().map(String::as_str));
+    assert_eq!(verb(&arguments), "sent 25 messages to orders.fifo\n");
+    let read = verb(&["receive", "orders.fifo", "--max", "25"]);
+    assert_eq!(read.lines().collect::<Vec<_>>(), lines);
+}
