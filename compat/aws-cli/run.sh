@@ -3,38 +3,14 @@
 # Needs `aws` in PATH and the server's endpoint in HEADWATER_ENDPOINT.
 set -euo pipefail
 
-export AWS_ACCESS_KEY_ID=200000000001 AWS_SECRET_ACCESS_KEY=secret AWS_DEFAULT_REGION=eu-west-1
-export AWS_MAX_ATTEMPTS=1 AWS_PAGER="" AWS_EC2_METADATA_DISABLED=true
-export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null
+export AWS_ACCESS_KEY_ID=200000000001
+. "$(dirname "$0")/words.sh"
 
 stream=cli
 first=shardId-000000000000
 arn=arn:aws:kinesis:eu-west-1:200000000001:stream/$stream
 
 kinesis() { aws --endpoint-url "$HEADWATER_ENDPOINT" --output text kinesis "$@"; }
-
-# equal WHAT SEEN EXPECTED
-equal() {
-    if [ "$2" != "$3" ]; then
-        echo "FAIL $1: expected '$3', saw '$2'"
-        exit 1
-    fi
-    echo "ok   $1"
-}
-
-# refused WHAT CODE COMMAND..: the command must fail and name the error code.
-refused() {
-    local what=$1 code=$2 output
-    shift 2
-    if output=$("$@" 2>&1); then
-        echo "FAIL $what: expected $code, but it was answered: $output"
-        exit 1
-    fi
-    case $output in
-        *"($code)"*) echo "ok   $what" ;;
-        *) echo "FAIL $what: expected $code, saw $output" && exit 1 ;;
-    esac
-}
 
 status() { kinesis describe-stream-summary --stream-name "$stream" \
     --query StreamDescriptionSummary.StreamStatus; }
@@ -68,8 +44,6 @@ iterator() { # iterator SHARD TYPE [ARGUMENTS..]
     kinesis get-shard-iterator --stream-name "$stream" --shard-id "$shard" \
         --shard-iterator-type "$type" "$@" --query ShardIterator
 }
-
-lines() { paste -sd, -; }
 
 kinesis create-stream --stream-name $stream --shard-count 1
 kinesis wait stream-exists --stream-name $stream

@@ -1,4 +1,4 @@
-// Drives a server with the AWS SDK for Go v2: create, put, iterate, reshard and fan-out.
+// Drives a server with the AWS SDK for Go v2: create, put, iterate, reshard and fan-out; with the argument sqs, its queues.
 //
 // Endpoints: HEADWATER_ENDPOINT (http://..) and, if set, HEADWATER_TLS_ENDPOINT (https://..), over which
 // Go negotiates HTTP/2. The server's certificate is self-signed and not verified here.
@@ -329,8 +329,12 @@ func run(stream, endpoint string) {
 }
 
 func main() {
-	run("plain", os.Getenv("HEADWATER_ENDPOINT"))
+	service := run
+	if slices.Contains(os.Args[1:], "sqs") {
+		service = runSqs
+	}
+	service("plain", os.Getenv("HEADWATER_ENDPOINT"))
 	if endpoint := os.Getenv("HEADWATER_TLS_ENDPOINT"); strings.HasPrefix(endpoint, "https://") {
-		run("tls", endpoint)
+		service("tls", endpoint)
 	}
 }

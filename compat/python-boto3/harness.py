@@ -1,7 +1,8 @@
 """What every check stands on: the register of checks, a caller of its own, and short words for asserting.
 
-A check is a function with `@check` whose name is a sentence. It is handed a `World`: a Kinesis client
-in an AWS account that no other check uses, so checks run side by side and see only their own streams.
+A check is a function with `@check` whose name is a sentence. It is handed a world of its suite: here `World`, a Kinesis
+client in an AWS account that no other check uses, so checks run side by side and see only their own streams; the world of
+queues is in queue_world.py.
 """
 
 import itertools
@@ -11,6 +12,8 @@ import time
 import uuid
 
 import boto3
+import botocore.loaders
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -22,6 +25,8 @@ DEFAULT_REGION = "us-east-1"
 CHECKS = []
 _accounts = itertools.count(100_000_000_001)
 _operations = set()
+# Models of services are read once for all clients: reading them takes most of a client's making.
+_MODELS = botocore.loaders.create_loader()
 _lock = threading.Lock()
 
 
@@ -37,13 +42,20 @@ def operations_called():
         return sorted(_operations)
 
 
-def make_client(endpoint, account, region=DEFAULT_REGION):
-    """A Kinesis client that acts for `account`: a 12-digit access key id names its account."""
+def next_account():
+    """An account that no other check uses."""
+    return str(next(_accounts))
+
+
+def make_client(endpoint, account, region=DEFAULT_REGION, service="kinesis"):
+    """A client of `service` that acts for `account`: a 12-digit access key id names its account."""
+    core = botocore.session.Session()
+    core.register_component("data_loader", _MODELS)
     session = boto3.session.Session(
-        aws_access_key_id=account, aws_secret_access_key="secret", region_name=region
+        aws_access_key_id=account, aws_secret_access_key="secret", region_name=region, botocore_session=core
     )
     client = session.client(
-        "kinesis",
+        service,
         endpoint_url=endpoint,
         # No retries: a check wants to see the first answer. Validation is the server's to do.
         config=Config(
@@ -55,7 +67,7 @@ def make_client(endpoint, account, region=DEFAULT_REGION):
         with _lock:
             _operations.add(model.name)
 
-    client.meta.events.register("before-call.kinesis.*", note)
+    client.meta.events.register(f"before-call.{service}.*", note)
     return client
 
 
@@ -64,12 +76,12 @@ class World:
 
     def __init__(self, endpoint):
         self.endpoint = endpoint
-        self.account = str(next(_accounts))
+        self.account = next_account()
         self.region = DEFAULT_REGION
         self.kinesis = make_client(endpoint, self.account)
 
     def other_account(self):
-        return make_client(self.endpoint, str(next(_accounts)))
+        return make_client(self.endpoint, next_account())
 
     def other_region(self, region):
         return make_client(self.endpoint, self.account, region)

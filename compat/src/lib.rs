@@ -7,7 +7,7 @@
 //! - [`client`]: one run of a client's program, and what it printed where it failed.
 //! - [`skip`]: what happens where a client cannot be installed.
 //!
-//! `tests/clients.rs` puts them together, one test a client.
+//! `tests/clients` puts them together, one test a client.
 
 pub mod client;
 pub mod server;

@@ -1,4 +1,4 @@
-//! One test a client: its packages are installed, a server of its own is started, and its checks are run.
+//! Kinesis: streams, and what reads and writes them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,20 +10,7 @@ use compat::skip::or_skip;
 use compat::{folder, tools, workplace};
 use serde_json::Value;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_headwater-under-test");
-
-/// A server that verifies signatures: each SDK signs in its own way. Its one key is named like its account.
-fn server_with_key(test: &str, account: &str) -> Server {
-    Server::start_with_key(PROGRAM, test, account, "secret", account)
-}
-
-/// A Python program of the client's folder, in the client's environment.
-fn python(client: &str, program: &str) -> Option<Command> {
-    let bin = or_skip(client, tools::python(client))?;
-    let mut command = Command::new(bin.join("python"));
-    command.arg("-B").arg(folder(client).join(program));
-    Some(command)
-}
+use crate::{PROGRAM, aws_cli, java, node, python, server_with_key};
 
 /// What botocore knows of each operation of Kinesis: see `python-boto3/dump_model.py`.
 fn kinesis_model() -> Option<Value> {
@@ -135,48 +122,30 @@ fn everything_survives_a_restart_and_a_kill() {
 
 #[test]
 fn the_aws_cli_works() {
-    let Some(bin) = or_skip("aws-cli", tools::python("aws-cli")) else {
+    let Some(mut command) = aws_cli("run.sh") else {
         return;
     };
     let mut server = server_with_key("aws-cli", "200000000001");
-    let path = std::env::var("PATH").unwrap();
-    let mut command = Command::new("bash");
-    command.arg(folder("aws-cli").join("run.sh"));
-    command.env("PATH", format!("{}:{path}", bin.display()));
     check(server.known_to(&mut command));
     server.stop();
 }
 
 #[test]
 fn the_java_sdk_works() {
-    let Some(classes) = or_skip("java-sdk2", tools::java("java-sdk2")) else {
+    let Some(mut command) = java("java-sdk2") else {
         return;
     };
     let mut server = server_with_key("java-sdk2", "500000000001");
-    let mut command = Command::new("java");
-    command.args([
-        "-Xmx256m",
-        "-XX:TieredStopAtLevel=1",
-        "-cp",
-        &classes,
-        "compat.Main",
-    ]);
     check(server.known_to(&mut command));
     server.stop();
 }
 
 #[test]
 fn the_javascript_sdk_works() {
-    let Some(place) = or_skip("js-sdk3", tools::node("js-sdk3")) else {
+    let Some(mut command) = node("js-sdk3", "main.js") else {
         return;
     };
     let mut server = server_with_key("js-sdk3", "300000000001");
-    let mut command = Command::new("node");
-    // The server's certificate is self-signed.
-    command
-        .arg("main.js")
-        .current_dir(place)
-        .env("NODE_TLS_REJECT_UNAUTHORIZED", "0");
     check(server.known_to(&mut command));
     server.stop();
 }
@@ -203,12 +172,10 @@ fn async_kinesis_produces_and_consumes() {
 
 #[test]
 fn kinesis_readable_consumes() {
-    let Some(place) = or_skip("js-kinesis-readable", tools::node("js-kinesis-readable")) else {
+    let Some(mut command) = node("js-kinesis-readable", "main.js") else {
         return;
     };
     let mut server = server_with_key("kinesis-readable", "700000000001");
-    let mut command = Command::new("node");
-    command.arg("main.js").current_dir(place);
     check(server.known_to(&mut command));
     server.stop();
 }
