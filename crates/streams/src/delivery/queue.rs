@@ -384,3 +384,6 @@ impl Drop for Waits<'_> {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
+
+#[cfg(test)]
+mod tests;
