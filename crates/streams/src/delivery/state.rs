@@ -8,6 +8,8 @@ mod ranges;
 mod waiting;
 
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -264,6 +266,9 @@ impl State {
         now: Timestamp,
     ) -> Picked {
         let mut picked = Picked::default();
+        if may_scan && self.knows_ahead() {
+            return picked;
+        }
         let mut last = None;
         while picked.live.len() < max && picked.dead.len() < max {
             if may_scan && self.waiting.is_noisy() {
@@ -303,6 +308,13 @@ impl State {
             }
         }
         picked
+    }
+
+    /// Whether messages are held that a restart brought back, with others before them not looked at yet: where order is
+    /// strict, these come first.
+    fn knows_ahead(&self) -> bool {
+        let last = self.held.last_key_value().map(|(offset, _)| *offset);
+        self.policy.order == Order::Grouped && last.is_some_and(|last| last >= self.scanned)
     }
 
     fn has_expired(&self, held: &Held, now: Timestamp) -> bool {
