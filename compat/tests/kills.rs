@@ -4,6 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use bench::verify::{WriterPlan, Writers};
+use bench::verify_queue::{QueueClients, QueuePlan};
 use compat::client::check;
 use compat::server::Server;
 use model::Rng;
@@ -69,5 +70,61 @@ fn twenty_kills_under_load_lose_nothing_and_double_nothing() {
         "the kills were felt: {verdict:?}"
     );
     assert_eq!(verdict.violations, 0, "{verdict:#?}");
+    server.stop();
+}
+
+/// Waits until on each queue `more` messages have been acknowledged and as many deleted.
+fn let_through(clients: &[QueueClients], more: u64) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    for one in clients {
+        let (acked, deleted) = (one.acked() + more, one.deleted() + more);
+        while one.acked() < acked || one.deleted() < deleted {
+            assert!(
+                Instant::now() < deadline,
+                "no further than {} sent, {} deleted",
+                one.acked(),
+                one.deleted()
+            );
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[test]
+fn twenty_kills_lose_no_message_and_bring_none_back() {
+    let mut server = Server::start(PROGRAM, "queue-kills", &[]);
+    if !server.is_own() {
+        return;
+    }
+    let plan = |name: &str| QueuePlan {
+        name: name.into(),
+        senders: 4,
+        receivers: 3,
+        batch: 10,
+        size: 200,
+        visibility: 3,
+        seed: 20,
+    };
+    let plans = [plan("killed"), plan("killed.fifo")];
+    let clients: Vec<QueueClients> = plans
+        .iter()
+        .map(|plan| QueueClients::start(server.address(), plan).expect("the queue is made"))
+        .collect();
+    let rng = Rng::seeded(21);
+    for _ in 0..KILLS {
+        let_through(&clients, 20 + rng.below(300));
+        server.kill();
+        server.start_again();
+    }
+    let_through(&clients, 100);
+    for one in clients {
+        let verdict = one.finish().expect("the queue is emptied");
+        assert!(verdict.deleted >= KILLS as u64 * 20, "{verdict:?}");
+        assert!(
+            verdict.failures >= KILLS as u64,
+            "the kills were felt: {verdict:?}"
+        );
+        assert_eq!(verdict.violations, 0, "{verdict:#?}");
+    }
     server.stop();
 }
