@@ -44,7 +44,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
@@ -146,6 +146,7 @@ impl S3 {
         B::Error: Into<BoxError>,
     {
         let passage = Passage::default();
+        let is_unasked = expects_in_vain(request.headers());
         let mut response = match admit(request.headers(), request.uri(), request.method()) {
             Ok(()) => self.call(request, passage.clone()).await,
             Err(error) => refusal(error),
@@ -162,6 +163,10 @@ impl S3 {
         let id = format!("{:016X}", self.namespace.rng.next_u64());
         if let Ok(id) = HeaderValue::try_from(id) {
             response.headers_mut().insert("x-amz-request-id", id);
+        }
+        if is_unasked {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
         }
         response.map(BodyExt::boxed_unsync)
     }
@@ -243,6 +248,16 @@ fn is_held(parts: &Parts) -> bool {
     let is_about = named.any(|pair| matches!(pair.split('=').next(), Some("tagging")));
     let streams = parts.method == Method::PUT && is_object && !is_about;
     !streams
+}
+
+/// Whether a client waits for "100 Continue" before it sends nothing: hyper answers such a request at once, after which botocore
+/// (1.44, `AWSConnection.response_class`) misreads the next answer on the connection and waits for ever, as `aws s3 sync` does
+/// with an empty file. A connection that is closed it reads well.
+fn expects_in_vain(headers: &HeaderMap) -> bool {
+    headers.contains_key(EXPECT)
+        && headers
+            .get(CONTENT_LENGTH)
+            .is_none_or(|length| length == "0")
 }
 
 /// An answer that s3s has no part in.

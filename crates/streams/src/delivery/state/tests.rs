@@ -1,4 +1,4 @@
-//! What a queue promises, case by case. `tests/delivery.rs` holds it against a naive reference.
+//! What a queue promises, case by case. `reference.rs` holds it against a naive reference.
 
 use super::*;
 
