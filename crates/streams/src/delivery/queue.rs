@@ -214,8 +214,19 @@ impl Queue {
     /// # Errors
     /// The transaction's. The messages are then as they were.
     pub async fn move_to(&self, offsets: &[Offset], txn: Txn) -> Result<Committed, StoreError> {
-        let finish = |state: &mut State| offsets.iter().for_each(|offset| state.finish(*offset));
-        self.shared.write_with(offsets, txn, finish).await
+        let shared = Arc::clone(&self.shared);
+        let offsets = offsets.to_vec();
+        // Goes on if the caller does not: a move that was made must be known here, or it would be made again.
+        let moving = tokio::spawn(async move {
+            let finish =
+                |state: &mut State| offsets.iter().for_each(|offset| state.finish(*offset));
+            shared.write_with(&offsets, txn, finish).await
+        });
+        moving.await.unwrap_or_else(|error| {
+            Err(StoreError::Unknown {
+                during: format!("moving messages: {error}"),
+            })
+        })
     }
 
     /// The message of a delivery becomes visible again `after` from now. Waits for no write.
