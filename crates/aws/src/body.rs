@@ -189,6 +189,8 @@ pub(crate) enum Untaken {
     TooSlow,
     /// The connection broke, or the body's framing did.
     Broken,
+    /// It is not compressed as it says.
+    NotGzip,
 }
 
 /// All request bodies held at one time, counted as their bytes arrive.
@@ -212,7 +214,8 @@ impl Buffered {
 }
 
 impl Held {
-    fn add(&mut self, bytes: usize, max: usize) -> Result<(), Untaken> {
+    /// Counts so many bytes more, if there is room for them among `max`.
+    pub(crate) fn add(&mut self, bytes: usize, max: usize) -> Result<(), Untaken> {
         let before = self.all.0.fetch_add(bytes, Ordering::Relaxed);
         self.bytes += bytes;
         if before + bytes > max {

@@ -1,4 +1,4 @@
-//! CBOR, as the AWS SDK for Java writes it to Kinesis (`application/x-amz-cbor-1.1`).
+//! CBOR, as the AWS SDK for Java writes it to Kinesis (`application/x-amz-cbor-1.1`), and as Smithy's RPC v2 has it.
 //!
 //! | major type | written as                         | read besides                                   |
 //! |------------|------------------------------------|------------------------------------------------|
@@ -8,9 +8,9 @@
 //! | 6          | tag 1: timestamp, see below        | other tags are ignored, what they mark is kept |
 //! | 7          | false, true, null, 64-bit float    | undefined as null, half and single floats      |
 //!
-//! A timestamp is tag 1 around whole **milliseconds**, not RFC 8949's seconds: the SDK for Java writes
-//! `instant.toEpochMilli()` and reads the same (`SdkCborGenerator`, `AwsCborProtocolFactory` of aws-sdk-java-v2). Tag 1
-//! around a float is RFC 8949's seconds, which no AWS client sends here.
+//! A timestamp to Kinesis is tag 1 around whole **milliseconds**, not RFC 8949's seconds: the SDK for Java writes
+//! `instant.toEpochMilli()` and reads the same (`SdkCborGenerator`, `AwsCborProtocolFactory` of aws-sdk-java-v2). In RPC v2 it is
+//! the RFC's seconds, whole or not: [`Epoch`]. Tag 1 around a float is seconds in both.
 //!
 //! Every length is held against the bytes that are there before anything is allocated; depth and the number of values are bounded.
 
@@ -26,6 +26,16 @@ use crate::value::{DEPTH_MAX, VALUES_MAX, Value};
 /// Most elements allocated on the word of a length alone.
 const PREALLOCATED_MAX: usize = 1024;
 const TAG_EPOCH: u64 = 1;
+
+/// What tag 1 counts, where it stands around a whole number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Epoch {
+    /// Milliseconds, as Kinesis has it.
+    #[default]
+    Millis,
+    /// Seconds, as RFC 8949 and RPC v2 have it.
+    Seconds,
+}
 
 /// The bytes are not CBOR, or not such as AWS clients write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -62,13 +72,24 @@ pub enum Item<'a> {
 pub struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
+    epoch: Epoch,
 }
 
 impl<'a> Reader<'a> {
     /// A reader at the first byte.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
-        Reader { bytes, at: 0 }
+        Reader {
+            bytes,
+            at: 0,
+            epoch: Epoch::Millis,
+        }
+    }
+
+    /// The same, of bytes whose timestamps count in `epoch`'s unit.
+    #[must_use]
+    pub fn counting(self, epoch: Epoch) -> Self {
+        Reader { epoch, ..self }
     }
 
     /// Whether all bytes are read.
@@ -209,11 +230,11 @@ impl<'a> Reader<'a> {
         let head = self.head()?;
         let moment = match head.major {
             0 => match unsigned(self.argument(head)?) {
-                Item::Int(millis) => Timestamp::from_millis(millis),
+                Item::Int(count) => self.moment(count),
                 _ => return Err(at),
             },
             1 => match negative(self.argument(head)?) {
-                Item::Int(millis) => Timestamp::from_millis(millis),
+                Item::Int(count) => self.moment(count),
                 _ => return Err(at),
             },
             7 => match self.simple(head)? {
@@ -223,6 +244,13 @@ impl<'a> Reader<'a> {
             _ => return Err(at),
         };
         Ok(Item::Timestamp(moment))
+    }
+
+    fn moment(&self, count: i64) -> Timestamp {
+        match self.epoch {
+            Epoch::Millis => Timestamp::from_millis(count),
+            Epoch::Seconds => Timestamp::from_millis(count.saturating_mul(1000)),
+        }
     }
 
     fn simple(&mut self, head: Head) -> Result<Item<'a>, Malformed> {
@@ -290,7 +318,13 @@ fn half(bits: u16) -> f64 {
 /// Reads a document; `None` if this is not one CBOR item. Blobs share the body's memory.
 #[must_use]
 pub fn decode(body: &Bytes) -> Option<Value> {
-    let mut reader = Reader::new(body);
+    decode_counting(body, Epoch::Millis)
+}
+
+/// As [`decode`], of bytes whose timestamps count in `epoch`'s unit.
+#[must_use]
+pub fn decode_counting(body: &Bytes, epoch: Epoch) -> Option<Value> {
+    let mut reader = Reader::new(body).counting(epoch);
     let mut room = VALUES_MAX;
     let document = value(&mut reader, body, DEPTH_MAX, &mut room).ok()??;
     reader.is_at_end().then_some(document)
@@ -361,6 +395,7 @@ fn share(body: &Bytes, part: &[u8]) -> Bytes {
 #[derive(Debug, Default)]
 pub struct Writer {
     out: Vec<u8>,
+    epoch: Epoch,
 }
 
 impl Writer {
@@ -369,6 +404,7 @@ impl Writer {
     pub fn with_capacity(capacity: usize) -> Self {
         Writer {
             out: Vec::with_capacity(capacity),
+            epoch: Epoch::Millis,
         }
     }
 
@@ -445,10 +481,14 @@ impl Writer {
         self.out.push(0xf6);
     }
 
-    /// A moment: tag 1 and milliseconds.
+    /// A moment: tag 1 and milliseconds, or seconds.
     pub fn timestamp(&mut self, moment: Timestamp) {
         self.head(6, TAG_EPOCH);
-        self.int(moment.millis());
+        match self.epoch {
+            Epoch::Millis => self.int(moment.millis()),
+            Epoch::Seconds if moment.millis() % 1000 == 0 => self.int(moment.millis() / 1000),
+            Epoch::Seconds => self.float(moment.seconds()),
+        }
     }
 
     /// A document.
@@ -479,7 +519,16 @@ impl Writer {
 /// Writes a document.
 #[must_use]
 pub fn encode(document: &Value) -> Bytes {
-    let mut writer = Writer::default();
+    encode_counting(document, Epoch::Millis)
+}
+
+/// As [`encode`], with timestamps in `epoch`'s unit.
+#[must_use]
+pub fn encode_counting(document: &Value, epoch: Epoch) -> Bytes {
+    let mut writer = Writer {
+        epoch,
+        ..Writer::default()
+    };
     writer.value(document);
     writer.into_bytes().into()
 }

@@ -48,6 +48,7 @@ pub mod caller;
 pub mod cbor;
 pub mod error;
 pub mod event_stream;
+mod gzip;
 pub mod json;
 pub mod limits;
 pub mod protocol;

@@ -2,13 +2,15 @@
 //!
 //! Adding a protocol: a codec file beside `json.rs`, a variant here with its arms, and its way of naming the operation
 //! in `router/route.rs`. Services do not notice. Query has parameters in place of a body and a table of names, so it is no
-//! [`Format`]; its codec is `query`.
+//! [`Format`]; its codec is `query`. Nor is RPC v2, so that handlers of raw bytes need not know it: it is CBOR that counts
+//! seconds, see [`rpc_v2`].
 
 use bytes::Bytes;
 
+use crate::cbor::{self, Epoch};
 use crate::error::ServiceError;
+use crate::json;
 use crate::value::Value;
-use crate::{cbor, json};
 
 /// What a body is written in, as far as a handler of raw bytes need know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +48,30 @@ impl Format {
     }
 }
 
+/// Bodies of Smithy's RPC v2 in CBOR.
+pub(crate) mod rpc_v2 {
+    use super::{Bytes, Epoch, ServiceError, Value, cbor};
+
+    /// Reads a body into a document. One without a byte is an operation's that has no input.
+    pub(crate) fn decode(body: &Bytes) -> Result<Value, ServiceError> {
+        if body.is_empty() {
+            return Ok(Value::Map(Vec::new()));
+        }
+        match cbor::decode_counting(body, Epoch::Seconds) {
+            Some(document @ Value::Map(_)) => Ok(document),
+            _ => Err(ServiceError::serialization("")),
+        }
+    }
+
+    /// Writes a document. Null is an operation without output: no byte is sent.
+    pub(crate) fn encode(document: &Value) -> Bytes {
+        match document {
+            Value::Null => Bytes::new(),
+            document => cbor::encode_counting(document, Epoch::Seconds),
+        }
+    }
+}
+
 /// A protocol: a format, and how requests and replies are labelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
@@ -57,11 +83,13 @@ pub enum Protocol {
     Cbor11,
     /// Query: parameters in, XML out. SQS's elder protocol.
     Query,
+    /// Smithy's RPC v2 in CBOR: what current SDKs speak to CloudWatch.
+    RpcV2Cbor,
 }
 
 impl Protocol {
-    /// The protocol of a request's content type; parameters such as a character set are ignored. Query is not told by it
-    /// alone.
+    /// The protocol of a request's content type; parameters such as a character set are ignored. Query and RPC v2 are not told
+    /// by it alone.
     #[must_use]
     pub fn of_content_type(content_type: &str) -> Option<Self> {
         let essence = content_type.split(';').next().unwrap_or_default().trim();
@@ -78,16 +106,18 @@ impl Protocol {
             Protocol::Json11 => "application/x-amz-json-1.1",
             Protocol::Cbor11 => "application/x-amz-cbor-1.1",
             Protocol::Query => "text/xml",
+            Protocol::RpcV2Cbor => "application/cbor",
         }
     }
 
-    /// What bodies are written in; `None` for Query, whose parameters are no body of their own.
+    /// What bodies are written in; `None` for Query, whose parameters are no body of their own, and for RPC v2, whose bodies
+    /// no handler sees.
     #[must_use]
     pub const fn format(self) -> Option<Format> {
         match self {
             Protocol::Json10 | Protocol::Json11 => Some(Format::Json),
             Protocol::Cbor11 => Some(Format::Cbor),
-            Protocol::Query => None,
+            Protocol::Query | Protocol::RpcV2Cbor => None,
         }
     }
 }
@@ -122,5 +152,27 @@ mod tests {
             Ok(Value::Map(vec![]))
         );
         assert_eq!(Format::Cbor.encode(&Value::Null), Bytes::new());
+    }
+
+    #[test]
+    fn rpc_v2_counts_seconds() {
+        let moment = |millis| {
+            let moment = crate::shapes::Timestamp::from_millis(millis);
+            Value::Map(vec![("t".into(), Value::Timestamp(moment))])
+        };
+        let whole = rpc_v2::encode(&moment(5_000));
+        assert_eq!(&whole[..], b"\xa1\x61t\xc1\x05");
+        let part = rpc_v2::encode(&moment(5_500));
+        assert_eq!(&part[..], b"\xa1\x61t\xc1\xfb\x40\x16\0\0\0\0\0\0");
+        for millis in [0, 5_000, 5_500, -1_001, 1_700_000_000_123] {
+            assert_eq!(
+                rpc_v2::decode(&rpc_v2::encode(&moment(millis))),
+                Ok(moment(millis))
+            );
+        }
+        assert_eq!(rpc_v2::decode(&Bytes::new()), Ok(Value::Map(vec![])));
+        assert_eq!(rpc_v2::encode(&Value::Null), Bytes::new());
+        let list = Bytes::from_static(b"\x80");
+        assert_eq!(rpc_v2::decode(&list), Err(ServiceError::serialization("")));
     }
 }

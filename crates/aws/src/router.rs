@@ -1,7 +1,7 @@
 //! From a request to the operation that answers it, and back to a reply.
 //!
-//! `route` is the one place that looks at how a request names its operation: `X-Amz-Target`, or Query's `Action`. REST paths
-//! and RPC v2's paths are to join there.
+//! `route` is the one place that looks at how a request names its operation: `X-Amz-Target`, Query's `Action`, or RPC v2's path.
+//! REST paths are to join there. A body that is compressed is signed as it comes, and routed as it is meant.
 
 mod guest;
 mod reply;
@@ -31,6 +31,7 @@ use self::route::{Call, Lost};
 use crate::body::{Body, BodyError, Buffered, Held, Incoming, Untaken, collect};
 use crate::caller::{Caller, RequestId};
 use crate::error::ServiceError;
+use crate::gzip;
 use crate::limits::Limits;
 use crate::protocol::Protocol;
 use crate::service::Endpoint;
@@ -225,20 +226,24 @@ impl Router {
     async fn answer_holding(
         self: Arc<Self>,
         parts: Parts,
-        body: Bytes,
+        sent: Bytes,
         peer: Peer,
-        held: Held,
+        mut held: Held,
     ) -> Response<Body> {
         if is_own_page(parts.uri.path()) {
-            return self.own_page(parts, body, peer).await;
+            return self.own_page(parts, sent, peer).await;
         }
-        let replier = self.replier(body.len());
+        let body = match gzip::open(&parts.headers, &sent, &self.limits, &mut held) {
+            Ok(body) => body,
+            Err(why) => return self.refuse_body(&parts, why),
+        };
+        let replier = self.replier(sent.len());
         let mut call = match self.route(&parts, &body) {
             Ok(call) => call,
             Err(lost) => return replier.lost(&lost),
         };
         let replier = replier.for_call(&call);
-        let caller = match self.admit(&parts, &body, &call, replier.request_id, peer) {
+        let caller = match self.admit(&parts, &sent, &call, replier.request_id, peer) {
             Ok(caller) => caller,
             Err(error) => return replier.error(&error),
         };
@@ -342,6 +347,7 @@ impl Router {
                 "the server holds as many request bodies as it may: try again",
             )
             .with_status(503),
+            Untaken::NotGzip => ServiceError::serialization("the request's body is not gzip"),
             Untaken::TooSlow | Untaken::Broken => {
                 ServiceError::sender("RequestTimeout", "the request's body did not arrive")
                     .with_status(408)

@@ -18,7 +18,7 @@ pub(crate) use canonical::host;
 pub(crate) use claim::Identity;
 pub use key::{Credentials, Keys};
 pub use sign::sign;
-pub use verify::Verifier;
+pub use verify::{Signer, Verifier};
 
 /// The only algorithm there is.
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";

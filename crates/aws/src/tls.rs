@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
-use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
+use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -39,51 +40,136 @@ pub enum TlsError {
     /// Certificate and key do not go together, or are of a kind we can't use.
     #[error("certificate and key can't be used: {0}")]
     Unusable(#[from] rustls::Error),
+    /// Nobody could show a certificate that these authorities have signed.
+    #[error("the authorities of clients can't be used: {0}")]
+    Authorities(#[from] VerifierBuilderError),
     /// Our own certificate could not be made.
     #[error("making a certificate: {0}")]
     Unmade(#[from] rcgen::Error),
 }
 
-/// TLS with the certificate chain and private key in these PEM files.
+/// Which certificates clients are to show.
+#[derive(Clone, Copy, Debug)]
+pub enum ClientCertificates<'a> {
+    /// None.
+    Ignored,
+    /// One that an authority in this PEM file has signed, or none.
+    Requested(&'a Path),
+    /// One that an authority in this PEM file has signed.
+    Required(&'a Path),
+}
+
+/// A certificate with its chain, and its private key.
+#[derive(Debug)]
+pub struct Identity {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl Identity {
+    /// The certificate chain and private key in these PEM files.
+    ///
+    /// # Errors
+    /// If a file can't be read or is not what it should be.
+    pub fn from_files(certificate: &Path, key: &Path) -> Result<Identity, TlsError> {
+        let chain = certificates(certificate)?;
+        Ok(Identity {
+            chain,
+            key: PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|source| TlsError::Pem {
+                path: key.to_owned(),
+                source,
+            })?,
+        })
+    }
+
+    /// The certificate of our own in `directory`, made if it isn't there.
+    ///
+    /// # Errors
+    /// If the files can't be read, written or used.
+    pub fn self_signed(directory: &Path) -> Result<Identity, TlsError> {
+        let certificate = directory.join(CERTIFICATE);
+        let key = directory.join(KEY);
+        if !certificate.exists() || !key.exists() {
+            let (certificate_pem, key_pem) = make()?;
+            let in_directory = |source| TlsError::File {
+                path: directory.to_owned(),
+                source,
+            };
+            fs::create_dir_all(directory).map_err(in_directory)?;
+            // The certificate comes last: where it is, its key is.
+            write_private(&key, &key_pem)?;
+            write_private(&certificate, &certificate_pem)?;
+            make_public(&certificate)?;
+        }
+        Identity::from_files(&certificate, &key)
+    }
+
+    /// TLS with it, for clients that show certificates or not, and speak one of `protocols` (ALPN) where any are named.
+    ///
+    /// # Errors
+    /// If certificate and key do not go together, or the authorities can't be read.
+    pub fn server(
+        &self,
+        clients: ClientCertificates<'_>,
+        protocols: &[&[u8]],
+    ) -> Result<Arc<ServerConfig>, TlsError> {
+        let provider = Arc::new(default_provider());
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()?;
+        let verifier = |authorities: &Path| {
+            let mut roots = RootCertStore::empty();
+            for certificate in certificates(authorities)? {
+                roots.add(certificate)?;
+            }
+            Ok::<_, TlsError>(WebPkiClientVerifier::builder_with_provider(
+                Arc::new(roots),
+                provider,
+            ))
+        };
+        let builder = match clients {
+            ClientCertificates::Ignored => builder.with_no_client_auth(),
+            ClientCertificates::Requested(authorities) => builder
+                .with_client_cert_verifier(verifier(authorities)?.allow_unauthenticated().build()?),
+            ClientCertificates::Required(authorities) => {
+                builder.with_client_cert_verifier(verifier(authorities)?.build()?)
+            }
+        };
+        let mut config = builder.with_single_cert(self.chain.clone(), self.key.clone_key())?;
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        Ok(Arc::new(config))
+    }
+}
+
+/// What a listener of HTTP speaks.
+const HTTP: &[&[u8]] = &[b"h2", b"http/1.1"];
+
+/// TLS for HTTP with the certificate chain and private key in these PEM files.
 ///
 /// # Errors
 /// If a file can't be read or is not what it should be, or the two do not go together.
 pub fn from_files(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
-    let pem = |path: &Path, source| TlsError::Pem {
-        path: path.to_owned(),
-        source,
-    };
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(certificate)?).collect();
-    let chain = chain.map_err(|source| pem(certificate, source))?;
-    let key_der = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|source| pem(key, source))?;
-    let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, key_der)?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    Identity::from_files(certificate, key)?.server(ClientCertificates::Ignored, HTTP)
 }
 
-/// TLS with the certificate of our own in `directory`, made if it isn't there.
+/// TLS for HTTP with the certificate of our own in `directory`, made if it isn't there.
 ///
 /// # Errors
 /// If the files can't be read, written or used.
 pub fn self_signed(directory: &Path) -> Result<Arc<ServerConfig>, TlsError> {
-    let certificate = directory.join(CERTIFICATE);
-    let key = directory.join(KEY);
-    if !certificate.exists() || !key.exists() {
-        let (certificate_pem, key_pem) = make()?;
-        let in_directory = |source| TlsError::File {
-            path: directory.to_owned(),
-            source,
-        };
-        fs::create_dir_all(directory).map_err(in_directory)?;
-        // The certificate comes last: where it is, its key is.
-        write_private(&key, &key_pem)?;
-        write_private(&certificate, &certificate_pem)?;
-        make_public(&certificate)?;
+    Identity::self_signed(directory)?.server(ClientCertificates::Ignored, HTTP)
+}
+
+/// The certificates in a PEM file, of which there must be one at least.
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let pem = |source| TlsError::Pem {
+        path: path.to_owned(),
+        source,
+    };
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(path)?).collect();
+    match found.map_err(pem)? {
+        none if none.is_empty() => Err(pem(rustls_pki_types::pem::Error::NoItemsFound)),
+        found => Ok(found),
     }
-    from_files(&certificate, &key)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {

@@ -1,5 +1,6 @@
 //! One operation: written as JSON, signed, sent, retried while that may help, and its answer read.
 
+use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,7 +9,8 @@ use aws::sigv4::{self, Credentials};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, Uri};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
 use model::{Clock, Region, Rng};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -23,8 +25,12 @@ const REQUESTS_MAX: usize = 64;
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
 /// Longest pause before a retry, which is a random part of it: first this much, each time twice that.
 const PAUSE: Duration = Duration::from_millis(100);
+/// Largest refusal read.
+const REFUSAL_BYTES_MAX: usize = 1 << 20;
 /// No pause is longer.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+const CBOR: &str = "application/x-amz-cbor-1.1";
 
 /// A service, as requests name it.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +52,35 @@ pub enum Json {
     V1_1,
 }
 
+/// What a body is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// The service's version of AWS JSON.
+    Json,
+    /// CBOR, as Kinesis takes it.
+    Cbor,
+}
+
+/// One request for an operation.
+#[derive(Debug)]
+pub(crate) struct Prepared<'a> {
+    pub(crate) target: Target,
+    pub(crate) operation: &'static str,
+    pub(crate) format: Format,
+    pub(crate) body: &'a Bytes,
+    /// Headwater does a request once that comes again with the same token.
+    pub(crate) token: Option<&'a str>,
+}
+
+/// A request's body as it goes over the wire.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// AWS JSON, in the target's version.
+    Json(Bytes),
+    /// CBOR, which Kinesis takes: data without base64.
+    Cbor(Bytes),
+}
+
 /// How to reach a server.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -55,7 +90,7 @@ pub struct Options {
     pub region: Region,
     /// Who signs.
     pub credentials: Credentials,
-    /// PEM file with the certificates that an `https` endpoint's may be signed by.
+    /// PEM file with the certificates that an `https` endpoint's may be signed by; `None`: those that the machine trusts.
     pub authorities: Option<PathBuf>,
     /// Times a call is tried in all, at least 1.
     pub attempts: u32,
@@ -121,13 +156,29 @@ impl Client {
         operation: &'static str,
         input: &I,
     ) -> Result<O, ClientError> {
-        let body = serde_json::to_vec(input)
-            .map_err(|source| ClientError::Garbled { operation, source })?;
-        let body = Bytes::from(body);
+        let answer = self.call_bytes(target, operation, input).await?;
+        read(operation, &answer)
+    }
+
+    /// As [`Client::call`], for who reads the answer in place.
+    pub(crate) async fn call_bytes<I: Serialize>(
+        &self,
+        target: Target,
+        operation: &'static str,
+        input: &I,
+    ) -> Result<Bytes, ClientError> {
+        let body = write(operation, input)?;
         let mut attempt = 1;
         loop {
-            let error = match self.attempt(target, operation, &body).await {
-                Ok(answer) => return read(operation, &answer),
+            let prepared = Prepared {
+                target,
+                operation,
+                format: Format::Json,
+                body: &body,
+                token: None,
+            };
+            let error = match self.attempt(&prepared).await {
+                Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
             if attempt >= self.options.attempts || !error.is_passing() {
@@ -135,6 +186,47 @@ impl Client {
             }
             self.pause(attempt).await;
             attempt += 1;
+        }
+    }
+
+    /// Calls an operation once whose answer goes on, over a connection of its own.
+    pub(crate) async fn open<I: Serialize>(
+        &self,
+        target: Target,
+        operation: &'static str,
+        input: &I,
+    ) -> Result<Response<Incoming>, ClientError> {
+        let body = write(operation, input)?;
+        let prepared = Prepared {
+            target,
+            operation,
+            format: Format::Json,
+            body: &body,
+            token: None,
+        };
+        let exchange = self.connections.open(self.request(&prepared));
+        let response = tokio::time::timeout(ANSWER_TIME_MAX, exchange)
+            .await
+            .map_err(|elapsed| self.unreachable(elapsed.into()))?
+            .map_err(|source| self.unreachable(source))?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let (parts, body) = response.into_parts();
+        let body = Limited::new(body, REFUSAL_BYTES_MAX).collect().await;
+        let body = body.map_err(|source| self.unreachable(source))?.to_bytes();
+        Err(refusal(operation, &Response::from_parts(parts, body)))
+    }
+
+    /// Where calls go.
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.options.endpoint
+    }
+
+    fn unreachable(&self, source: Box<dyn Error + Send + Sync>) -> ClientError {
+        ClientError::Unreachable {
+            endpoint: self.options.endpoint.clone(),
+            source,
         }
     }
 
@@ -147,24 +239,41 @@ impl Client {
         tokio::time::sleep(Duration::from_millis(millis)).await;
     }
 
-    async fn attempt(
+    /// Sends a body once and answers with the server's, in the same form. Headwater does once what comes again with the same
+    /// token, which is 1 to 128 visible ASCII characters; AWS does not look at it.
+    ///
+    /// # Errors
+    /// This one attempt's: whether another may help is for the caller.
+    pub async fn send(
         &self,
         target: Target,
         operation: &'static str,
-        body: &Bytes,
+        body: &Body,
+        token: Option<&str>,
     ) -> Result<Bytes, ClientError> {
-        let unreachable = |source| ClientError::Unreachable {
-            endpoint: self.options.endpoint.clone(),
-            source,
+        let (format, body) = match body {
+            Body::Json(body) => (Format::Json, body),
+            Body::Cbor(body) => (Format::Cbor, body),
         };
+        let prepared = Prepared {
+            target,
+            operation,
+            format,
+            body,
+            token,
+        };
+        self.attempt(&prepared).await
+    }
+
+    /// Sends a request once and gives the body of its answer.
+    pub(crate) async fn attempt(&self, prepared: &Prepared<'_>) -> Result<Bytes, ClientError> {
+        let unreachable = |source| self.unreachable(source);
         let _turn = self
             .room
             .acquire()
             .await
             .map_err(|error| unreachable(error.into()))?;
-        let exchange = self
-            .connections
-            .exchange(self.request(target, operation, body));
+        let exchange = self.connections.exchange(self.request(prepared));
         let response = tokio::time::timeout(ANSWER_TIME_MAX, exchange)
             .await
             .map_err(|elapsed| unreachable(elapsed.into()))?
@@ -172,26 +281,36 @@ impl Client {
         if response.status().is_success() {
             return Ok(response.into_body());
         }
-        Err(refusal(operation, &response))
+        Err(refusal(prepared.operation, &response))
     }
 
-    fn request(&self, target: Target, operation: &str, body: &Bytes) -> Request<Full<Bytes>> {
+    fn request(&self, prepared: &Prepared<'_>) -> Request<Full<Bytes>> {
+        let Prepared {
+            target,
+            operation,
+            body,
+            ..
+        } = prepared;
         let header = |text: &str| {
             HeaderValue::from_str(text).expect("names of operations and hosts fit in headers")
         };
-        let mut request = Request::new(Full::new(body.clone()));
+        let mut request = Request::new(Full::new(Bytes::clone(body)));
         *request.method_mut() = Method::POST;
         let headers = request.headers_mut();
         if let Some(authority) = self.endpoint.authority() {
             headers.insert(http::header::HOST, header(authority.as_str()));
         }
-        let format = HeaderValue::from_static(match target.json {
-            Json::V1_0 => "application/x-amz-json-1.0",
-            Json::V1_1 => "application/x-amz-json-1.1",
+        let format = HeaderValue::from_static(match (prepared.format, target.json) {
+            (Format::Cbor, _) => CBOR,
+            (Format::Json, Json::V1_0) => "application/x-amz-json-1.0",
+            (Format::Json, Json::V1_1) => "application/x-amz-json-1.1",
         });
         headers.insert(CONTENT_TYPE, format);
         let name = format!("{}.{operation}", target.prefix);
         headers.insert("x-amz-target", header(&name));
+        if let Some(token) = prepared.token {
+            headers.insert("x-headwater-idempotency-token", header(token));
+        }
         let (mut parts, content) = request.into_parts();
         sigv4::sign(
             &mut parts,
@@ -203,6 +322,12 @@ impl Client {
         );
         Request::from_parts(parts, content)
     }
+}
+
+fn write<I: Serialize>(operation: &'static str, input: &I) -> Result<Bytes, ClientError> {
+    let body = serde_json::to_vec(input);
+    body.map(Bytes::from)
+        .map_err(|source| ClientError::Garbled { operation, source })
 }
 
 /// An operation without output answers with no byte, which reads as an empty structure.
@@ -220,7 +345,12 @@ fn refusal(operation: &'static str, response: &Response<Bytes>) -> ClientError {
         message: Option<String>,
     }
     let status = response.status().as_u16();
-    let body: Option<Body> = serde_json::from_slice(response.body()).ok();
+    let is_cbor = response.headers().get(CONTENT_TYPE) == Some(&HeaderValue::from_static(CBOR));
+    let body: Option<Body> = if is_cbor {
+        aws::cbor::decode(response.body()).and_then(|document| aws::from_value(document).ok())
+    } else {
+        serde_json::from_slice(response.body()).ok()
+    };
     let (code, message) = body.map_or((None, None), |body| (body.code, body.message));
     let code = code.unwrap_or_else(|| format!("HTTP {status}"));
     ClientError::Refused {
@@ -256,8 +386,12 @@ mod tests {
             assert!(Client::new(options(wrong)).is_err(), "{wrong}");
         }
         assert!(Client::new(options("http://127.0.0.1:4566")).is_ok());
-        let untrusted = Client::new(options("https://127.0.0.1:4566")).unwrap_err();
-        assert!(untrusted.to_string().contains("--ca"), "{untrusted}");
+        let untrusted = Client::new(Options {
+            authorities: Some("/no/such/file".into()),
+            ..options("https://127.0.0.1:4566")
+        });
+        let untrusted = untrusted.unwrap_err().to_string();
+        assert!(untrusted.contains("/no/such/file"), "{untrusted}");
     }
 
     /// Answers each connection's one request with the next of `answers`; gives the endpoint and, in the end, the requests.

@@ -1,4 +1,4 @@
-//! HTTP/1.1 connections to one endpoint, plain or TLS, kept for the next request.
+//! HTTP/1.1 connections to one endpoint, plain or TLS, kept for the next request; and HTTP/2 for answers that go on.
 
 use std::error::Error;
 use std::path::Path;
@@ -8,9 +8,11 @@ use bytes::Bytes;
 use http::uri::Scheme;
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper_util::rt::TokioIo;
-use rustls::RootCertStore;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -21,8 +23,13 @@ use crate::error::ClientError;
 
 /// Largest answer taken. GetRecords gives 10 MiB, a third more as base64.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
+/// What a server may send ahead on a connection of one answer.
+const WINDOW_BYTES: u32 = 4 << 20;
 /// Connections kept while nobody uses them.
 const IDLE_MAX: usize = 32;
+
+/// What helps where a certificate is not trusted.
+const TRUST: &str = "a server's own certificate is trusted by --ca DATA/tls/certificate.pem";
 
 type Failed = Box<dyn Error + Send + Sync>;
 type Sender = SendRequest<Full<Bytes>>;
@@ -34,36 +41,37 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 pub(crate) struct Connections {
     /// `host:port`.
     address: String,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
+    tls: Option<(ClientConfig, ServerName<'static>)>,
+    origin: Uri,
     idle: Mutex<Vec<Sender>>,
 }
 
 impl Connections {
-    /// Connections to the host of `endpoint`. For `https` the certificate must be signed by one in `authorities`, a PEM file.
+    /// Connections to the host of `endpoint`. For `https` the certificate must be signed by one in `authorities`, a PEM file, or
+    /// by one that the machine trusts.
     pub(crate) fn to(endpoint: &Uri, authorities: Option<&Path>) -> Result<Self, ClientError> {
         let refused = |what: &str| ClientError::Setup(format!("endpoint {endpoint}: {what}"));
         let host = endpoint.host().ok_or_else(|| refused("there is no host"))?;
         let is_tls = endpoint.scheme() == Some(&Scheme::HTTPS);
         let port = endpoint.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-        let tls = match (is_tls, authorities) {
-            (false, _) => None,
-            (true, None) => {
-                return Err(refused(
-                    "https needs the certificate to trust: --ca DATA/tls/certificate.pem for a server's own",
-                ));
-            }
-            (true, Some(path)) => {
-                let bare = host
-                    .trim_start_matches('[')
-                    .trim_end_matches(']')
-                    .to_owned();
-                let name = ServerName::try_from(bare).map_err(|_| refused("not a host name"))?;
-                Some((connector(path)?, name))
-            }
+        let tls = if is_tls {
+            let bare = host
+                .trim_start_matches('[')
+                .trim_end_matches(']')
+                .to_owned();
+            let name = ServerName::try_from(bare).map_err(|_| refused("not a host name"))?;
+            let roots = match authorities {
+                Some(path) => roots_of(path)?,
+                None => roots_of_the_machine()?,
+            };
+            Some((configuration(roots)?, name))
+        } else {
+            None
         };
         Ok(Connections {
             address: format!("{host}:{port}"),
             tls,
+            origin: endpoint.clone(),
             idle: Mutex::default(),
         })
     }
@@ -84,6 +92,27 @@ impl Connections {
         Ok(Response::from_parts(parts, body.to_bytes()))
     }
 
+    /// Sends a request over an HTTP/2 connection of its own, which lives as long as the answer's body.
+    pub(crate) async fn open(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, Failed> {
+        let stream = self.stream(&[b"h2"]).await?;
+        let (mut sender, connection) = http2::Builder::new(TokioExecutor::new())
+            .initial_stream_window_size(WINDOW_BYTES)
+            .initial_connection_window_size(WINDOW_BYTES)
+            .handshake(TokioIo::new(stream))
+            .await?;
+        tokio::spawn(connection);
+        let (mut parts, body) = request.into_parts();
+        // HTTP/2 has the host in the address.
+        parts.uri = self.origin.clone();
+        parts.headers.remove(http::header::HOST);
+        Ok(sender
+            .send_request(Request::from_parts(parts, body))
+            .await?)
+    }
+
     fn take(&self) -> Option<Sender> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(sender) = idle.pop() {
@@ -102,20 +131,31 @@ impl Connections {
     }
 
     async fn connect(&self) -> Result<Sender, Failed> {
-        let tcp = TcpStream::connect(&self.address).await?;
-        tcp.set_nodelay(true)?;
-        let stream: Box<dyn Stream> = match &self.tls {
-            None => Box::new(tcp),
-            Some((connector, name)) => Box::new(connector.connect(name.clone(), tcp).await?),
-        };
+        let stream = self.stream(&[]).await?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
         // Its errors come out of the request that meets them.
         tokio::spawn(connection);
         Ok(sender)
     }
+
+    /// A connection, plain or TLS, for one of these protocols where both sides choose.
+    async fn stream(&self, protocols: &[&[u8]]) -> Result<Box<dyn Stream>, Failed> {
+        let tcp = TcpStream::connect(&self.address).await?;
+        tcp.set_nodelay(true)?;
+        let Some((config, name)) = &self.tls else {
+            return Ok(Box::new(tcp));
+        };
+        let mut config = config.clone();
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        let connector = TlsConnector::from(Arc::new(config));
+        let secured = connector.connect(name.clone(), tcp).await;
+        Ok(Box::new(
+            secured.map_err(|error| format!("{error}; {TRUST}"))?,
+        ))
+    }
 }
 
-fn connector(authorities: &Path) -> Result<TlsConnector, ClientError> {
+fn roots_of(authorities: &Path) -> Result<RootCertStore, ClientError> {
     let refused = |what: &dyn std::fmt::Display| {
         ClientError::Setup(format!("{}: {what}", authorities.display()))
     };
@@ -125,11 +165,26 @@ fn connector(authorities: &Path) -> Result<TlsConnector, ClientError> {
         let certificate = certificate.map_err(|error| refused(&error))?;
         roots.add(certificate).map_err(|error| refused(&error))?;
     }
+    Ok(roots)
+}
+
+fn roots_of_the_machine() -> Result<RootCertStore, ClientError> {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    // Machines trust certificates that are too old for rustls to read: those are passed over.
+    let (added, _) = roots.add_parsable_certificates(found.certs);
+    if added == 0 {
+        let text = format!("https: this machine trusts no certificates; {TRUST}");
+        return Err(ClientError::Setup(text));
+    }
+    Ok(roots)
+}
+
+fn configuration(roots: RootCertStore) -> Result<ClientConfig, ClientError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
+    Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| refused(&error))?
+        .map_err(|error| ClientError::Setup(format!("TLS: {error}")))?
         .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
+        .with_no_client_auth())
 }

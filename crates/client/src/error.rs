@@ -50,6 +50,7 @@ const PASSING: &[&str] = &[
     "ProvisionedThroughputExceededException",
     "RequestTimeout",
     "ServiceUnavailable",
+    "ServiceUnavailableException",
     "ThrottlingException",
 ];
 
@@ -63,6 +64,19 @@ impl ClientError {
         }
     }
 
+    /// The answer is wrong in a way that no parser's error tells.
+    pub(crate) fn garbled(operation: &'static str, text: &str) -> ClientError {
+        ClientError::Garbled {
+            operation,
+            source: serde::de::Error::custom(text),
+        }
+    }
+
+    /// Whether an error of this code says "not now".
+    pub(crate) fn is_passing_code(code: &str) -> bool {
+        PASSING.contains(&code)
+    }
+
     /// Whether asking again may help. A retried put may then be there twice: Kinesis promises at least once.
     #[must_use]
     pub fn is_passing(&self) -> bool {
@@ -70,7 +84,7 @@ impl ClientError {
             ClientError::Setup(_) | ClientError::Garbled { .. } => false,
             ClientError::Unreachable { .. } => true,
             ClientError::Refused { code, status, .. } => {
-                *status >= 500 || PASSING.contains(&code.as_str())
+                *status >= 500 || ClientError::is_passing_code(code)
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::call::{Client, Json, Target};
 use crate::error::ClientError;
 use crate::lineage::ShardInfo;
 
-const TARGET: Target = Target {
+pub(crate) const TARGET: Target = Target {
     signing_name: "kinesis",
     prefix: "Kinesis_20131202",
     json: Json::V1_1,
@@ -191,11 +191,11 @@ pub enum Start {
     After(String),
 }
 
-fn write_base64<S: Serializer>(data: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn write_base64<S: Serializer>(data: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&encode_base64(data))
 }
 
-fn read_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+pub(crate) fn read_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
     let text = String::deserialize(deserializer)?;
     decode_base64(&text).map_err(serde::de::Error::custom)
 }
@@ -219,6 +219,10 @@ impl Kinesis {
     #[must_use]
     pub fn new(client: Client) -> Kinesis {
         Kinesis(Arc::new(client))
+    }
+
+    pub(crate) fn client(&self) -> &Arc<Client> {
+        &self.0
     }
 
     async fn call<I: Serialize, O: serde::de::DeserializeOwned>(
@@ -347,7 +351,7 @@ impl Kinesis {
         }
     }
 
-    /// Every shard of a stream, open or not, that still holds records.
+    /// Every shard of a stream, open or not, that still holds records. It is named, or given by its ARN.
     ///
     /// # Errors
     /// As the operation has them.
@@ -357,6 +361,8 @@ impl Kinesis {
         struct Input<'a> {
             #[serde(skip_serializing_if = "Option::is_none")]
             stream_name: Option<&'a str>,
+            #[serde(rename = "StreamARN", skip_serializing_if = "Option::is_none")]
+            stream_arn: Option<&'a str>,
             #[serde(skip_serializing_if = "Option::is_none")]
             next_token: Option<String>,
             max_results: u32,
@@ -369,8 +375,10 @@ impl Kinesis {
             next_token: Option<String>,
         }
         let mut shards = Vec::new();
+        let is_arn = name.starts_with("arn:");
         let mut input = Input {
-            stream_name: Some(name),
+            stream_name: (!is_arn).then_some(name),
+            stream_arn: is_arn.then_some(name),
             next_token: None,
             max_results: SHARDS_PER_PAGE,
         };
@@ -382,6 +390,7 @@ impl Kinesis {
             }
             // A token names the stream: AWS refuses both together.
             input.stream_name = None;
+            input.stream_arn = None;
             input.next_token = page.next_token;
         }
     }

@@ -4,20 +4,37 @@
 //!
 //! Read in this order:
 //! - [`call`]: one operation, signed, retried. `connection` is the HTTP below, [`error`] what can go wrong.
+//! - [`environment`]: where AWS's tools look for region, endpoint and keys.
 //! - [`kinesis`]: the operations of Kinesis Data Streams the verbs need, and their shapes.
-//! - [`sqs`]: those of SQS.
+//! - [`sqs`]: those of SQS. [`dynamodb`]: those of DynamoDB that keep leases. [`kafka`]: those of Kafka.
+//! - [`producer`]: what the KPL does. [`envelope`]: compressed and encrypted records.
 //! - [`lineage`]: which shards may be read now, parents before children. [`tail`]: reading all shards of a stream by it.
+//! - [`consumer`]: many workers sharing a stream, as with the KCL.
 
 pub mod call;
 mod connection;
+pub mod consumer;
+pub mod dynamodb;
+pub mod envelope;
+pub mod environment;
 pub mod error;
+pub mod kafka;
 pub mod kinesis;
 pub mod lineage;
+pub mod producer;
 pub mod sqs;
 pub mod tail;
 
 pub use aws::sigv4::Credentials;
-pub use call::{Client, Options, Target};
+pub use call::{Body, Client, Options, Target};
 pub use error::ClientError;
+pub use kafka::Kafka;
 pub use kinesis::Kinesis;
+pub use model::{HashKey, Region};
+pub use producer::Producer;
 pub use sqs::Sqs;
+
+/// The guide's examples, which have to compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide/producer.md")]
+struct Guide;

@@ -20,7 +20,9 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{FallocateFlags, FlockOperation};
+use bytes::Bytes;
+use rustix::buffer::spare_capacity;
+use rustix::fs::{Advice, FallocateFlags, FlockOperation};
 use rustix::io::Errno;
 
 use direct::{Buffers, Direct};
@@ -104,6 +106,31 @@ pub trait File: Send + Sync + fmt::Debug {
     /// # Errors
     /// What the system says.
     fn read_at(&self, target: &mut [u8], position: u64) -> io::Result<usize>;
+
+    /// `length` bytes from `position`, fewer at the file's end alone. Saves writing zeros where bytes are about to be read.
+    ///
+    /// # Errors
+    /// As [`File::read_at`].
+    fn read(&self, length: usize, position: u64) -> io::Result<Bytes> {
+        let mut bytes = vec![0; length];
+        let read = self.read_at(&mut bytes, position)?;
+        bytes.truncate(read);
+        Ok(bytes.into())
+    }
+
+    /// As [`File::read`], for what is not read again: a disk may read it around its cache.
+    ///
+    /// # Errors
+    /// As [`File::read_at`].
+    fn read_past_cache(&self, length: usize, position: u64) -> io::Result<Bytes> {
+        self.read(length, position)
+    }
+
+    /// Says that all of it is about to be read in small pieces, many times: a disk may bring it into its cache. No promise.
+    fn will_read(&self) {}
+
+    /// Says that it will not be read again.
+    fn was_read(&self) {}
 
     /// Makes earlier writes durable, and as much of the file's length as is needed to read them.
     ///
@@ -276,6 +303,37 @@ impl File for RealFile {
             }
         }
         Ok(filled)
+    }
+
+    fn read(&self, length: usize, position: u64) -> io::Result<Bytes> {
+        let mut bytes = Vec::with_capacity(length);
+        while bytes.len() < length {
+            let at = position + bytes.len() as u64;
+            match rustix::io::pread(&self.file, spare_capacity(&mut bytes), at) {
+                Ok(0) => break,
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        // A vector may have more room than it was asked for.
+        bytes.truncate(length);
+        Ok(bytes.into())
+    }
+
+    fn read_past_cache(&self, length: usize, position: u64) -> io::Result<Bytes> {
+        match self.direct.read(&self.file, length, position)? {
+            Some(bytes) => Ok(bytes),
+            None => self.read(length, position),
+        }
+    }
+
+    fn will_read(&self) {
+        // A hint: whoever does not take it reads all the same.
+        let _ = rustix::fs::fadvise(&self.file, 0, None, Advice::WillNeed);
+    }
+
+    fn was_read(&self) {
+        let _ = rustix::fs::fadvise(&self.file, 0, None, Advice::DontNeed);
     }
 
     fn sync_data(&self) -> io::Result<()> {

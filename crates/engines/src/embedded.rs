@@ -6,7 +6,8 @@
 //! with `try_recv`; `next_frame()` gives a [`FrameWrite`] to `write()`, then `sync()`; `on_written(&frame, result)` in any
 //! order among frames. In between, whenever wanted: `prepare()` for journal files ahead, `mark_frame()` as in idle times,
 //! and a compaction: `plan_compaction(When::Now)`, `write_segments(&plan)`, submit what it gives and bring the answers about,
-//! `finish_compaction(&plan)`; `unwanted_segments()`, submit [`Request::RemoveSegment`] for each, `remove_segments(&ids)`.
+//! `finish_compaction(&plan)`; or a rewrite: `plan_rewrite(log, &span)`, and as [`Step`] says, `plan_move(log, before)` and its
+//! segments, or `write_rewrite(&part, &mut rewriter)` and what it gives; `unwanted_segments()`, submit [`Request::RemoveSegment`] for each, `remove_segments(&ids)`.
 //! `read`, `offset_for_time`, `offset_for_size`, `bounds`, `get` and `scan` read what is durable. Nothing in it knows the
 //! time or a thread.
 
@@ -15,28 +16,32 @@ pub mod core;
 mod open;
 mod options;
 mod read;
+mod rewrite;
 mod sequencer;
 mod stats;
 mod threads;
 mod view;
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use model::{LogId, Offset, Timestamp};
+use store::producers::ProducerSeen;
 use store::{
-    Answer, Append, Appended, Bounds, Catalog, Committed, Document, Key, Lease, Leases, Log, Scan,
-    StoreError, StoredBatch, Txn, Watch,
+    Answer, Append, Appended, Bounds, Catalog, Committed, Document, Key, Lease, Leases, Log, Piece,
+    Rewriter, Rewritten, Scan, ScanBack, StoreError, StoredBatch, Txn, Watch,
 };
 use tokio::sync::{Semaphore, oneshot, watch};
 
 pub use compact::{Plan, When};
 pub use core::Core;
 pub use options::{Durability, Options};
+pub use rewrite::{Part, Step};
 pub use sequencer::FrameWrite;
 pub use stats::Stats;
 
-pub use crate::state::request::{NewSegment, Outcome, Reply, Request};
+pub use crate::state::request::{NewRewrite, NewSegment, Outcome, Reply, Request};
 
 use core::{settled, unavailable};
 use read::Found;
@@ -57,6 +62,8 @@ pub struct Embedded {
     room: Arc<Semaphore>,
     permits: usize,
     disk_reads: Arc<Semaphore>,
+    /// One rewrite at a time.
+    rewrites: Arc<Semaphore>,
     lock: Mutex<Option<DirectoryLock>>,
 }
 
@@ -99,6 +106,7 @@ impl Embedded {
             room: Arc::new(Semaphore::new(permits)),
             permits,
             disk_reads: Arc::new(Semaphore::new(DISK_READS)),
+            rewrites: Arc::new(Semaphore::new(1)),
             lock: Mutex::new(Some(DirectoryLock(lock))),
         })
     }
@@ -278,8 +286,34 @@ impl Log for Embedded {
         Box::pin(self.on_disk(move |core| core.offset_for_size(log, bytes)))
     }
 
+    fn producers(&self, log: LogId) -> Answer<'_, Result<Vec<ProducerSeen>, StoreError>> {
+        Box::pin(std::future::ready(self.core.producers(log)))
+    }
+
     fn watch(&self, log: LogId) -> Result<Watch, StoreError> {
         self.core.watch(log)
+    }
+
+    fn pieces(&self, log: LogId) -> Answer<'_, Result<Vec<Piece>, StoreError>> {
+        Box::pin(std::future::ready(self.core.pieces(log)))
+    }
+
+    fn rewrite(
+        &self,
+        log: LogId,
+        span: Range<Offset>,
+        mut rewriter: Rewriter,
+    ) -> Answer<'_, Result<Rewritten, StoreError>> {
+        Box::pin(async move {
+            let turn = self.rewrites.clone().acquire_owned().await;
+            let (core, signals) = (self.core.clone(), self.signals.clone());
+            let done = tokio::task::spawn_blocking(move || {
+                let _turn = turn;
+                threads::rewrite(&core, &signals, log, &span, &mut *rewriter)
+            });
+            done.await
+                .unwrap_or_else(|error| Err(unavailable(format!("a rewrite did not end: {error}"))))
+        })
     }
 }
 
@@ -290,6 +324,10 @@ impl Catalog for Embedded {
 
     fn scan(&self, scan: Scan) -> Answer<'_, Result<Vec<(Key, Document)>, StoreError>> {
         Box::pin(std::future::ready(Ok(self.core.scan(scan))))
+    }
+
+    fn scan_back(&self, scan: ScanBack) -> Answer<'_, Result<Vec<(Key, Document)>, StoreError>> {
+        Box::pin(std::future::ready(Ok(self.core.scan_back(&scan))))
     }
 
     fn commit(&self, txn: Txn) -> Answer<'_, Result<Committed, StoreError>> {

@@ -27,7 +27,7 @@ pub mod fields;
 use bytes::{Bytes, BytesMut};
 use model::Batch;
 
-pub use decision::{Decision, Extent};
+pub use decision::{Decision, Extent, RewrittenSegment};
 pub use fields::Malformed;
 
 use fields::Fields;

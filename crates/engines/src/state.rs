@@ -11,13 +11,13 @@ mod snapshot;
 mod transaction;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 
 use model::{LogId, Offset};
 use store::producers::Producers;
-use store::{Bounds, Document, Key, Lease, Scan, StoreError};
+use store::{Bounds, Document, Key, Lease, Scan, ScanBack, StoreError};
 
-use crate::frame::{Decision, Extent, Malformed};
+use crate::frame::{Decision, Extent, Malformed, RewrittenSegment};
 use crate::segments::{SegmentId, SegmentRange};
 
 /// All that is known.
@@ -40,7 +40,7 @@ pub struct LogState {
     pub bounds: Bounds,
     /// Whom a retry is known of.
     pub producers: Producers,
-    /// Its part of the segments, oldest first and without gaps; what follows them lies in the journal.
+    /// Its part of the segments, oldest first, with gaps where a rewrite left some; what follows them lies in the journal.
     pub ranges: VecDeque<SegmentRange>,
 }
 
@@ -83,6 +83,25 @@ impl State {
             .collect()
     }
 
+    /// Documents against key order.
+    #[must_use]
+    pub fn scan_back(&self, scan: &ScanBack) -> Vec<(Key, Document)> {
+        if scan
+            .before
+            .as_ref()
+            .is_some_and(|before| *before <= scan.prefix)
+        {
+            return Vec::new();
+        }
+        let end = scan.end().map_or(Bound::Unbounded, Bound::Excluded);
+        self.documents
+            .range((Bound::Included(scan.prefix.clone()), end))
+            .rev()
+            .take(scan.limit)
+            .map(|(key, document)| (key.clone(), document.clone()))
+            .collect()
+    }
+
     /// Logs there are.
     #[must_use]
     pub fn log_count(&self) -> usize {
@@ -115,6 +134,9 @@ impl State {
             }
             Decision::SealLog { log } => self.log_mut(*log)?.bounds.sealed = true,
             Decision::TrimLog { log, start } => self.apply_trim(*log, *start)?,
+            Decision::ForgetProducers { log, before } => {
+                self.log_mut(*log)?.producers.forget_before(*before);
+            }
             Decision::DeleteLog { log } => {
                 let state = self.logs.remove(log).ok_or(MISSING)?;
                 self.let_go(&state.ranges);
@@ -143,6 +165,12 @@ impl State {
             Decision::RemoveSegment { id } => {
                 self.segments.remove(id);
             }
+            Decision::Rewrite {
+                log,
+                start,
+                end,
+                segment,
+            } => self.apply_rewrite(*log, *start..*end, segment.as_ref())?,
         }
         Ok(())
     }
@@ -195,6 +223,39 @@ impl State {
             ranges: ranges.len(),
         };
         self.segments.insert(id, segment);
+        Ok(())
+    }
+
+    fn apply_rewrite(
+        &mut self,
+        log: LogId,
+        span: Range<Offset>,
+        segment: Option<&RewrittenSegment>,
+    ) -> Result<(), Malformed> {
+        let ranges = &mut self.log_mut(log)?.ranges;
+        let first = ranges.partition_point(|range| range.start < span.start);
+        let upto = ranges.partition_point(|range| range.end <= span.end);
+        if first > upto {
+            return Err(Malformed("a rewrite cuts a segment's part of its log"));
+        }
+        let gone: VecDeque<_> = ranges.drain(first..upto).collect();
+        if let Some(RewrittenSegment { range, .. }) = segment {
+            let before = first.checked_sub(1).and_then(|last| ranges.get(last));
+            let is_after = before.is_none_or(|before| before.end <= range.start);
+            let is_before = ranges.get(first).is_none_or(|next| range.end <= next.start);
+            if !is_after || !is_before {
+                return Err(Malformed("a rewrite overlaps what it leaves"));
+            }
+            ranges.insert(first, range.clone());
+        }
+        self.let_go(&gone);
+        if let Some(RewrittenSegment { bytes, range }) = segment {
+            let state = SegmentState {
+                bytes: *bytes,
+                ranges: 1,
+            };
+            self.segments.insert(range.segment, state);
+        }
         Ok(())
     }
 

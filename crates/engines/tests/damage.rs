@@ -9,11 +9,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use engines::embedded::{Core, Outcome, Reply, Request, When};
+use engines::embedded::{Core, Outcome, Reply, Request, Step, When};
 use engines::sim::{Faults, Image, SimDisk};
 use engines::{Embedded, Options};
 use model::{Batch, BatchBuilder, LogId, Offset, Rng, StreamId, Timestamp};
-use store::{Append, Bounds, Key, LogChange, Scan, StoreError, StoredBatch, Txn, Version, Write};
+use store::{
+    Append, Bounds, Change, Key, LogChange, Scan, StoreError, StoredBatch, Txn, Version, Write,
+};
 use tokio::sync::oneshot::Receiver;
 
 /// Every byte this near to a file's ends is turned over, of the others one in [`STRIDE`].
@@ -126,7 +128,23 @@ fn compact(core: &Core) {
     core.finish_compaction(&plan).unwrap();
 }
 
-/// Segments, a checkpoint, and several journal files with frames after it; closed in good order.
+/// Drops every third batch of what segments hold of the large log.
+fn rewrite(core: &Core) {
+    let end = core.bounds(LARGE).unwrap().end;
+    let step = core.plan_rewrite(LARGE, &(Offset(0)..end)).unwrap();
+    let Step::Write(part) = step else {
+        panic!("{step:?}");
+    };
+    let mut rewriter = |stored: &StoredBatch| {
+        let goes = stored.base_offset.0.is_multiple_of(3);
+        Ok(if goes { Change::Drop } else { Change::Keep })
+    };
+    let (request, rewritten) = core.write_rewrite(&part, &mut rewriter).unwrap();
+    assert!(rewritten.bytes_after < rewritten.bytes_before);
+    ask(core, request.expect("something changed")).unwrap();
+}
+
+/// Segments, one of them rewritten, a checkpoint, and several journal files with frames after it; closed in good order.
 fn filled() -> Image {
     let disk = disk();
     let core = open(&disk).unwrap();
@@ -139,6 +157,9 @@ fn filled() -> Image {
         }
         if label == 20 || label == 40 {
             compact(&core);
+        }
+        if label == 30 {
+            rewrite(&core);
         }
     }
     let mark = core.mark_frame().expect("something to mark");

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use engines::sim::{Faults, SimDisk};
 use engines::{Durability, Embedded, Options};
 use model::{BatchBuilder, Clock, LogId, Offset, Rng, StreamId, Timestamp};
-use store::conformance::{batch, check_all, check_history, compare};
+use store::conformance::{batch, check_all, check_history, compare, rewrite_all};
 use store::{Append, Catalog, Key, Log, LogChange, StoreError, Txn, Write};
 
 /// A folder of its own, removed at the end.
@@ -301,6 +301,75 @@ async fn readers_are_not_disturbed_while_batches_move() {
         reader.await.unwrap();
     }
     assert!(store.stats().segments > 0, "batches have moved");
+}
+
+/// While a log grows and is read, its older part is rewritten again and again: what was to stay is read, once and in order.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn readers_are_not_disturbed_while_a_log_is_rewritten() {
+    let folder = Folder::new();
+    let store = Arc::new(Embedded::open(on_real(&folder.0)).unwrap());
+    store.commit(create(&[log(0)])).await.unwrap();
+    let rounds: u64 = 600;
+    let writer = tokio::spawn({
+        let store = store.clone();
+        async move {
+            for number in 0..rounds {
+                let append = Append::to(log(0), numbered(number, 400));
+                store.append(vec![append]).await.remove(0).unwrap();
+            }
+        }
+    });
+    let reader = tokio::spawn({
+        let store = store.clone();
+        async move {
+            let mut passes = 0;
+            loop {
+                let end = store.bounds(log(0)).await.unwrap().end;
+                let mut from = Offset(0);
+                let mut kept = Vec::new();
+                while let Some(last) = {
+                    let found = store.read(log(0), from, 8_000).await.unwrap();
+                    kept.extend(found.iter().map(|stored| stored.base_offset.0));
+                    found.last().cloned()
+                } {
+                    from = last.end();
+                }
+                assert!(kept.is_sorted_by(|one, next| one < next));
+                let stays = kept.iter().filter(|number| number.is_multiple_of(10));
+                assert!(stays.count() as u64 >= end.0.div_ceil(10));
+                passes += 1;
+                if end.0 == rounds && passes > 20 {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    let mut is_over = false;
+    while !is_over {
+        is_over = writer.is_finished() && reader.is_finished();
+        let end = store.bounds(log(0)).await.unwrap().end;
+        let drop_most = |stored: &store::StoredBatch| {
+            if stored.base_offset.0.is_multiple_of(10) {
+                store::Change::Keep
+            } else {
+                store::Change::Drop
+            }
+        };
+        rewrite_all(&*store, log(0), Offset(0)..end, drop_most)
+            .await
+            .unwrap();
+    }
+    writer.await.unwrap();
+    reader.await.unwrap();
+    let count = |found: Vec<store::StoredBatch>| found.len() as u64;
+    let expected = rounds.div_ceil(10);
+    let all = store.read(log(0), Offset(0), usize::MAX).await.unwrap();
+    assert_eq!(count(all), expected);
+    drop(store);
+    let store = Embedded::open(on_real(&folder.0)).unwrap();
+    let all = store.read(log(0), Offset(0), usize::MAX).await.unwrap();
+    assert_eq!(count(all), expected);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

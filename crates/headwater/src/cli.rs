@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::verbs::agent::AgentVerb;
+use crate::verbs::group::GroupVerb;
 use crate::verbs::queue::QueueVerb;
 use crate::verbs::stream::StreamVerb;
+use crate::verbs::topic::TopicVerb;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -16,6 +19,7 @@ Examples:
   echo hello | headwater stream put orders
   headwater stream tail orders --from start
   headwater queue create jobs && headwater queue send jobs hello && headwater queue receive jobs
+  headwater topic consume orders --group billing && headwater group describe billing
   aws --endpoint-url http://127.0.0.1:4566 kinesis list-streams";
 
 const SERVE_EXAMPLES: &str = "\
@@ -55,6 +59,11 @@ pub(crate) enum Verb {
     Stream(StreamVerb),
     /// Work with queues of a running server.
     Queue(QueueVerb),
+    Agent(AgentVerb),
+    /// Work with Kafka topics of a running server.
+    Topic(TopicVerb),
+    /// Work with Kafka groups of a running server.
+    Group(GroupVerb),
     /// Print a completion script for your shell.
     Completions {
         /// Which shell: `source <(headwater completions bash)`.
@@ -71,6 +80,63 @@ pub(crate) struct ServerFlags {
     /// Answer AWS clients here; port 0 takes any free one [default: 127.0.0.1:4566].
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
+    /// Answer Kafka clients here: an address, or several such as SSL://0.0.0.0:9093,SASL_SSL://0.0.0.0:9094; port 0 takes
+    /// any free one, `off` none [default: 127.0.0.1:9092].
+    #[arg(long, value_name = "LISTENERS|off")]
+    kafka_listen: Option<String>,
+    /// What Kafka clients are told to connect to, where that is not the address they came to; PROTOCOL://HOST:PORT,... for
+    /// several listeners.
+    #[arg(long, value_name = "HOST:PORT")]
+    kafka_advertise: Option<String>,
+    /// Whether Kafka clients show certificates over TLS [default: none].
+    #[arg(long, value_name = "none|requested|required")]
+    kafka_client_auth: Option<String>,
+    /// The authorities that sign Kafka clients' certificates, in PEM.
+    #[arg(long, value_name = "FILE")]
+    kafka_client_ca: Option<String>,
+    /// What the subjects of Kafka clients' certificates are made into, as ssl.principal.mapping.rules [default: DEFAULT].
+    #[arg(long, value_name = "RULES")]
+    kafka_principal_rules: Option<String>,
+    /// How Kafka clients may log in: some of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER, AWS_MSK_IAM [default: all
+    /// that can be].
+    #[arg(long, value_name = "LIST")]
+    kafka_sasl_mechanisms: Option<String>,
+    /// The public keys that sign Kafka clients' tokens, as a JSON Web Key Set.
+    #[arg(long, value_name = "FILE")]
+    kafka_oauth_jwks: Option<String>,
+    /// What the `iss` of Kafka clients' tokens must be.
+    #[arg(long, value_name = "TEXT")]
+    kafka_oauth_issuer: Option<String>,
+    /// What the `aud` of Kafka clients' tokens must be or hold.
+    #[arg(long, value_name = "TEXT")]
+    kafka_oauth_audience: Option<String>,
+    /// What the `scope` of Kafka clients' tokens must hold.
+    #[arg(long, value_name = "WORDS")]
+    kafka_oauth_scope: Option<String>,
+    /// Which claim of Kafka clients' tokens is their name [default: sub].
+    #[arg(long, value_name = "NAME")]
+    kafka_oauth_principal_claim: Option<String>,
+    /// Take tokens that nobody has signed; for development alone [default: off].
+    #[arg(long, value_name = "on|off")]
+    kafka_oauth_unsecured: Option<String>,
+    /// Longest session before a Kafka client must log in again; 0 for no limit [default: 0].
+    #[arg(long, value_name = "MS")]
+    kafka_max_reauth_ms: Option<String>,
+    /// Whether ACLs decide what Kafka clients may do [default: on where a listener asks who they are].
+    #[arg(long, value_name = "on|off")]
+    kafka_acls: Option<String>,
+    /// Who may do everything on the Kafka broker, such as User:admin;User:ops.
+    #[arg(long, value_name = "PRINCIPALS")]
+    kafka_super_users: Option<String>,
+    /// Allow what no ACL is about [default: off].
+    #[arg(long, value_name = "on|off")]
+    kafka_allow_everyone_if_no_acl_found: Option<String>,
+    /// Kafka connections at one time [default: 10000].
+    #[arg(long, value_name = "COUNT")]
+    kafka_max_connections: Option<String>,
+    /// Kafka connections at one time from one address [default: any].
+    #[arg(long, value_name = "COUNT")]
+    kafka_max_connections_per_ip: Option<String>,
     /// Verify signatures against the keys of the configuration file; needed to serve other machines [default: off].
     #[arg(long, value_name = "on|off")]
     auth: Option<String>,
@@ -86,7 +152,7 @@ pub(crate) struct ServerFlags {
     /// What keeps the data; memory and discard are for tests and measurements [default: embedded].
     #[arg(long, value_name = "embedded|memory|discard")]
     store: Option<String>,
-    /// Memory for recent records [default: 256MiB].
+    /// Memory for recent records [default: 80MiB].
     #[arg(long, value_name = "SIZE")]
     cache: Option<String>,
     /// Who may read /metrics with --auth on: this machine, or whoever reaches the port [default: loopback].
@@ -113,6 +179,33 @@ impl ServerFlags {
         let all = [
             ("data", &self.data),
             ("listen", &self.listen),
+            ("kafka_listen", &self.kafka_listen),
+            ("kafka_advertise", &self.kafka_advertise),
+            ("kafka_client_auth", &self.kafka_client_auth),
+            ("kafka_client_ca", &self.kafka_client_ca),
+            ("kafka_principal_rules", &self.kafka_principal_rules),
+            ("kafka_sasl_mechanisms", &self.kafka_sasl_mechanisms),
+            ("kafka_oauth_jwks", &self.kafka_oauth_jwks),
+            ("kafka_oauth_issuer", &self.kafka_oauth_issuer),
+            ("kafka_oauth_audience", &self.kafka_oauth_audience),
+            ("kafka_oauth_scope", &self.kafka_oauth_scope),
+            (
+                "kafka_oauth_principal_claim",
+                &self.kafka_oauth_principal_claim,
+            ),
+            ("kafka_oauth_unsecured", &self.kafka_oauth_unsecured),
+            ("kafka_max_reauth_ms", &self.kafka_max_reauth_ms),
+            ("kafka_acls", &self.kafka_acls),
+            ("kafka_super_users", &self.kafka_super_users),
+            (
+                "kafka_allow_everyone_if_no_acl_found",
+                &self.kafka_allow_everyone_if_no_acl_found,
+            ),
+            ("kafka_max_connections", &self.kafka_max_connections),
+            (
+                "kafka_max_connections_per_ip",
+                &self.kafka_max_connections_per_ip,
+            ),
             ("auth", &self.auth),
             ("insecure", &self.insecure),
             ("limits", &self.limits),
@@ -143,7 +236,8 @@ mod tests {
     #[test]
     fn every_setting_but_the_keys_has_a_flag() {
         let command = Cli::command();
-        for key in crate::config::KEYS.iter().filter(|key| **key != "keys") {
+        let in_the_file_alone = ["keys", "kafka_users"];
+        for key in crate::config::keys_known().filter(|key| !in_the_file_alone.contains(key)) {
             let long = key.replace('_', "-");
             let known = command
                 .get_arguments()

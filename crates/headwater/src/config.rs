@@ -3,17 +3,19 @@
 //!
 //! A flag beats a variable, a variable beats the file, the file beats the default.
 //!
-//! Read [`settings`] for what can be set, [`layers`] for where it is looked up, [`bind`] for what is refused.
+//! Read [`settings`] and [`kafka`] for what can be set, [`layers`] for where it is looked up, [`bind`] for what is refused.
 
 mod bind;
 mod bytes;
+mod kafka;
 mod layers;
 mod settings;
 
 pub use bytes::ByteSize;
+pub use kafka::{Advertised, ClientAuth, KafkaConfig, KafkaListener};
 pub use layers::{Origin, Setting};
 #[cfg(test)]
-pub(crate) use settings::KEYS;
+pub(crate) use settings::keys_known;
 pub use settings::{AccessKey, Auth, Config, Durability, Limits, MetricsFor, StoreKind};
 
 use crate::Failure;

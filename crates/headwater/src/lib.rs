@@ -6,7 +6,7 @@
 //! Read in this order:
 //! - `cli`: what can be typed. `config`: how flags, variables and a file become one [`config::Config`].
 //! - `serve`: the server, from opening the store to the last flush.
-//! - `verbs`: what `headwater stream ...` and `headwater queue ...` do, as a client like any other.
+//! - `verbs`: what `headwater stream ...`, `headwater queue ...` and `headwater agent` do, as a client like any other.
 
 mod cli;
 pub mod config;
@@ -57,6 +57,9 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
         Some(Verb::Config(flags)) => verbs::config::print(&config::resolve(&flags)?),
         Some(Verb::Stream(verb)) => verbs::stream::run(verb),
         Some(Verb::Queue(verb)) => verbs::queue::run(verb),
+        Some(Verb::Agent(verb)) => verbs::agent::run(&verb),
+        Some(Verb::Topic(verb)) => verbs::topic::run(verb),
+        Some(Verb::Group(verb)) => verbs::group::run(verb),
         Some(Verb::Completions { shell }) => verbs::completions::print(shell),
     }
 }

@@ -8,11 +8,15 @@
 mod announce;
 mod descriptors;
 mod engine;
-mod logging;
+mod kafka;
+mod kafka_requests;
+mod lags;
+pub(crate) mod logging;
 mod master_key;
 mod metrics;
 mod objects;
 mod pages;
+mod publishing;
 mod signals;
 
 use std::collections::HashMap;
@@ -29,7 +33,9 @@ use aws::server::Server;
 use aws::sigv4::{Keys, Verifier};
 use model::{AccountId, Clock, Rng};
 use s3::S3;
+use services::dynamodb::{self, Dynamo};
 use services::kinesis::{self, Kinesis};
+use services::metrics as cloudwatch;
 use services::sqs::{self, Sqs};
 use streams::{Keyring, Streams};
 use tokio::net::TcpListener;
@@ -39,18 +45,29 @@ use crate::Failure;
 use crate::config::{self, Config};
 
 use announce::Endpoints;
+pub(crate) use descriptors::raise_limit as raise_descriptor_limit;
 use engine::Engine;
+use kafka::Kafka;
+use kafka_requests::KafkaRequests;
+use lags::Lags;
 use metrics::Metrics;
-use signals::Signals;
+use publishing::Publishing;
+pub(crate) use signals::Signals;
 
 /// How often old records are looked for.
 const RETENTION_PERIOD: Duration = Duration::from_secs(60);
+
+/// How often logs are looked at for whether they are to be compacted. Kafka's `log.cleaner.backoff.ms` is 15 seconds.
+const COMPACTION_PERIOD: Duration = Duration::from_secs(5);
 
 /// How often on-demand streams are looked at: load is averaged over a minute.
 const SCALING_PERIOD: Duration = Duration::from_secs(10);
 
 /// How often the queues' messages are counted for the metrics. AWS's are of a minute.
 const MEASURING_PERIOD: Duration = Duration::from_secs(10);
+
+/// How often CloudWatch's roll-ups are written down. What was put is in its journal until then.
+const SETTLING_PERIOD: Duration = Duration::from_secs(300);
 
 /// Serves until told to stop.
 pub(crate) fn run(config: &Config) -> Result<(), Failure> {
@@ -77,11 +94,19 @@ async fn serve(config: &Config, descriptors: u64) -> Result<(), Failure> {
     announce::withdraw(data);
     let services = Services::over(config, &engine).await?;
     let s3 = objects::open(config, &engine).await?;
-    let server = listen(config, &engine, &services, s3, descriptors).await?;
+    let lags = Lags::default();
+    let broker = kafka::open(config, &services).await?;
+    let fronts = Fronts {
+        requests: KafkaRequests::of(config, Arc::clone(&broker)),
+        s3,
+        lags: lags.clone(),
+    };
+    let server = listen(config, &engine, &services, fronts, descriptors).await?;
     let address = server
         .local_addr()
         .map_err(|error| Failure::because("could not tell the address listened on", error))?;
-    let endpoints = Endpoints::at(address);
+    let kafka = Kafka::listen(config, broker).await?;
+    let endpoints = Endpoints::at(address, &kafka.addresses);
     endpoints.publish(data)?;
     if announce::say(&endpoints, config).is_err() {
         // Nobody reads it: no reason not to serve.
@@ -89,7 +114,16 @@ async fn serve(config: &Config, descriptors: u64) -> Result<(), Failure> {
     }
     tracing::info!(%address, version = crate::VERSION, "serving");
 
-    let upkeep = upkeep(&services);
+    let mut upkeep = upkeep(&services);
+    let publishing = Publishing {
+        kinesis: Arc::clone(&services.kinesis),
+        sqs: Arc::clone(&services.sqs),
+        lags: lags.clone(),
+        cloudwatch: Arc::clone(&services.cloudwatch),
+    };
+    upkeep.spawn(publishing.keep_publishing());
+    let (stopper, stop) = tokio::sync::oneshot::channel::<()>();
+    let kafka = tokio::spawn(kafka.run(lags, stop));
     let mut poisoned = None;
     server
         .run(async {
@@ -98,10 +132,15 @@ async fn serve(config: &Config, descriptors: u64) -> Result<(), Failure> {
                 why = engine.poisoned() => poisoned = Some(why),
             }
             tokio::spawn(signals.exit_on_next());
+            // Both drain at once.
+            drop(stopper);
         })
         .await;
+    let _ = kafka.await;
     drop(upkeep);
     services.sqs.close().await;
+    services.kinesis.close().await;
+    services.cloudwatch.close().await;
     announce::withdraw(data);
     if let Some(why) = poisoned {
         return Err(Failure::running(format!(
@@ -127,6 +166,8 @@ fn make_private(directory: &Path) -> io::Result<()> {
 struct Services {
     kinesis: Arc<Kinesis>,
     sqs: Arc<Sqs>,
+    dynamo: Arc<Dynamo>,
+    cloudwatch: Arc<cloudwatch::Metrics>,
 }
 
 impl Services {
@@ -146,10 +187,16 @@ impl Services {
             config::Limits::None => kinesis::Limits::None,
         };
         let streams = Streams::new(engine.store(), clock.clone(), keyring.clone());
+        let dynamo = Dynamo::new(engine.store(), clock.clone(), rng.clone(), limits);
+        let cloudwatch = cloudwatch::Metrics::open(engine.store(), clock.clone())
+            .await
+            .map_err(|error| Failure::because("could not read CloudWatch's metrics", error))?;
         let sqs = Sqs::new(engine.store(), clock, rng, keyring, limits);
         Ok(Services {
             kinesis: Arc::new(Kinesis::new(Arc::new(streams), limits)),
             sqs: Arc::new(sqs),
+            dynamo: Arc::new(dynamo),
+            cloudwatch: Arc::new(cloudwatch),
         })
     }
 }
@@ -159,15 +206,32 @@ fn upkeep(services: &Services) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     let streams = Arc::clone(&services.kinesis.streams);
     tasks.spawn(async move { streams::retention::run(&streams, RETENTION_PERIOD).await });
+    let streams = Arc::clone(&services.kinesis.streams);
+    tasks.spawn(async move { streams::compaction::run(&streams, COMPACTION_PERIOD).await });
     let kinesis = Arc::clone(&services.kinesis);
     tasks.spawn(async move { kinesis.keep_scaling(SCALING_PERIOD).await });
+    let kinesis = Arc::clone(&services.kinesis);
+    tasks.spawn(async move { kinesis.keep_queues_tidy(RETENTION_PERIOD).await });
     let sqs = Arc::clone(&services.sqs);
     tasks.spawn(async move { sqs.keep_expiring(RETENTION_PERIOD).await });
     let sqs = Arc::clone(&services.sqs);
     tasks.spawn(async move { sqs.resume_moves().await });
     let sqs = Arc::clone(&services.sqs);
     tasks.spawn(async move { sqs.keep_measuring(MEASURING_PERIOD).await });
+    let dynamo = Arc::clone(&services.dynamo);
+    tasks.spawn(async move { dynamo.resume().await });
+    let dynamo = Arc::clone(&services.dynamo);
+    tasks.spawn(async move { dynamo.keep_expiring(RETENTION_PERIOD).await });
+    let metrics = Arc::clone(&services.cloudwatch);
+    tasks.spawn(async move { metrics.keep_settling(SETTLING_PERIOD).await });
     tasks
+}
+
+/// What answers on AWS's port beside the services.
+struct Fronts {
+    requests: Arc<KafkaRequests>,
+    s3: S3,
+    lags: Lags,
 }
 
 /// Everything between the socket and the streams.
@@ -175,15 +239,24 @@ async fn listen(
     config: &Config,
     engine: &Engine,
     services: &Services,
-    s3: S3,
+    fronts: Fronts,
     descriptors: u64,
 ) -> Result<Server, Failure> {
-    let Services { kinesis, sqs } = services;
-    let metrics = Arc::new(Metrics::new(engine, kinesis, sqs));
+    let Services {
+        kinesis,
+        sqs,
+        dynamo,
+        cloudwatch,
+    } = services;
+    let Fronts { requests, s3, lags } = fronts;
+    let metrics = Arc::new(Metrics::new(engine, kinesis, sqs, lags));
     let endpoints = [
         kinesis::operations().serve(Arc::clone(kinesis)),
         sqs::operations().serve(Arc::clone(sqs)),
         sqs::beyond().serve(Arc::clone(sqs)),
+        kafka_requests::operations().serve(requests),
+        dynamodb::operations().serve(Arc::clone(dynamo)),
+        cloudwatch::operations().serve(Arc::clone(cloudwatch)),
     ];
     let router = Router::new(endpoints)
         .auth(auth(config))
@@ -197,7 +270,7 @@ async fn listen(
         _ => aws::tls::self_signed(&config.data.value.join("tls")),
     };
     let tls = tls.map_err(|error| Failure::because("could not set up TLS", error))?;
-    let listener = bind(config.listen.value).await?;
+    let listener = bind("--listen", config.listen.value).await?;
     Ok(Server::new(listener, Arc::new(router), Some(tls)))
 }
 
@@ -219,7 +292,7 @@ fn accounts(config: &Config) -> HashMap<String, AccountId> {
         .collect()
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| {
         let hint = match error.kind() {
             io::ErrorKind::AddrInUse => {
@@ -227,9 +300,6 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
             }
             _ => "",
         };
-        Failure::because(
-            format!("could not listen on --listen {address}{hint}"),
-            error,
-        )
+        Failure::because(format!("could not listen on {flag} {address}{hint}"), error)
     })
 }

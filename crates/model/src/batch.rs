@@ -7,7 +7,7 @@
 //! | 12 | 4 | partition leader epoch | set when read |
 //! | 16 | 1 | magic | 2 |
 //! | 17 | 4 | CRC-32C | of all from byte 21 |
-//! | 21 | 2 | attributes | bits 0–2 codec, 3 log-append time, 4 transactional, 5 control, 14 sealed (ours) |
+//! | 21 | 2 | attributes | bits 0–2 codec, 3 log-append time, 4 transactional, 5 control, 6 base timestamp is a delete horizon, 14 sealed (ours) |
 //! | 23 | 4 | last offset delta | |
 //! | 27 | 8 | base timestamp | ms |
 //! | 35 | 8 | max timestamp | ms |
@@ -19,6 +19,8 @@
 //!
 //! A batch is valid when its length is its bytes', its magic 2, its CRC right, and its last offset delta its count less one
 //! (a compacted batch may have a greater delta). The records inside are checked when read.
+
+mod compacted;
 
 use std::fmt;
 
@@ -37,6 +39,10 @@ pub const BATCH_BYTES_MAX: usize = 32 << 20;
 const CRC_FROM: usize = 21;
 const LENGTH_FROM: usize = 12;
 const CODEC_MASK: i16 = 0b111;
+const LOG_APPEND_TIME: i16 = 1 << 3;
+const TRANSACTIONAL: i16 = 1 << 4;
+const CONTROL: i16 = 1 << 5;
+const DELETE_HORIZON: i16 = 1 << 6;
 const SEALED: i16 = 1 << 14;
 
 /// A validated batch. Cheap to clone.
@@ -52,7 +58,8 @@ pub struct Producer {
     pub id: i64,
     /// Grows when an instance takes over from another of the same id.
     pub epoch: i16,
-    /// The first record's number in this producer's row for the log; wraps from `i32::MAX` to 0.
+    /// The first record's number in this producer's row for the log; wraps from `i32::MAX` to 0. -1 in the marker that ends a
+    /// transaction: it is in no row.
     pub sequence: i32,
 }
 
@@ -179,6 +186,45 @@ impl Batch {
         self.attributes() & SEALED != 0
     }
 
+    /// Whether its records' timestamps all are its greatest: when the log took it in.
+    #[must_use]
+    pub fn is_log_append_time(&self) -> bool {
+        self.attributes() & LOG_APPEND_TIME != 0
+    }
+
+    /// Whether it is part of a transaction.
+    #[must_use]
+    pub fn is_transactional(&self) -> bool {
+        self.attributes() & TRANSACTIONAL != 0
+    }
+
+    /// Whether it holds no records of users but a transaction's end.
+    #[must_use]
+    pub fn is_control(&self) -> bool {
+        self.attributes() & CONTROL != 0
+    }
+
+    /// The same batch, taken in at `time`: that is the timestamp of all its records from now on.
+    #[must_use]
+    pub fn taken_in_at(&self, time: Timestamp) -> Batch {
+        let mut bytes = self.bytes.to_vec();
+        let attributes = self.attributes() | LOG_APPEND_TIME;
+        bytes[21..23].copy_from_slice(&attributes.to_be_bytes());
+        bytes[35..43].copy_from_slice(&time.0.to_be_bytes());
+        close(bytes)
+    }
+
+    /// The same batch with its records as they are before compression: `payload`.
+    #[must_use]
+    pub fn uncompressed(&self, payload: &[u8]) -> Batch {
+        let mut bytes = Vec::with_capacity(HEADER_BYTES + payload.len());
+        bytes.extend_from_slice(&self.bytes[..HEADER_BYTES]);
+        bytes.extend_from_slice(payload);
+        let attributes = self.attributes() & !CODEC_MASK;
+        bytes[21..23].copy_from_slice(&attributes.to_be_bytes());
+        close(bytes)
+    }
+
     /// The bytes after the header: records as they lie, compressed or sealed.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
@@ -188,9 +234,21 @@ impl Batch {
     /// The same batch with another payload, marked sealed or open.
     #[must_use]
     pub fn with_payload(&self, payload: &[u8], sealed: bool) -> Batch {
-        let mut bytes = Vec::with_capacity(HEADER_BYTES + payload.len());
+        let write = |bytes: &mut Vec<u8>| bytes.extend_from_slice(payload);
+        self.with_payload_by(payload.len(), sealed, write)
+    }
+
+    /// As [`Batch::with_payload`]; `write` adds the payload, of about `length` bytes, to what it is given, and leaves that as it is.
+    #[must_use]
+    pub fn with_payload_by(
+        &self,
+        length: usize,
+        sealed: bool,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Batch {
+        let mut bytes = Vec::with_capacity(HEADER_BYTES + length);
         bytes.extend_from_slice(&self.bytes[..HEADER_BYTES]);
-        bytes.extend_from_slice(payload);
+        write(&mut bytes);
         let attributes = if sealed {
             self.attributes() | SEALED
         } else {
@@ -207,12 +265,14 @@ impl Batch {
         let is_plain = self.codec() == 0 && !self.is_sealed();
         let mut rest = if is_plain { self.payload() } else { &[] };
         let base_timestamp = self.i64_at(27);
+        let taken_in = self.is_log_append_time().then(|| self.max_timestamp());
         let mut left = self.record_count();
         let mut next = base;
         let end = base.plus(u64::from(self.offsets()));
         std::iter::from_fn(move || {
             left = left.checked_sub(1)?;
-            let (record, after) = RecordRef::read(rest, base, base_timestamp)?;
+            let (mut record, after) = RecordRef::read(rest, base, base_timestamp)?;
+            record.timestamp = taken_in.unwrap_or(record.timestamp);
             if !(next..end).contains(&record.offset) {
                 left = 0;
                 return None;
@@ -269,8 +329,11 @@ pub fn declared_length(bytes: &[u8]) -> Option<usize> {
         .map(|length| length + LENGTH_FROM)
 }
 
-/// Writes length and checksum.
+/// Writes length and checksum. What was set aside and not used is given back: batches are kept for long.
 fn close(mut bytes: Vec<u8>) -> Batch {
+    if bytes.capacity() > bytes.len() + bytes.len() / 16 {
+        bytes.shrink_to_fit();
+    }
     let length = (bytes.len() - LENGTH_FROM) as i32;
     bytes[8..12].copy_from_slice(&length.to_be_bytes());
     let crc = crc32c::crc32c(&bytes[CRC_FROM..]);
@@ -288,6 +351,7 @@ pub struct BatchBuilder {
     max_timestamp: i64,
     count: i32,
     producer: Option<Producer>,
+    attributes: i16,
 }
 
 impl BatchBuilder {
@@ -302,7 +366,22 @@ impl BatchBuilder {
             max_timestamp: i64::MIN,
             count: 0,
             producer: None,
+            attributes: 0,
         }
+    }
+
+    /// Makes it the end of a transaction of its producer's: its record is a marker.
+    #[must_use]
+    pub fn control(mut self) -> BatchBuilder {
+        self.attributes = TRANSACTIONAL | CONTROL;
+        self
+    }
+
+    /// Makes it part of a transaction of its producer's.
+    #[must_use]
+    pub fn transactional(mut self) -> BatchBuilder {
+        self.attributes |= TRANSACTIONAL;
+        self
     }
 
     /// Names its writer, so that a repeated append is known as such.
@@ -404,6 +483,7 @@ impl BatchBuilder {
         });
         bytes[12..16].copy_from_slice(&(-1i32).to_be_bytes());
         bytes[16] = 2;
+        bytes[21..23].copy_from_slice(&self.attributes.to_be_bytes());
         bytes[23..27].copy_from_slice(&(self.count - 1).to_be_bytes());
         bytes[27..35].copy_from_slice(&self.base_timestamp.to_be_bytes());
         bytes[35..43].copy_from_slice(&self.max_timestamp.to_be_bytes());

@@ -4,5 +4,8 @@
 //!
 //! Read `kinesis` first; its siblings have the same anatomy.
 
+pub mod dynamodb;
 pub mod kinesis;
+pub mod metrics;
+pub mod published;
 pub mod sqs;

@@ -10,5 +10,5 @@
 mod history;
 mod rules;
 
-pub use history::{check_history, compare};
+pub use history::{check_history, compare, rewrite_all};
 pub use rules::{batch, check_all};

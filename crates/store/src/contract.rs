@@ -11,6 +11,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::ops::Range;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use tokio::sync::watch;
 
 use crate::error::StoreError;
 use crate::key::{Document, Key};
+use crate::producers::ProducerSeen;
 use crate::txn::{Append, Appended, Committed, Txn};
 
 /// An answer to come.
@@ -31,8 +33,8 @@ pub trait Log: Send + Sync {
     /// for one log keep their order. Faster than [`Catalog::commit`], which is all or nothing.
     fn append(&self, appends: Vec<Append>) -> Answer<'_, Vec<Result<Appended, StoreError>>>;
 
-    /// Batches in order, from the one that holds `from`, until `max_bytes` are gathered: at least one where there is any.
-    /// None at the log's end.
+    /// Batches in order, from the one that holds `from`, or from the next where a rewrite left a gap there, until `max_bytes`
+    /// are gathered: at least one where there is any. None at the log's end.
     ///
     /// # Errors
     /// [`StoreError::OffsetOutOfRange`] below the start or past the end; [`StoreError::NoSuchLog`]; [`StoreError::Damaged`].
@@ -66,11 +68,107 @@ pub trait Log: Send + Sync {
     /// [`StoreError::NoSuchLog`]; [`StoreError::Damaged`].
     fn offset_for_size(&self, log: LogId, bytes: u64) -> Answer<'_, Result<Offset, StoreError>>;
 
+    /// Whom a retry is known of, by id.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchLog`].
+    fn producers(&self, log: LogId) -> Answer<'_, Result<Vec<ProducerSeen>, StoreError>>;
+
     /// Tells of the log's growth. Holds nothing up and costs nothing while nobody watches.
     ///
     /// # Errors
     /// [`StoreError::NoSuchLog`].
     fn watch(&self, log: LogId) -> Result<Watch, StoreError>;
+
+    /// How the log lies: pieces in order, which together hold all of its batches.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchLog`].
+    fn pieces(&self, log: LogId) -> Answer<'_, Result<Vec<Piece>, StoreError>>;
+
+    /// Replaces or drops batches, as log compaction does; all others stay where they are, and the log's bounds do too. Of the
+    /// batches whose end is in `span`, past its start and up to its end, `rewriter` is asked of each in order, until a part of
+    /// the engine's choosing is done: the answer says how far that was. The part is replaced at once: readers, and a start
+    /// after a crash, see all of it as it was or all as it became. A log deleted or trimmed meanwhile stays so.
+    ///
+    /// One rewrite of a log at a time; `rewriter` may take its time, appends and reads do not wait for it. What lies in the
+    /// journal ([`Piece::is_settled`]) is moved out of it for the purpose, at the price of a copy.
+    ///
+    /// # Errors
+    /// [`StoreError::OffsetOutOfRange`] where `span` reaches past the end; [`StoreError::NoSuchLog`];
+    /// [`StoreError::Invalid`] for a replacement that takes other offsets than what it replaces; what `rewriter` fails with.
+    /// Nothing is changed then, but with [`StoreError::Unknown`] it may be.
+    fn rewrite(
+        &self,
+        log: LogId,
+        span: Range<Offset>,
+        rewriter: Rewriter,
+    ) -> Answer<'_, Result<Rewritten, StoreError>>;
+}
+
+/// What becomes of a batch in a rewrite.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// It stays as it is.
+    Keep,
+    /// Another takes its place and its offsets.
+    Replace(Batch),
+    /// It goes, and its offsets are a gap.
+    Drop,
+}
+
+impl Change {
+    /// What `stored` is after this change.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] where the new one takes other offsets.
+    pub fn apply(self, stored: StoredBatch) -> Result<Option<StoredBatch>, StoreError> {
+        match self {
+            Change::Keep => Ok(Some(stored)),
+            Change::Drop => Ok(None),
+            Change::Replace(batch) if batch.offsets() == stored.batch.offsets() => {
+                let base_offset = stored.base_offset;
+                Ok(Some(StoredBatch { base_offset, batch }))
+            }
+            Change::Replace(batch) => Err(StoreError::Invalid {
+                what: format!(
+                    "a batch of {} offsets cannot replace one of {} at {}",
+                    batch.offsets(),
+                    stored.batch.offsets(),
+                    stored.base_offset
+                ),
+            }),
+        }
+    }
+}
+
+/// Says what becomes of each batch of a rewrite, in order. Asked on a thread that may be blocked for a while.
+pub type Rewriter = Box<dyn FnMut(&StoredBatch) -> Result<Change, StoreError> + Send>;
+
+/// How far a rewrite came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rewritten {
+    /// All that was asked for is done up to here; the next rewrite begins here.
+    pub upto: Offset,
+    /// Bytes of the batches that were read for it.
+    pub bytes_before: u64,
+    /// Bytes of what they are now.
+    pub bytes_after: u64,
+}
+
+/// A run of a log's batches that lie together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Piece {
+    /// The first one's base offset.
+    pub start: Offset,
+    /// The offset after the last.
+    pub end: Offset,
+    /// Bytes of all of them.
+    pub bytes: u64,
+    /// The greatest timestamp of their records.
+    pub max_timestamp: Timestamp,
+    /// Whether they lie where they will stay, and not in a journal that is on its way there.
+    pub is_settled: bool,
 }
 
 /// Small documents under ordered keys, and the transaction over documents and logs.
@@ -86,6 +184,26 @@ pub trait Catalog: Send + Sync {
     /// # Errors
     /// [`StoreError::Unavailable`] where the engine cannot tell.
     fn scan(&self, scan: Scan) -> Answer<'_, Result<Vec<(Key, Document)>, StoreError>>;
+
+    /// Documents against key order: of those whose keys start with `prefix` and lie before `before`, the last `limit`, the
+    /// greatest key first. Engines that keep keys in order do it without looking at the rest.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] where the engine cannot tell.
+    fn scan_back(&self, scan: ScanBack) -> Answer<'_, Result<Vec<(Key, Document)>, StoreError>> {
+        Box::pin(async move {
+            let forward = Scan {
+                prefix: scan.prefix,
+                after: None,
+                limit: usize::MAX,
+            };
+            let mut found = self.scan(forward).await?;
+            found.retain(|(key, _)| scan.before.as_ref().is_none_or(|before| key < before));
+            found.reverse();
+            found.truncate(scan.limit);
+            Ok(found)
+        })
+    }
 
     /// Does all of `txn` or nothing.
     ///
@@ -115,6 +233,38 @@ impl Scan {
             limit: usize::MAX,
         }
     }
+}
+
+/// Which documents to give, from the greatest key down.
+#[derive(Clone, Debug)]
+pub struct ScanBack {
+    /// What their keys start with.
+    pub prefix: Key,
+    /// Only keys before this one.
+    pub before: Option<Key>,
+    /// No more than these.
+    pub limit: usize,
+}
+
+impl ScanBack {
+    /// The bound past the last key that can be given: `before`, or what lies after all that start with `prefix`. `None`: no bound.
+    #[must_use]
+    pub fn end(&self) -> Option<Key> {
+        let past = past_all(self.prefix.as_bytes());
+        match (&self.before, past) {
+            (Some(before), Some(past)) => Some(before.clone().min(past)),
+            (Some(before), None) => Some(before.clone()),
+            (None, past) => past,
+        }
+    }
+}
+
+/// The least key after all that start with `prefix`; none where nothing comes after.
+fn past_all(prefix: &[u8]) -> Option<Key> {
+    let length = prefix.iter().rposition(|&byte| byte != u8::MAX)? + 1;
+    let mut past = prefix[..length].to_vec();
+    *past.last_mut()? += 1;
+    Some(Key::from_bytes(past.into()))
 }
 
 /// Names owned by one node for a while.

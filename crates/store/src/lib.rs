@@ -20,7 +20,10 @@ pub mod memory;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 
-pub use contract::{Answer, Bounds, Catalog, Lease, Leases, Log, Scan, Store, StoredBatch, Watch};
+pub use contract::{
+    Answer, Bounds, Catalog, Change, Lease, Leases, Log, Piece, Rewriter, Rewritten, Scan,
+    ScanBack, Store, StoredBatch, Watch,
+};
 pub use error::StoreError;
 pub use key::{Document, Key, Version};
 pub use memory::Memory;

@@ -4,17 +4,20 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::future::ready;
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use model::{Clock, LogId, Offset, Timestamp};
 use tokio::sync::watch;
 
-use crate::contract::{Answer, Bounds, Catalog, Lease, Leases, Log, Scan, StoredBatch, Watch};
+use crate::contract::{
+    Answer, Bounds, Catalog, Change, Lease, Leases, Log, Piece, Rewriter, Rewritten, Scan,
+    ScanBack, StoredBatch, Watch,
+};
 use crate::error::StoreError;
 use crate::key::{Document, Key, Version};
-use crate::producers::{Producers, Verdict};
+use crate::producers::{ProducerSeen, Producers, Verdict};
 use crate::txn::{Append, Appended, Committed, Expect, LogChange, Txn, Write};
 
 /// A store in memory.
@@ -157,6 +160,13 @@ impl State {
                     .bounds
                     .send_modify(|bounds| bounds.start = start.max(before));
             }
+            LogChange::ForgetProducers(log, before) => {
+                let state = self
+                    .logs
+                    .get_mut(&log)
+                    .ok_or(StoreError::NoSuchLog { log })?;
+                state.producers.forget_before(before);
+            }
             LogChange::Delete(log) => {
                 self.logs
                     .remove(&log)
@@ -164,6 +174,46 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    fn rewrite(
+        &mut self,
+        log: LogId,
+        span: &Range<Offset>,
+        rewriter: &mut dyn FnMut(&StoredBatch) -> Result<Change, StoreError>,
+    ) -> Result<Rewritten, StoreError> {
+        let state = self
+            .logs
+            .get_mut(&log)
+            .ok_or(StoreError::NoSuchLog { log })?;
+        let Bounds { start, end, .. } = *state.bounds.borrow();
+        if span.end > end {
+            return Err(StoreError::OffsetOutOfRange {
+                asked: span.end,
+                start,
+                end,
+            });
+        }
+        let mut rewritten = Rewritten {
+            upto: span.end,
+            bytes_before: 0,
+            bytes_after: 0,
+        };
+        let mut batches = Vec::with_capacity(state.batches.len());
+        for stored in &state.batches {
+            if stored.end() <= span.start || stored.end() > span.end {
+                batches.push(stored.clone());
+                continue;
+            }
+            rewritten.bytes_before += stored.batch.bytes().len() as u64;
+            let kept = rewriter(stored)?.apply(stored.clone())?;
+            rewritten.bytes_after += kept
+                .as_ref()
+                .map_or(0, |kept| kept.batch.bytes().len() as u64);
+            batches.extend(kept);
+        }
+        state.batches = batches;
+        Ok(rewritten)
     }
 
     fn check(&self, txn: &Txn) -> Result<(), StoreError> {
@@ -326,10 +376,44 @@ impl Log for Memory {
         Box::pin(ready(find(&self.state())))
     }
 
+    fn producers(&self, log: LogId) -> Answer<'_, Result<Vec<ProducerSeen>, StoreError>> {
+        let seen = self
+            .state()
+            .log(log)
+            .map(|state| state.producers.iter().collect());
+        Box::pin(ready(seen))
+    }
+
     fn watch(&self, log: LogId) -> Result<Watch, StoreError> {
         self.state()
             .log(log)
             .map(|state| Watch::new(state.bounds.subscribe()))
+    }
+
+    fn pieces(&self, log: LogId) -> Answer<'_, Result<Vec<Piece>, StoreError>> {
+        let piece = |stored: &StoredBatch, start: Offset| Piece {
+            start: stored.base_offset.max(start),
+            end: stored.end(),
+            bytes: stored.batch.bytes().len() as u64,
+            max_timestamp: stored.batch.max_timestamp(),
+            is_settled: true,
+        };
+        let pieces = |state: &LogState| {
+            let start = state.bounds.borrow().start;
+            let batches = state.batches.iter();
+            batches.map(|stored| piece(stored, start)).collect()
+        };
+        Box::pin(ready(self.state().log(log).map(pieces)))
+    }
+
+    fn rewrite(
+        &self,
+        log: LogId,
+        span: Range<Offset>,
+        mut rewriter: Rewriter,
+    ) -> Answer<'_, Result<Rewritten, StoreError>> {
+        let outcome = self.state().rewrite(log, &span, &mut *rewriter);
+        Box::pin(ready(outcome))
     }
 }
 
@@ -351,6 +435,27 @@ impl Catalog for Memory {
             .take(scan.limit)
             .map(|(key, document)| (key.clone(), document.clone()))
             .collect();
+        Box::pin(ready(Ok(found)))
+    }
+
+    fn scan_back(&self, scan: ScanBack) -> Answer<'_, Result<Vec<(Key, Document)>, StoreError>> {
+        let state = self.state();
+        let end = scan.end().map_or(Bound::Unbounded, Bound::Excluded);
+        let found = if scan
+            .before
+            .as_ref()
+            .is_some_and(|before| *before <= scan.prefix)
+        {
+            Vec::new()
+        } else {
+            state
+                .documents
+                .range((Bound::Included(scan.prefix.clone()), end))
+                .rev()
+                .take(scan.limit)
+                .map(|(key, document)| (key.clone(), document.clone()))
+                .collect()
+        };
         Box::pin(ready(Ok(found)))
     }
 

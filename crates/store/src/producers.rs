@@ -37,6 +37,31 @@ struct Kept {
     base_offset: Offset,
 }
 
+/// A producer as its log remembers it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ProducerSeen {
+    /// Its id.
+    pub id: i64,
+    /// The newest epoch seen.
+    pub epoch: i16,
+    /// Its last record's number; -1 where none of this epoch was seen.
+    pub last_sequence: i32,
+    /// The greatest timestamp of its last batch.
+    pub last_time: Timestamp,
+    /// Where its last batches lie, oldest first, at most [`BATCHES_KEPT`].
+    pub batches: Vec<Offset>,
+}
+
+impl Kept {
+    /// Its last record's number; -1 for what a transaction's end has left of an earlier epoch's.
+    fn last_sequence(&self) -> i32 {
+        match self.sequence {
+            -1 => -1,
+            first => sequence_after(first, self.count.saturating_sub(1)),
+        }
+    }
+}
+
 /// What a batch is to its log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
@@ -61,6 +86,9 @@ impl Producers {
                 ours: producer.epoch,
                 theirs: known.epoch,
             });
+        }
+        if is_marker(producer) {
+            return Ok(Verdict::New);
         }
         if producer.epoch > known.epoch {
             return if producer.sequence == 0 {
@@ -95,6 +123,10 @@ impl Producers {
         base_offset: Offset,
         time: Timestamp,
     ) {
+        if is_marker(producer) {
+            self.remember_marker(producer, time);
+            return;
+        }
         let known = self.by_id.entry(producer.id).or_insert(Known {
             epoch: producer.epoch,
             last_time: time,
@@ -124,11 +156,41 @@ impl Producers {
         }
     }
 
-    /// Forgets producers silent since before `time`.
-    pub fn forget_before(&mut self, time: Timestamp) {
-        self.by_id.retain(|_, known| known.last_time >= time);
-        let by_id = &self.by_id;
-        self.by_age.retain(|_, id| by_id.contains_key(id));
+    /// A transaction's end moves its producer's epoch, which shuts out the instances before, and takes no sequence number.
+    fn remember_marker(&mut self, producer: Producer, time: Timestamp) {
+        let Some(known) = self.by_id.get_mut(&producer.id) else {
+            return;
+        };
+        if producer.epoch > known.epoch {
+            known.epoch = producer.epoch;
+            // One is kept for its place among the others by age; no sequence of the new epoch repeats it.
+            known.batches.drain(..known.batches.len().saturating_sub(1));
+            if let Some(last) = known.batches.back_mut() {
+                last.sequence = -1;
+                last.count = 1;
+            }
+        }
+        known.last_time = time;
+    }
+
+    /// Forgets producers that wrote nothing at `offset` or after it. By offsets and not by times, which are the writers' own: a
+    /// producer that brings in last year's records is not silent.
+    pub fn forget_before(&mut self, offset: Offset) {
+        let kept = self.by_age.split_off(&offset);
+        for id in std::mem::replace(&mut self.by_age, kept).values() {
+            self.by_id.remove(id);
+        }
+    }
+
+    /// All of them, by id.
+    pub fn iter(&self) -> impl Iterator<Item = ProducerSeen> {
+        self.by_id.iter().map(|(&id, known)| ProducerSeen {
+            id,
+            epoch: known.epoch,
+            last_sequence: known.batches.back().map_or(-1, Kept::last_sequence),
+            last_time: known.last_time,
+            batches: known.batches.iter().map(|kept| kept.base_offset).collect(),
+        })
     }
 
     /// Producers remembered.
@@ -142,6 +204,11 @@ impl Producers {
     pub fn is_empty(&self) -> bool {
         self.by_id.is_empty()
     }
+}
+
+/// Whether the batch is a transaction's end, which stands outside the producer's row.
+fn is_marker(producer: Producer) -> bool {
+    producer.sequence < 0
 }
 
 fn out_of_order(producer: Producer, expected: i32) -> StoreError {
@@ -226,6 +293,43 @@ mod tests {
     }
 
     #[test]
+    fn a_marker_is_in_no_row_and_fences_older_epochs() {
+        let mut producers = known(&[(0, 2)]);
+        assert!(matches!(
+            producers.judge(producer(0, -1), 1),
+            Ok(Verdict::New)
+        ));
+        producers.remember(producer(0, -1), 1, Offset(10), Timestamp(5));
+        assert!(matches!(
+            producers.judge(producer(0, 2), 1),
+            Ok(Verdict::New)
+        ));
+        producers.remember(producer(1, -1), 1, Offset(11), Timestamp(6));
+        assert!(matches!(
+            producers.judge(producer(0, 2), 1),
+            Err(StoreError::ProducerFenced { .. })
+        ));
+        assert!(matches!(
+            producers.judge(producer(1, 0), 1),
+            Ok(Verdict::New)
+        ));
+        assert!(producers.judge(producer(1, 2), 1).is_err());
+        assert!(producers.judge(producer(0, -1), 1).is_err());
+    }
+
+    #[test]
+    fn what_is_seen_is_told() {
+        let mut producers = known(&[(0, 2), (2, 3)]);
+        let seen = |producers: &Producers| {
+            let seen = producers.iter().next().unwrap();
+            (seen.epoch, seen.last_sequence, seen.batches.len())
+        };
+        assert_eq!(seen(&producers), (0, 4, 2));
+        producers.remember(producer(1, -1), 1, Offset(20), Timestamp(9));
+        assert_eq!(seen(&producers), (1, -1, 1));
+    }
+
+    #[test]
     fn sequences_wrap() {
         assert_eq!(sequence_after(i32::MAX, 1), 0);
         assert_eq!(sequence_after(i32::MAX - 1, 3), 1);
@@ -248,7 +352,7 @@ mod tests {
         }
         assert_eq!(producers.len(), PRODUCERS_MAX);
         assert!(!producers.by_id.contains_key(&0));
-        producers.forget_before(Timestamp(PRODUCERS_MAX as i64));
+        producers.forget_before(Offset(PRODUCERS_MAX as u64));
         assert_eq!((producers.len(), producers.by_age.len()), (1, 1));
     }
 }

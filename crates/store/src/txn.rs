@@ -77,6 +77,8 @@ pub enum LogChange {
     Trim(LogId, Offset),
     /// Removes it and all in it.
     Delete(LogId),
+    /// Forgets producers that wrote nothing at this offset or after it: a retry of theirs is taken for news from then on.
+    ForgetProducers(LogId, Offset),
 }
 
 /// Records for one log.

@@ -25,12 +25,14 @@ mod pump;
 mod recent;
 mod shared;
 
+use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use model::{LogId, Offset, RecordRef, Timestamp};
 use store::{StoreError, StoredBatch};
 
-pub use queue::Queue;
+pub use queue::{Claim, Queue};
 
 /// Where a queue's messages and what is known of them lie.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,6 +55,17 @@ pub trait Source: Send + Sync + 'static {
 
     /// What delivery must know of a message. Asked once for each.
     fn arrival(&self, record: &RecordRef<'_>) -> Arrival;
+
+    /// Up to where a log that ends at `end` may be delivered: less than all of it where others have yet to decide what becomes
+    /// of its messages. Never goes back.
+    fn shown_until(&self, end: Offset) -> Offset {
+        end
+    }
+
+    /// Completes when more may be delivered than what lies before `seen`, though the log has not grown.
+    fn shown_past(&self, _seen: Offset) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::pending())
+    }
 }
 
 /// What delivery must know of a message.
@@ -87,7 +100,9 @@ pub enum Order {
     /// The oldest, but of groups that have much in flight only where there is nothing else: one busy tenant does not hold up
     /// the others. See "Amazon SQS fair queues" in AWS's guide.
     Fair,
-    /// The oldest that has no earlier one of its group in flight, then as many as possible of the same group.
+    /// Of messages that have no earlier one of their group in flight, one of the group that has waited longest since it delivered,
+    /// then as many as possible of the same group: "SQS first attempts to return as many messages with the same message group ID
+    /// as possible", and no group keeps another waiting.
     Grouped,
 }
 
@@ -104,6 +119,13 @@ pub struct Policy {
     pub retention: Option<Duration>,
     /// How long messages stay in an owned log at least, done with or not.
     pub keep: Duration,
+}
+
+impl Policy {
+    /// Whether a message received so often is to be given up.
+    fn is_spent(&self, receives: u32) -> bool {
+        self.max_receives.is_some_and(|most| receives >= most)
+    }
 }
 
 /// Says which delivery of which message is meant.

@@ -1,7 +1,7 @@
 //! Putting records into a shard and reading them from a position.
 
-use model::{BatchBuilder, LogId, Offset, Timestamp};
-use store::{Append, Appended, Bounds, StoreError, StoredBatch, Watch};
+use model::{Batch, BatchBuilder, LogId, Offset, Timestamp};
+use store::{Answer, Append, Appended, Bounds, StoreError, StoredBatch, Watch};
 
 use crate::registry::Streams;
 use crate::stream::Stream;
@@ -14,7 +14,7 @@ const LOCATE_BYTES: usize = 256 << 10;
 pub enum Position {
     /// The oldest record kept.
     Start,
-    /// After the newest.
+    /// After the newest that is shown: what a transaction has written and not yet committed comes after it.
     End,
     /// At this offset; the oldest record kept, where that is later.
     At(Offset),
@@ -46,6 +46,23 @@ impl Streams {
             })
             .collect();
         self.store().append(appends).await
+    }
+
+    /// Adds whole batches as they came, encrypted where the stream is. Those of one call are written in its order; the call
+    /// itself, not its first poll, decides their order among others.
+    pub fn append_batches<'a>(
+        &'a self,
+        stream: &Stream,
+        batches: Vec<(u32, Batch)>,
+    ) -> Answer<'a, Vec<Result<Appended, StoreError>>> {
+        let appends = batches
+            .into_iter()
+            .map(|(shard, batch)| {
+                let log = stream.log(shard);
+                Append::to(log, stream.sealer.seal(log, batch))
+            })
+            .collect();
+        self.store().append(appends)
     }
 
     /// Batches in the clear from the one that holds `from`: at least one where there is any, up to about `max_bytes`.
@@ -81,7 +98,7 @@ impl Streams {
         let Bounds { start, end, .. } = self.store().bounds(log).await?;
         match position {
             Position::Start => Ok(start),
-            Position::End => Ok(end),
+            Position::End => Ok(self.shown_until(log, end)),
             Position::At(offset) => Ok(offset.clamp(start, end)),
             Position::Time(time) => self.locate_time(stream, shard, time).await,
         }
@@ -121,6 +138,11 @@ impl Streams {
         };
         let Some(first) = batches.first().map(|read| &read.stored) else {
             return Ok(from);
+        };
+        let base_offset = first.base_offset;
+        // One that cannot be read is skipped by whoever reads from it on.
+        let Some(first) = self.inflated.of(stream.log(shard), first.clone()).await else {
+            return Ok(from.max(base_offset));
         };
         let found = first
             .records()

@@ -3,7 +3,7 @@
 //! Kept: `stream, account, region, name` → [`Settings`]; `shard, stream number, shard number` → [`Shard`]. A change of any shard
 //! also writes its stream's settings, so that their version tells whether a stream in the cache is still as it was.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,12 +11,16 @@ use model::{AccountId, Clock, HashRange, LogId, Region, StreamId};
 use store::key::encode;
 use store::{Check, Document, Expect, Key, LogChange, Scan, Store, StoreError, Txn, Write};
 
+use crate::aborted::Aborted;
+use crate::compaction;
+use crate::inflated::Inflated;
 use crate::numbers::Number;
 use crate::reshard::{Plan, Planner, ReshardError};
 use crate::seal::Keyring;
 use crate::stream::{Mode, Settings, Status, Stream, StreamName};
 use crate::topology::{Shard, Topology};
 use crate::turns::Turns;
+use crate::undecided::Undecided;
 
 /// Attempts at a change that others get in the way of, before the caller is told.
 const ATTEMPTS: usize = 16;
@@ -30,6 +34,9 @@ pub enum StreamsError {
     /// There is one of that name already.
     #[error("there is such a stream already")]
     Exists,
+    /// Queues deliver its records.
+    #[error("the stream has queues")]
+    HasQueues,
     /// Its shards can't be divided so.
     #[error(transparent)]
     Reshard(#[from] ReshardError),
@@ -51,6 +58,10 @@ pub struct NewStream {
     pub max_record_bytes: u32,
     /// Throughput kept ready, in MiB/s.
     pub warm_throughput_mibps: Option<u32>,
+    /// Bytes kept in each shard; without it, all.
+    pub retention_bytes: Option<u64>,
+    /// As [`Settings::extra`].
+    pub extra: BTreeMap<String, String>,
     /// Documents to be made with the stream, or not at all: tags and the like.
     pub documents: Vec<Write>,
 }
@@ -60,11 +71,14 @@ pub struct Streams {
     store: Arc<dyn Store>,
     clock: Clock,
     keyring: Keyring,
+    undecided: Undecided,
+    pub(crate) aborted: Aborted,
     cache: Mutex<HashMap<StreamName, Arc<Stream>>>,
     /// All creations take the next number of one counter.
     creating: tokio::sync::Mutex<()>,
     loading: Turns,
     changing: Turns,
+    pub(crate) inflated: Inflated,
 }
 
 impl fmt::Debug for Streams {
@@ -81,10 +95,13 @@ impl Streams {
             store,
             clock,
             keyring,
+            undecided: Undecided::default(),
+            aborted: Aborted::default(),
             cache: Mutex::default(),
             creating: tokio::sync::Mutex::default(),
             loading: Turns::default(),
             changing: Turns::default(),
+            inflated: Inflated::default(),
         }
     }
 
@@ -104,6 +121,12 @@ impl Streams {
     #[must_use]
     pub fn keyring(&self) -> &Keyring {
         &self.keyring
+    }
+
+    /// Which transactions are open, and how far they let each log be read.
+    #[must_use]
+    pub fn undecided(&self) -> &Undecided {
+        &self.undecided
     }
 
     /// Makes a stream, its shards and their logs.
@@ -146,15 +169,17 @@ impl Streams {
             created: now,
             mode: new.mode,
             retention_ms: new.retention_ms,
-            retention_bytes: None,
+            retention_bytes: new.retention_bytes,
             max_record_bytes: new.max_record_bytes,
             encryption: None,
             data_keys: Vec::new(),
             warm_throughput_mibps: new.warm_throughput_mibps,
             shard_metrics: Vec::new(),
+            extra: new.extra.clone(),
             busy: None,
             generation: 0,
             next_shard: new.shards,
+            queues: 0,
         };
         settings.show(Status::Creating, now);
         let mut txn = Txn {
@@ -324,6 +349,21 @@ impl Streams {
         Err(contended(name).into())
     }
 
+    /// Gives `stream` these settings in one transaction with `txn`, if it is as it was looked up.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] where it is not; the transaction's.
+    pub async fn change_with(
+        &self,
+        stream: &Stream,
+        settings: &Settings,
+        mut txn: Txn,
+    ) -> Result<(), StoreError> {
+        txn.checks.extend(unchanged(stream).checks);
+        txn.writes.push(put_settings(&stream.name, settings));
+        self.store.commit(txn).await.map(drop)
+    }
+
     /// Divides a stream's ring anew, in one step. `plan` is asked again where others get in between.
     ///
     /// # Errors
@@ -381,6 +421,11 @@ impl Streams {
             ));
             txn.logs.push(LogChange::Seal(stream.log(shard.index)));
         }
+        for &(index, range) in &plan.moves {
+            let moved = stream.topology.get(index).cloned();
+            let moved = moved.map(|shard| put_shard(id, &Shard { range, ..shard }));
+            txn.writes.extend(moved);
+        }
         for shard in &plan.opens {
             let log = stream.log(shard.index);
             txn.writes.push(put_shard(id, shard));
@@ -395,7 +440,7 @@ impl Streams {
     /// Removes a stream with all its records, and `documents` with it.
     ///
     /// # Errors
-    /// [`StreamsError::NotFound`].
+    /// [`StreamsError::NotFound`]; [`StreamsError::HasQueues`].
     pub async fn delete(
         &self,
         name: &StreamName,
@@ -404,6 +449,9 @@ impl Streams {
         let _turn = self.changing.at(name).await;
         for _ in 0..ATTEMPTS {
             let stream = self.find(name).await?;
+            if stream.settings.queues > 0 {
+                return Err(StreamsError::HasQueues);
+            }
             let mut txn = Txn {
                 writes: documents.clone(),
                 ..unchanged(&stream)
@@ -413,6 +461,7 @@ impl Streams {
                 txn.writes.push(Write::Delete {
                     key: shard_key(stream.settings.id, shard.index),
                 });
+                txn.writes.push(compaction::forget(stream.log(shard.index)));
                 txn.logs.push(LogChange::Delete(stream.log(shard.index)));
             }
             match self.store.commit(txn).await {
@@ -441,6 +490,7 @@ impl Streams {
             txn.writes.push(Write::Delete {
                 key: shard_key(stream.settings.id, index),
             });
+            txn.writes.push(compaction::forget(stream.log(index)));
             txn.logs.push(LogChange::Delete(stream.log(index)));
         }
         self.store.commit(txn).await.map(drop)

@@ -1,4 +1,5 @@
 //! Resharding as a plan: which shards close and which open. Pure; carried out in one transaction, however many shards it is.
+//! Shards can also be added in place, beside those that are open ([`Planner::grow`]): what Kafka does.
 //!
 //! A child is made of one or two parents, as the API has room for two. Where a new range lies over more, shards that are
 //! closed as soon as they are made stand between: a reader that takes parents before children keeps every key's order.
@@ -19,6 +20,8 @@ pub struct Plan {
     pub closes: Vec<u32>,
     /// New shards, some of them closed already. Numbers and generations follow on from the stream's.
     pub opens: Vec<Shard>,
+    /// Open shards that go on with another part of the ring.
+    pub moves: Vec<(u32, HashRange)>,
     /// The stream's generation afterwards.
     pub generation: u64,
 }
@@ -138,6 +141,33 @@ impl<'a> Planner<'a> {
             .filter(|s| kept.binary_search(&s.range.first).is_err())
             .collect();
         Ok(self.replace(&parents, &new))
+    }
+
+    /// Adds `count` open shards. Those that are open stay so, with their numbers, logs and generations; all of them together
+    /// divide the ring evenly, the new ones at its end. A key may move from one open shard to another, which no parent tells
+    /// of: only who reads without regard to lineage, as Kafka's clients do, asks for this.
+    #[must_use]
+    pub fn grow(mut self, count: u32) -> Plan {
+        let open: Vec<u32> = self
+            .topology
+            .open_shards()
+            .map(|shard| shard.index)
+            .collect();
+        let all = u32::try_from(open.len())
+            .unwrap_or(u32::MAX)
+            .saturating_add(count);
+        let mut ranges = HashRange::even(all).into_iter();
+        let moves = open.into_iter().zip(ranges.by_ref()).collect();
+        let generation = self.generation + 1;
+        let opens = ranges
+            .map(|range| self.make(range, Vec::new(), generation, None))
+            .collect();
+        Plan {
+            closes: Vec::new(),
+            opens,
+            moves,
+            generation,
+        }
     }
 
     fn open(&self, index: u32) -> Result<&'a Shard, ReshardError> {

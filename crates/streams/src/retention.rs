@@ -70,7 +70,7 @@ impl Streams {
                     let before = now.minus(retention);
                     keep_from = keep_from.max(self.store().offset_for_time(log, before).await?);
                 }
-                if let Some(bytes) = settings.retention_bytes {
+                if let Some(bytes) = settings.retention_bytes.filter(|_| settings.drops_old()) {
                     keep_from = keep_from.max(self.store().offset_for_size(log, bytes).await?);
                 }
                 Ok((bounds.start < keep_from).then_some(LogChange::Trim(log, keep_from)))

@@ -29,6 +29,7 @@ use store::StoreError;
 const KEY_BYTES: usize = 32;
 const SALT_BYTES: usize = 16;
 const PREFIX_BYTES: usize = 4 + SALT_BYTES + NONCE_LEN;
+const TAG_BYTES: usize = 16;
 /// What the derived keys are for, before the salt.
 const LABEL: &[u8] = b"headwater batch\0";
 
@@ -164,32 +165,43 @@ impl Sealer {
     /// `batch` as it is to lie in `log`: sealed where encryption is on.
     #[must_use]
     pub fn seal(&self, log: LogId, batch: Batch) -> Batch {
-        let Some((number, key)) = self
-            .current
-            .and_then(|n| Some((n, self.keys.get(n as usize)?)))
-        else {
+        self.seal_under(self.current, log, batch)
+    }
+
+    /// `batch` as it is to lie in `log` in place of `former`: sealed under the same key, whatever is in force now.
+    #[must_use]
+    pub fn reseal(&self, log: LogId, former: &Batch, batch: Batch) -> Batch {
+        let number = former.payload().first_chunk::<4>();
+        let number = number.filter(|_| former.is_sealed());
+        self.seal_under(number.map(|number| u32::from_be_bytes(*number)), log, batch)
+    }
+
+    fn seal_under(&self, number: Option<u32>, log: LogId, batch: Batch) -> Batch {
+        let Some((number, key)) = number.and_then(|n| Some((n, self.keys.get(n as usize)?))) else {
             return batch;
         };
-        let (mut salt, mut nonce) = ([0; SALT_BYTES], [0; NONCE_LEN]);
-        self.rng.fill(&mut salt);
-        self.rng.fill(&mut nonce);
+        // At once: asking for random bytes takes longer than having them.
+        let (mut random, mut salt, mut nonce) =
+            ([0; SALT_BYTES + NONCE_LEN], [0; SALT_BYTES], [0; NONCE_LEN]);
+        self.rng.fill(&mut random);
+        salt.copy_from_slice(&random[..SALT_BYTES]);
+        nonce.copy_from_slice(&random[SALT_BYTES..]);
         let records = batch.payload();
-        let mut payload = Vec::with_capacity(PREFIX_BYTES + records.len() + 16);
-        payload.extend_from_slice(&number.to_be_bytes());
-        payload.extend_from_slice(&salt);
-        payload.extend_from_slice(&nonce);
-        payload.extend_from_slice(records);
         let bound_to = Aad::from(context(log, &batch));
-        let tag = key
-            .of_batch(&salt)
-            .seal_in_place_separate_tag(
-                Nonce::assume_unique_for_key(nonce),
-                bound_to,
-                &mut payload[PREFIX_BYTES..],
-            )
-            .expect("a batch is short enough to seal");
-        payload.extend_from_slice(tag.as_ref());
-        batch.with_payload(&payload, true)
+        let nonce_used = Nonce::assume_unique_for_key(nonce);
+        let length = PREFIX_BYTES + records.len() + TAG_BYTES;
+        batch.with_payload_by(length, true, |bytes| {
+            bytes.extend_from_slice(&number.to_be_bytes());
+            bytes.extend_from_slice(&salt);
+            bytes.extend_from_slice(&nonce);
+            let from = bytes.len();
+            bytes.extend_from_slice(records);
+            let tag = key
+                .of_batch(&salt)
+                .seal_in_place_separate_tag(nonce_used, bound_to, &mut bytes[from..])
+                .expect("a batch is short enough to seal");
+            bytes.extend_from_slice(tag.as_ref());
+        })
     }
 
     /// `batch` of `log` in the clear.
@@ -212,13 +224,21 @@ impl Sealer {
             .keys
             .get(u32::from_be_bytes(*number) as usize)
             .ok_or_else(wrong)?;
-        let mut records = sealed.to_vec();
         let bound_to = Aad::from(context(log, &batch));
-        let opened = key
-            .of_batch(salt)
-            .open_in_place(Nonce::assume_unique_for_key(*nonce), bound_to, &mut records)
-            .map_err(|_| wrong())?;
-        Ok(batch.with_payload(opened, false))
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let mut outcome = Ok(());
+        let opened = batch.with_payload_by(sealed.len(), false, |bytes| {
+            let from = bytes.len();
+            bytes.extend_from_slice(sealed);
+            let records = key
+                .of_batch(salt)
+                .open_in_place(nonce, bound_to, &mut bytes[from..]);
+            match records.map(|records| records.len()) {
+                Ok(length) => bytes.truncate(from + length),
+                Err(_) => outcome = Err(wrong()),
+            }
+        });
+        outcome.map(|()| opened)
     }
 }
 

@@ -1,11 +1,12 @@
 //! A stream: what is kept of it and what is known of it while it is used.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::Offset;
 use model::{AccountId, Arn, LogId, Region, SequenceNumber, StreamId, Timestamp};
 use serde::{Deserialize, Serialize};
-use store::{Key, Version};
+use store::{Key, StoreError, StoredBatch, Version};
 
 use crate::seal::{Sealer, WrappedKey};
 use crate::topology::{Shard, Topology};
@@ -128,17 +129,32 @@ pub struct Settings {
     pub shard_metrics: Vec<String>,
     /// A passing state.
     pub busy: Option<Busy>,
+    /// Settings that one protocol alone has a word for, under that word: `cleanup.policy` and the like.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub extra: BTreeMap<String, String>,
     /// Reshardings so far; names the shards' generations.
     pub generation: u64,
     /// The next shard's number.
     pub next_shard: u32,
+    /// Queues that deliver its records. It is not deleted while there are any.
+    #[serde(default)]
+    pub queues: u32,
 }
 
 impl Settings {
-    /// How long records are kept.
+    /// How long records are kept: for ever where they are only to be compacted, whatever [`Settings::retention_ms`] says.
     #[must_use]
     pub fn retention(&self) -> Option<Duration> {
-        self.retention_ms.map(Duration::from_millis)
+        let ms = self.retention_ms.filter(|_| self.drops_old());
+        ms.map(Duration::from_millis)
+    }
+
+    /// Whether records are dropped by age and size. A topic whose `cleanup.policy` is `compact` alone keeps the newest of each
+    /// key.
+    #[must_use]
+    pub fn drops_old(&self) -> bool {
+        let policy = self.extra.get("cleanup.policy");
+        policy.is_none_or(|policy| policy.split(',').any(|part| part.trim() == "delete"))
     }
 
     /// Shows `status` from `now` on, briefly.
@@ -180,6 +196,16 @@ impl Stream {
     #[must_use]
     pub fn log(&self, shard: u32) -> LogId {
         LogId::new(self.settings.id, shard)
+    }
+
+    /// A batch of shard number `shard` in the clear.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] for one that does not open under the keys that the stream had when it was looked up.
+    pub fn open(&self, shard: u32, stored: StoredBatch) -> Result<StoredBatch, StoreError> {
+        let StoredBatch { base_offset, batch } = stored;
+        let batch = self.sealer.open(self.log(shard), batch)?;
+        Ok(StoredBatch { base_offset, batch })
     }
 
     /// The sequence number of the record at `offset` in `shard`.

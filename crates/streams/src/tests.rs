@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use model::{AccountId, BatchBuilder, Clock, HashKey, HashRange, Offset, Region, Rng, Timestamp};
 use proptest::prelude::*;
-use store::{Log, Memory, StoreError};
+use store::key::encode;
+use store::{Key, Log, Memory, StoreError, Txn, Write};
 
 use self::slow::Slow;
 use crate::reshard::{Planner, ReshardError};
@@ -32,6 +33,8 @@ fn new(shards: u32) -> NewStream {
         retention_ms: Some(24 * HOUR),
         max_record_bytes: 1 << 20,
         warm_throughput_mibps: None,
+        retention_bytes: None,
+        extra: std::collections::BTreeMap::new(),
         documents: Vec::new(),
     }
 }
@@ -114,6 +117,48 @@ async fn a_stream_is_made_once_found_listed_and_deleted() {
 }
 
 #[tokio::test]
+async fn a_stream_with_queues_is_not_deleted_and_changes_as_it_was_looked_up_or_not_at_all() {
+    let (_, streams, _) = fixture();
+    let made = streams.create(&name("s"), new(1)).await.unwrap();
+    let settings = Settings {
+        queues: 1,
+        ..made.settings.clone()
+    };
+    let txn = Txn {
+        writes: vec![Write::Put {
+            key: Key::of(&["beside"]),
+            value: encode(&1),
+        }],
+        ..Txn::default()
+    };
+    streams
+        .change_with(&made, &settings, txn.clone())
+        .await
+        .unwrap();
+    assert!(matches!(
+        streams.change_with(&made, &settings, txn).await,
+        Err(StoreError::Conflict { .. })
+    ));
+    assert!(matches!(
+        streams.delete(&name("s"), Vec::new()).await,
+        Err(StreamsError::HasQueues)
+    ));
+    let beside = streams.store().get(&Key::of(&["beside"])).await.unwrap();
+    assert!(beside.is_some());
+    let found = streams.find(&name("s")).await.unwrap();
+    assert_eq!(found.settings.queues, 1);
+    let none = Settings {
+        queues: 0,
+        ..found.settings.clone()
+    };
+    streams
+        .change_with(&found, &none, Txn::default())
+        .await
+        .unwrap();
+    streams.delete(&name("s"), Vec::new()).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_split_closes_one_shard_and_opens_two() {
     let (_, streams, _) = fixture();
     let before = streams.create(&name("s"), new(1)).await.unwrap();
@@ -169,6 +214,29 @@ async fn scaling_is_one_step_whatever_the_counts() {
             .collect();
         assert_eq!(ranges, HashRange::even(count));
     }
+}
+
+#[tokio::test]
+async fn shards_are_added_beside_those_that_stay_open() {
+    let (_, streams, _) = fixture();
+    let before = streams.create(&name("s"), new(2)).await.unwrap();
+    put(&streams, &before, 1, "old").await.unwrap();
+    let plan = |_: &Stream, planner: Planner<'_>| Ok::<_, StreamsError>(planner.grow(3));
+    let after = streams.reshard(&name("s"), plan).await.unwrap();
+    let open: Vec<_> = after.topology.open_shards().collect();
+    let ranges: Vec<_> = open.iter().map(|shard| shard.range).collect();
+    assert_eq!(ranges, HashRange::even(5));
+    let numbers: Vec<_> = open.iter().map(|shard| shard.index).collect();
+    assert_eq!(numbers, [0, 1, 2, 3, 4]);
+    assert_eq!(put(&streams, &after, 1, "new").await.unwrap(), Offset(1));
+    assert_eq!(put(&streams, &before, 0, "late").await.unwrap(), Offset(0));
+    assert_eq!(put(&streams, &after, 4, "new").await.unwrap(), Offset(0));
+    assert_eq!(values(&streams, &after, 1, Offset(0)).await, ["old", "new"]);
+    let halved = scale(&streams, "s", 1).await;
+    let again = streams.reshard(&name("s"), plan).await.unwrap();
+    assert_eq!(again.topology.open_count(), 4);
+    assert!(again.topology.covers_ring());
+    assert_eq!(again.settings.next_shard, halved.settings.next_shard + 3);
 }
 
 #[tokio::test]
@@ -454,11 +522,41 @@ async fn no_more_bytes_are_kept_than_asked() {
     assert_eq!(streams.expire().await.unwrap(), 0);
 }
 
+/// A compacted topic's records are no older for their age.
+#[tokio::test]
+async fn what_is_only_compacted_does_not_expire() {
+    let (_, streams, clock) = fixture();
+    let stream = streams.create(&name("s"), new(1)).await.unwrap();
+    for value in ["one", "two"] {
+        put(&streams, &stream, 0, value).await.unwrap();
+    }
+    let policy = |policy: &'static str| {
+        move |_: &Stream, settings: &mut Settings| {
+            settings
+                .extra
+                .insert("cleanup.policy".into(), policy.into());
+            settings.retention_bytes = Some(1);
+            Ok::<_, StreamsError>(())
+        }
+    };
+    let stream = streams.update(&name("s"), policy("compact")).await.unwrap();
+    clock.advance(Duration::from_millis(25 * HOUR));
+    assert_eq!(streams.expire().await.unwrap(), 0);
+    assert_eq!(
+        values(&streams, &stream, 0, Offset(0)).await,
+        ["one", "two"]
+    );
+    let both = streams.update(&name("s"), policy("compact, delete")).await;
+    assert_eq!(streams.expire().await.unwrap(), 1);
+    let start = streams.locate(&both.unwrap(), 0, Position::Start).await;
+    assert_eq!(start.unwrap(), Offset(2));
+}
+
 proptest! {
-    /// After any plans the ring is covered once, no child has more than two parents or a range they don't cover, and each
-    /// child's generation is above its parents'.
+    /// After any plans the ring is covered once, no child has more than two parents or begins with a range they don't cover, and
+    /// each child's generation is above its parents'.
     #[test]
-    fn any_plans_keep_the_ring_whole(steps in proptest::collection::vec((0..3u8, any::<u32>(), any::<u128>()), 1..12)) {
+    fn any_plans_keep_the_ring_whole(steps in proptest::collection::vec((0..4u8, any::<u32>(), any::<u128>()), 1..12)) {
         let first = Shard { index: 0, range: HashRange::ALL, parents: vec![], generation: 0, opened: Timestamp(0), closed: None };
         let mut topology = Topology::of([first]);
         let (mut generation, mut next) = (0, 1);
@@ -469,15 +567,21 @@ proptest! {
             let plan = match kind {
                 0 => planner.split(open[place], HashKey(key)),
                 1 => planner.merge(open[place], open[(place + 1) % open.len()]),
+                2 => Ok(planner.grow(pick % 7)),
                 _ => planner.uniform(pick % 40),
             };
             let Ok(plan) = plan else { continue };
             generation = plan.generation.max(generation);
             next += plan.opens.len() as u32;
             let closed: Vec<u32> = plan.closes.clone();
+            let opened: Vec<u32> = plan.opens.iter().map(|shard| shard.index).collect();
             let kept = topology.shards().cloned().map(|mut shard| {
                 if closed.contains(&shard.index) {
                     shard.closed = Some(Timestamp(1));
+                }
+                if let Some((_, range)) = plan.moves.iter().find(|(index, _)| *index == shard.index) {
+                    assert!(shard.is_open());
+                    shard.range = *range;
                 }
                 shard
             });
@@ -487,10 +591,15 @@ proptest! {
                 prop_assert!(shard.parents.len() <= 2);
                 for parent in shard.parents.iter().filter_map(|&parent| topology.get(parent)) {
                     prop_assert!(parent.generation < shard.generation, "{shard:?} of {parent:?}");
+                    // Later on, a shard that moved lies elsewhere than its parents did.
+                    if !opened.contains(&shard.index) {
+                        continue;
+                    }
                     prop_assert!(parent.range.first <= shard.range.last && shard.range.first <= parent.range.last);
                 }
                 let covered = |key| shard.parents.iter().any(|&p| topology.get(p).is_some_and(|p| p.range.contains(key)));
-                prop_assert!(shard.parents.is_empty() || (covered(shard.range.first) && covered(shard.range.last)));
+                let is_new = opened.contains(&shard.index);
+                prop_assert!(!is_new || shard.parents.is_empty() || (covered(shard.range.first) && covered(shard.range.last)));
             }
         }
     }

@@ -12,7 +12,7 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{Method, Request, Response};
 
-use super::route::{Lost, header, is_form};
+use super::route::{Lost, header, is_form, is_rpc_v2};
 use super::{Peer, Router, is_own_page};
 use crate::body::{Body, Incoming};
 use crate::error::ServiceError;
@@ -67,7 +67,7 @@ impl Router {
     fn speaks_ours(&self, parts: &Parts) -> bool {
         let content_type = header(parts, CONTENT_TYPE.as_str()).unwrap_or_default();
         let is_post = parts.method == Method::POST;
-        if is_post && parts.headers.contains_key("x-amz-target") {
+        if is_rpc_v2(parts) || is_post && parts.headers.contains_key("x-amz-target") {
             return true;
         }
         if is_post && (Protocol::of_content_type(content_type).is_some() || is_form(content_type)) {

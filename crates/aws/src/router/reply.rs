@@ -17,7 +17,7 @@ use crate::body::Body;
 use crate::caller::RequestId;
 use crate::error::ServiceError;
 use crate::event_stream;
-use crate::protocol::{Format, Protocol};
+use crate::protocol::{Format, Protocol, rpc_v2};
 use crate::query::{self, Query};
 use crate::service::{Event, Events, Reply};
 use crate::shapes::encode_base64;
@@ -28,6 +28,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const ID_2: HeaderName = HeaderName::from_static("x-amz-id-2");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
+/// By which RPC v2 is known on either way.
+pub(super) const SMITHY_PROTOCOL: HeaderName = HeaderName::from_static("smithy-protocol");
+pub(super) const RPC_V2_CBOR: &str = "rpc-v2-cbor";
 
 /// All a reply needs to know of its request.
 #[derive(Clone)]
@@ -56,23 +59,16 @@ impl Replier {
 
     pub(super) fn reply(self, reply: Reply) -> Response<Body> {
         let label = self.protocol.content_type();
-        match (reply, self.protocol.format()) {
-            (Reply::Document(document), Some(format)) => {
-                let body = format.encode(&document);
-                self.whole(StatusCode::OK, label, body, None)
-            }
-            (Reply::Document(document), None) => {
-                let Some(query) = self.query else {
-                    return self.error(&ServiceError::internal());
-                };
-                let body = query::answer(query, self.operation, self.request_id, &document);
-                self.whole(StatusCode::OK, label, body, None)
-            }
-            (Reply::Encoded(body), _) => self.whole(StatusCode::OK, label, body, None),
-            (Reply::Events(events), format) => {
+        match reply {
+            Reply::Document(document) => match self.encode(&document) {
+                Some(body) => self.whole(StatusCode::OK, label, body, None),
+                None => self.error(&ServiceError::internal()),
+            },
+            Reply::Encoded(body) => self.whole(StatusCode::OK, label, body, None),
+            Reply::Events(events) => {
                 self.observe(StatusCode::OK, 0, None);
                 let frames = Frames {
-                    format: format.unwrap_or(Format::Json),
+                    format: self.protocol.format().unwrap_or(Format::Json),
                     label,
                 };
                 let frames = frames.of(events, self.draining.clone());
@@ -85,15 +81,28 @@ impl Replier {
         }
     }
 
+    /// A document in the reply's bytes; `None` where the service has no words for it.
+    fn encode(&self, document: &Value) -> Option<Bytes> {
+        match (self.protocol, self.protocol.format()) {
+            (Protocol::RpcV2Cbor, _) => Some(rpc_v2::encode(document)),
+            (_, Some(format)) => Some(format.encode(document)),
+            (_, None) => {
+                let query = self.query?;
+                let (operation, id) = (self.operation, self.request_id);
+                Some(query::answer(query, operation, id, document))
+            }
+        }
+    }
+
     pub(super) fn error(self, error: &ServiceError) -> Response<Body> {
         let label = self.protocol.content_type();
-        let Some(format) = self.protocol.format() else {
+        if self.protocol == Protocol::Query {
             let namespace = self.query.map_or("", |query| query.xml_namespace);
             let body = query::error(namespace, self.request_id, error);
             let (_, status) = query::names_of(error);
             return self.whole(status_code(status), label, body, Some(error));
-        };
-        let body = format.encode(&error.document(self.query));
+        }
+        let body = self.encode(&error.document(self.query)).unwrap_or_default();
         let old_name = self.query.and_then(|_| query::header(error));
         let mut response = self.whole(status_code(error.status), label, body, Some(error));
         if let Some(old_name) = old_name {
@@ -136,9 +145,10 @@ impl Replier {
         body: Bytes,
         error: Option<&ServiceError>,
     ) -> Response<Body> {
-        self.observe(status, body.len(), error.map(|error| &*error.code));
+        let code = error.map(|error| bare(&error.code));
+        self.observe(status, body.len(), code);
         let mut response = self.respond(status, content_type, body.into());
-        let code = error.and_then(|error| HeaderValue::from_str(&error.code).ok());
+        let code = code.and_then(|code| HeaderValue::from_str(code).ok());
         if let Some(code) = code {
             response.headers_mut().insert(ERROR_TYPE, code);
         }
@@ -159,6 +169,9 @@ impl Replier {
         headers.insert(REQUEST_ID, text(self.request_id.to_string()));
         headers.insert(ID_2, text(id_2(self.request_id)));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        if self.protocol == Protocol::RpcV2Cbor {
+            headers.insert(SMITHY_PROTOCOL, HeaderValue::from_static(RPC_V2_CBOR));
+        }
         response
     }
 
@@ -175,6 +188,11 @@ impl Replier {
             });
         }
     }
+}
+
+/// A shape's name without the namespace that some services put before it.
+fn bare(code: &str) -> &str {
+    code.rsplit('#').next().unwrap_or(code)
 }
 
 fn status_code(status: u16) -> StatusCode {

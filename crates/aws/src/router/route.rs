@@ -2,7 +2,8 @@
 //!
 //! `X-Amz-Target` tells service and operation by itself. Query's `Action` tells the operation; the service is the one that the
 //! credentials are scoped to, or the one of that `Version`, or the one that has such an operation. AWS does not care about
-//! the path in either.
+//! the path in either. RPC v2 names both in the path: `/service/GraniteServiceVersion20100801/operation/PutMetricData`, where
+//! the service may have a namespace before a dot; it is told by its header (Smithy 2.0, "Smithy RPC v2").
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 
 use super::Router;
+use super::reply::{RPC_V2_CBOR, SMITHY_PROTOCOL};
 use crate::caller::Caller;
 use crate::error::ServiceError;
 use crate::protocol::Protocol;
@@ -43,6 +45,9 @@ pub(super) struct Lost {
 impl Call {
     /// The input, as it came. The parameters are handed over.
     pub(super) fn payload(&mut self, parts: Parts, body: Bytes, caller: &Caller) -> Payload {
+        if self.protocol == Protocol::RpcV2Cbor {
+            return Payload::RpcV2(body);
+        }
         if let Some(format) = self.protocol.format() {
             return Payload::Raw(RawRequest {
                 format,
@@ -86,6 +91,9 @@ impl Lost {
 impl Router {
     /// Which operation a request names. Without its body, one in Query may name none.
     pub(super) fn route(&self, parts: &Parts, body: &[u8]) -> Result<Call, Lost> {
+        if is_rpc_v2(parts) {
+            return self.route_rpc_v2(parts);
+        }
         let target = header(parts, "x-amz-target");
         if target.is_none()
             && !self.by_query.is_empty()
@@ -115,6 +123,29 @@ impl Router {
                 parameters: Parameters::default(),
             }),
             None => Err(Lost::in_protocol(protocol, unknown(target)).of(endpoint.map(Arc::as_ref))),
+        }
+    }
+
+    /// Which operation a request names in RPC v2.
+    fn route_rpc_v2(&self, parts: &Parts) -> Result<Call, Lost> {
+        let protocol = Protocol::RpcV2Cbor;
+        let path = parts.uri.path();
+        let named = path
+            .rsplit_once("/operation/")
+            .and_then(|(before, operation)| {
+                let (_, service) = before.rsplit_once("/service/")?;
+                Some((service.rsplit('.').next()?, operation))
+            });
+        let endpoint = named.and_then(|(service, _)| self.by_target.get(service));
+        let operation = named.and_then(|(_, name)| endpoint?.operation(name));
+        match (endpoint, operation) {
+            (Some(endpoint), Some(operation)) => Ok(Call {
+                endpoint: Arc::clone(endpoint),
+                operation,
+                protocol,
+                parameters: Parameters::default(),
+            }),
+            _ => Err(Lost::in_protocol(protocol, unknown(path)).of(endpoint.map(Arc::as_ref))),
         }
     }
 
@@ -181,6 +212,12 @@ impl Router {
 
 pub(super) fn header<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {
     parts.headers.get(name)?.to_str().ok()
+}
+
+/// Whether a request speaks RPC v2, as far as it is spoken here.
+pub(super) fn is_rpc_v2(parts: &Parts) -> bool {
+    parts.method == Method::POST
+        && header(parts, SMITHY_PROTOCOL.as_str()).is_some_and(|name| name == RPC_V2_CBOR)
 }
 
 /// Whether a content type is that of a form, whatever its character set.

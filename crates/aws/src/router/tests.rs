@@ -437,3 +437,4 @@ fn the_table_can_be_read() {
 
 mod guest;
 mod query;
+mod rpc_v2;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::{Events, Input, RawReply, RawRequest, Run, Work};
 use crate::caller::Caller;
 use crate::error::ServiceError;
+use crate::protocol::rpc_v2;
 use crate::query::{Parameters, Query};
 use crate::value::Value;
 
@@ -54,6 +55,8 @@ pub(super) enum Answer {
 pub(crate) enum Payload {
     /// A body.
     Raw(RawRequest),
+    /// A body in RPC v2's CBOR, which handlers of raw bytes do not read.
+    RpcV2(Bytes),
     /// Query's parameters, and what the request's URL stands for.
     Query {
         parameters: Parameters,
@@ -155,12 +158,16 @@ impl Endpoint {
             (Answer::Raw(_) | Answer::Events { .. }, _, Payload::Query { .. }) => {
                 unsupported("in the Query protocol")
             }
+            (Answer::Raw(_) | Answer::Events { .. }, _, Payload::RpcV2(_)) => {
+                unsupported("in RPC v2")
+            }
         }
     }
 
     fn document(&self, operation: &str, payload: Payload) -> Result<Value, ServiceError> {
         let (parameters, url) = match payload {
             Payload::Raw(request) => return request.format.decode(&request.body),
+            Payload::RpcV2(body) => return rpc_v2::decode(&body),
             Payload::Query { parameters, url } => (parameters, url),
         };
         let query = self.query.ok_or_else(ServiceError::internal)?;

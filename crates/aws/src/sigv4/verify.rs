@@ -21,6 +21,15 @@ pub struct Verifier {
     signing_keys: SigningKeys,
 }
 
+/// Who signed a request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Signer {
+    /// With which key.
+    pub access_key: String,
+    /// For which service.
+    pub service: String,
+}
+
 impl Verifier {
     /// A verifier that knows `keys`.
     #[must_use]
@@ -38,6 +47,18 @@ impl Verifier {
     /// `UnrecognizedClientException`, `InvalidSignatureException`.
     pub fn verify(&self, parts: &Parts, body: &[u8], now: Timestamp) -> Result<(), ServiceError> {
         self.identify(parts, body, now).map(drop)
+    }
+
+    /// As [`Verifier::verify`] for a request without a body, and says with which access key and for which service it is signed.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify`].
+    pub fn signer(&self, parts: &Parts, now: Timestamp) -> Result<Signer, ServiceError> {
+        let identity = self.identify(parts, &[], now)?;
+        Ok(Signer {
+            access_key: identity.access_key.into_owned(),
+            service: identity.service.into_owned(),
+        })
     }
 
     /// As [`Verifier::verify`], and says who signed: the very claim that was checked, never a second reading of the request.

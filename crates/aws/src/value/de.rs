@@ -71,6 +71,10 @@ impl Reader {
             Value::Int(number) => Ok(number as f64),
             Value::Float(number) => Ok(number),
             Value::Untyped(text) => text.parse().map_err(|_| no_number(&text)),
+            // How Smithy's JSON writes what JSON has no number for.
+            Value::Text(text) if ["NaN", "Infinity", "-Infinity"].contains(&&*text) => {
+                text.parse().map_err(|_| no_number(&text))
+            }
             other => Err(cannot_convert(&other, "an Double")),
         }
     }

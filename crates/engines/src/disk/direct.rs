@@ -1,8 +1,8 @@
-//! Writing around the page cache (`O_DIRECT`), for bytes that are read once more at most: copying them there costs more
-//! processor time than all else a write does, and pushes out what is read often.
+//! Around the page cache (`O_DIRECT`), for bytes that are read once more at most: copying them there costs more processor
+//! time than all else a write does, and pushes out what is read often.
 //!
-//! Only whole [`UNIT`]s at whole positions can be written so, from memory that is aligned likewise; hence the buffer. Where a
-//! file system or device does not take it, writing is as usual. Durability is no different: it is for `fdatasync` to say.
+//! Only whole [`UNIT`]s at whole positions can be had so, in memory that is aligned likewise; hence the buffer. Where a file
+//! system or device does not take it, all is as usual. Durability is no different: it is for `fdatasync` to say.
 
 use std::fs::File;
 use std::io::{self, IoSlice};
@@ -10,6 +10,7 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use bytes::Bytes;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
@@ -81,6 +82,50 @@ impl Direct {
         outcome
     }
 
+    /// Reads `length` bytes from `position`, fewer at the file's end alone; `None` where they are to be read as usual.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn read(
+        &self,
+        file: &File,
+        length: usize,
+        position: u64,
+    ) -> io::Result<Option<Bytes>> {
+        if self.is_refused.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let Some(descriptor) = self.descriptor.get_or_init(|| open(file)) else {
+            return Ok(None);
+        };
+        let before = (position % UNIT as u64) as usize;
+        let whole = (before + length).next_multiple_of(UNIT);
+        let mut buffer = vec![0; whole + UNIT];
+        let start = buffer.as_ptr().align_offset(UNIT);
+        let mut filled = 0;
+        while filled < whole {
+            let target = &mut buffer[start + filled..start + whole];
+            let at = position - before as u64 + filled as u64;
+            match rustix::io::pread(descriptor, target, at) {
+                Ok(count) => {
+                    filled += count;
+                    // The file's end, which need not be at a whole unit.
+                    if count == 0 || !count.is_multiple_of(UNIT) {
+                        break;
+                    }
+                }
+                Err(Errno::INTR) => {}
+                Err(Errno::INVAL | Errno::OPNOTSUPP) => {
+                    self.is_refused.store(true, Ordering::Relaxed);
+                    return Ok(None);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let end = filled.clamp(before, before + length);
+        Ok(Some(Bytes::from(buffer).slice(start + before..start + end)))
+    }
+
     /// Gathers `slices` in `aligned` and writes that whenever it is full, and what is whole at the end.
     fn write_from(
         &self,
@@ -136,10 +181,10 @@ impl Direct {
     }
 }
 
-/// The same file once more, to be written around the page cache; `None` where that is not to be had.
+/// The same file once more, around the page cache; `None` where that is not to be had.
 fn open(file: &File) -> Option<OwnedFd> {
     let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-    let flags = OFlags::WRONLY | OFlags::DIRECT | OFlags::CLOEXEC;
+    let flags = OFlags::RDWR | OFlags::DIRECT | OFlags::CLOEXEC;
     rustix::fs::open(path, flags, Mode::empty()).ok()
 }
 
@@ -179,6 +224,17 @@ mod tests {
         let mut read = vec![0; written];
         file.read_exact_at(&mut read, position).unwrap();
         assert!(read == all[..written], "{lengths:?} at {position}");
+        file.write_all_at(&all, position).unwrap();
+        for skipped in [0, 1, all.len() / 2, all.len()] {
+            let at = position + skipped as u64;
+            // With no more asked for than there is, and with more.
+            for more in [0, 1, 3 * UNIT] {
+                let read = Direct::default().read(&file, all.len() - skipped + more, at);
+                if let Some(read) = read.unwrap() {
+                    assert!(read == all[skipped..], "{lengths:?} at {at}, {more} more");
+                }
+            }
+        }
         std::fs::remove_file(path).unwrap();
     }
 

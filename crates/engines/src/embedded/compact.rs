@@ -14,13 +14,14 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use model::LogId;
-use store::StoreError;
+use bytes::Bytes;
+use model::{Batch, LogId};
+use store::{StoreError, StoredBatch};
 
 use crate::checkpoint::Checkpoint;
 use crate::embedded::core::{Core, unavailable};
 use crate::embedded::options::Durability;
-use crate::embedded::read::{read_run, run_length};
+use crate::embedded::read::{How, read_run, run_length};
 use crate::embedded::view::View;
 use crate::journal::file::JournalFile;
 use crate::segments::{SegmentId, SegmentWriter};
@@ -30,9 +31,21 @@ use crate::tail::Entry;
 /// A log with as many bytes gets segments of its own.
 const OWN_SEGMENT_BYTES: u64 = 8 << 20;
 /// A segment is ended past these bytes, so that retention has something to drop.
-const SEGMENT_BYTES: u64 = 128 << 20;
+pub(super) const SEGMENT_BYTES: u64 = 128 << 20;
+/// Full files that are compacted before their number says so, where that makes no more segments than otherwise.
+const EARLY_FILES: usize = 2;
+/// Logs whose segments are written side by side.
+const OWN_AT_ONCE: usize = 32;
+/// Batches of logs that share segments, held in memory at once.
+const GATHERED_BYTES: u64 = 32 << 20;
 /// A segment is ended past these logs, so that making it known fits a frame.
 const SEGMENT_LOGS: usize = 10_000;
+
+/// Bytes taken from the cache at once: more than these are not kept from going from it.
+const CACHED_BYTES: usize = 1 << 20;
+
+/// What is read once.
+const PAST_CACHE: How = |file, length, at| file.read_past_cache(length, at);
 
 /// What to compact.
 #[derive(Debug)]
@@ -49,6 +62,29 @@ struct PlannedLog {
     born: u64,
     bytes: u64,
     entries: Vec<Entry>,
+}
+
+impl Plan {
+    /// A plan that moves these batches of one log, and frees no file.
+    pub(super) fn of_one(
+        log: LogId,
+        born: u64,
+        entries: Vec<Entry>,
+        files: Vec<JournalFile>,
+    ) -> Option<Plan> {
+        let bytes = entries.iter().map(|entry| u64::from(entry.length)).sum();
+        let planned = PlannedLog {
+            log,
+            born,
+            bytes,
+            entries,
+        };
+        (!planned.entries.is_empty()).then(|| Plan {
+            last_file: 0,
+            files,
+            logs: vec![planned],
+        })
+    }
 }
 
 /// When a compaction is worth it.
@@ -71,7 +107,9 @@ impl Core {
         let last_file = full.last()?.number;
         // Before the journal is at its limit, whatever the options say.
         let files_max = self.options.compact_files.min(self.pool.files_max() / 2);
-        let is_due = full.len() >= files_max || view.tail.len() >= self.options.compact_entries;
+        let is_due = full.len() >= files_max
+            || self.is_early(full.len(), view.tail.logs().count())
+            || view.tail.len() >= self.options.compact_entries;
         if when == When::Due && !is_due {
             return None;
         }
@@ -88,6 +126,13 @@ impl Core {
         })
     }
 
+    /// Whether so many files of so few logs are compacted at once: the logs get segments of their own whenever it is done, and
+    /// what is in segments is read with less work than what lies between others' batches.
+    fn is_early(&self, files: usize, logs: usize) -> bool {
+        let bytes = files as u64 * self.options.journal_file_bytes;
+        files >= EARLY_FILES && bytes / OWN_SEGMENT_BYTES >= logs as u64
+    }
+
     /// Writes the segments of a plan and gives the requests that make them known. Blocks its thread for long.
     ///
     /// # Errors
@@ -98,90 +143,168 @@ impl Core {
             .iter()
             .partition(|log| log.bytes >= OWN_SEGMENT_BYTES);
         let mut requests = Vec::new();
-        for log in own {
-            self.write_own(plan, log, &mut requests)?;
+        for logs in own.chunks(OWN_AT_ONCE) {
+            self.write_own(plan, logs, &mut requests)?;
         }
         self.write_shared(plan, &shared, &mut requests)?;
         Ok(requests)
     }
 
+    /// Writes logs that each have segments of their own, side by side: so the journal is read once, from front to back.
     fn write_own(
         &self,
         plan: &Plan,
-        log: &PlannedLog,
+        logs: &[&PlannedLog],
         requests: &mut Vec<Request>,
     ) -> Result<(), StoreError> {
-        let mut writer = self.new_segment()?;
-        let entries: Vec<&Entry> = log.entries.iter().collect();
-        let mut rest = &entries[..];
-        while !rest.is_empty() {
+        let writers = logs.iter().map(|_| self.new_segment());
+        let mut writers = writers.collect::<Result<Vec<_>, _>>()?;
+        self.visit_planned(plan, logs, PAST_CACHE, |number, stored| {
+            let (Some(writer), Some(log)) = (writers.get_mut(number), logs.get(number)) else {
+                return Ok(());
+            };
             if writer.bytes() >= SEGMENT_BYTES {
-                let full = std::mem::replace(&mut writer, self.new_segment()?);
+                let full = std::mem::replace(writer, self.new_segment()?);
                 requests.push(finish(full, &[log])?);
             }
-            let added = self.add_run(plan, log.log, rest, &mut writer)?;
-            rest = &rest[added..];
+            writer.add(log.log, stored.base_offset, &stored.batch)
+        })?;
+        for (writer, log) in writers.into_iter().zip(logs) {
+            requests.push(finish(writer, &[log])?);
         }
-        requests.push(finish(writer, &[log])?);
         Ok(())
     }
 
+    /// Writes logs that share segments, some of them at a time. What those have in the journal lies scattered in it: unless all
+    /// fit at once, the files are brought into memory first, or every few kilobytes would be a request to the disk.
     fn write_shared(
         &self,
         plan: &Plan,
         logs: &[&PlannedLog],
         requests: &mut Vec<Request>,
     ) -> Result<(), StoreError> {
+        if logs.is_empty() {
+            return Ok(());
+        }
+        let cached_from = self.view().tail.cached_from();
+        let is_on_disk = |file: &&JournalFile| cached_from.is_none_or(|from| file.number < from);
+        let is_scattered = gathered_at_once(logs) < logs.len();
+        let (how, read): (How, Vec<_>) = if is_scattered {
+            let files = plan.files.iter().filter(is_on_disk).collect();
+            (|file, length, at| file.read(length, at), files)
+        } else {
+            (PAST_CACHE, Vec::new())
+        };
+        for file in &read {
+            file.file.will_read();
+        }
+        let written = self.write_gathered(plan, logs, how, requests);
+        for file in &read {
+            file.file.was_read();
+        }
+        written
+    }
+
+    fn write_gathered(
+        &self,
+        plan: &Plan,
+        logs: &[&PlannedLog],
+        how: How,
+        requests: &mut Vec<Request>,
+    ) -> Result<(), StoreError> {
+        let mut writer = self.new_segment()?;
+        let mut written: Vec<&PlannedLog> = Vec::new();
         let mut rest = logs;
         while !rest.is_empty() {
-            let mut writer = self.new_segment()?;
-            let mut count = 0;
-            for log in rest.iter().take(SEGMENT_LOGS) {
-                if writer.bytes() >= SEGMENT_BYTES {
-                    break;
+            let (some, after) = rest.split_at(gathered_at_once(rest));
+            for (&log, batches) in some.iter().zip(self.read_planned(plan, some, how)?) {
+                if writer.bytes() >= SEGMENT_BYTES || written.len() >= SEGMENT_LOGS {
+                    let full = std::mem::replace(&mut writer, self.new_segment()?);
+                    requests.push(finish(full, &written)?);
+                    written.clear();
                 }
-                let entries: Vec<&Entry> = log.entries.iter().collect();
-                let mut left = &entries[..];
-                while !left.is_empty() {
-                    let added = self.add_run(plan, log.log, left, &mut writer)?;
-                    left = &left[added..];
+                for stored in &batches {
+                    writer.add(log.log, stored.base_offset, &stored.batch)?;
                 }
-                count += 1;
+                written.push(log);
             }
-            let (written, after) = rest.split_at(count);
-            requests.push(finish(writer, written)?);
             rest = after;
+        }
+        if !written.is_empty() {
+            requests.push(finish(writer, &written)?);
         }
         Ok(())
     }
 
-    fn new_segment(&self) -> Result<SegmentWriter, StoreError> {
-        let id = SegmentId(self.next_segment.fetch_add(1, Ordering::Relaxed));
-        SegmentWriter::new(self.options.disk.clone(), id)
-    }
-
-    /// Adds batches that lie near each other in one file, or the first of them from memory. Gives how many it added.
-    fn add_run(
+    /// The batches of each of these logs.
+    fn read_planned(
         &self,
         plan: &Plan,
-        log: LogId,
-        entries: &[&Entry],
-        writer: &mut SegmentWriter,
-    ) -> Result<usize, StoreError> {
-        let Some(first) = entries.first() else {
-            return Ok(0);
-        };
-        if let Some(batch) = &first.cached {
-            writer.add(log, first.base_offset, batch)?;
-            return Ok(1);
+        logs: &[&PlannedLog],
+        how: How,
+    ) -> Result<Vec<Vec<StoredBatch>>, StoreError> {
+        let mut gathered: Vec<Vec<StoredBatch>> = Vec::new();
+        gathered.resize_with(logs.len(), Vec::new);
+        self.visit_planned(plan, logs, how, |number, stored| {
+            if let Some(batches) = gathered.get_mut(number) {
+                batches.push(detached(&stored)?);
+            }
+            Ok(())
+        })?;
+        Ok(gathered)
+    }
+
+    /// Gives all batches of these logs to `visit`, with their log's place among them, in the order in which they lie in the
+    /// journal, which is each log's own. From memory where they are there still.
+    fn visit_planned(
+        &self,
+        plan: &Plan,
+        logs: &[&PlannedLog],
+        how: How,
+        mut visit: impl FnMut(usize, StoredBatch) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut order: Vec<(&Entry, usize)> = Vec::new();
+        for (number, log) in logs.iter().enumerate() {
+            order.extend(log.entries.iter().map(|entry| (entry, number)));
         }
-        let file = plan.files.iter().find(|file| file.number == first.file);
-        let file = file.ok_or_else(|| unavailable("a planned file is missing".into()))?;
-        let (run, _) = entries.split_at(run_length(entries));
-        for stored in read_run(run, file).map_err(|error| self.located(error))? {
-            writer.add(log, stored.base_offset, &stored.batch)?;
+        order.sort_unstable_by_key(|(entry, _)| (entry.file, entry.position));
+        let entries: Vec<&Entry> = order.iter().map(|(entry, _)| *entry).collect();
+        let mut owners = order.iter().map(|(_, number)| *number);
+        let mut rest = &entries[..];
+        while let Some(first) = rest.first() {
+            let mut found = self.cached(logs, &order[order.len() - rest.len()..]);
+            if found.is_empty() {
+                let file = plan.files.iter().find(|file| file.number == first.file);
+                let file = file.ok_or_else(|| unavailable("a planned file is missing".into()))?;
+                let run = &rest[..run_length(rest)];
+                found = read_run(run, file, how).map_err(|error| self.located(error))?;
+            }
+            rest = rest.get(found.len()..).unwrap_or_default();
+            for (stored, owner) in found.into_iter().zip(&mut owners) {
+                visit(owner, stored)?;
+            }
         }
-        Ok(run.len())
+        Ok(())
+    }
+
+    /// The first of these batches, as long as they are cached, up to [`CACHED_BYTES`] and one more.
+    fn cached(&self, logs: &[&PlannedLog], entries: &[(&Entry, usize)]) -> Vec<StoredBatch> {
+        let view = self.view();
+        let mut left = CACHED_BYTES;
+        let batches = entries.iter().map_while(|(entry, number)| {
+            let log = logs.get(*number).filter(|_| left > 0)?;
+            left = left.saturating_sub(entry.length as usize);
+            Some(StoredBatch {
+                base_offset: entry.base_offset,
+                batch: view.tail.cached(log.log, entry)?,
+            })
+        });
+        batches.collect()
+    }
+
+    pub(super) fn new_segment(&self) -> Result<SegmentWriter, StoreError> {
+        let id = SegmentId(self.next_segment.fetch_add(1, Ordering::Relaxed));
+        SegmentWriter::new(self.options.disk.clone(), id)
     }
 
     /// Writes a checkpoint and frees the plan's files. To be called when the plan's segments are known and durable.
@@ -256,12 +379,32 @@ impl Core {
     }
 }
 
+/// How many of these logs, at least one, have no more than [`GATHERED_BYTES`] together.
+fn gathered_at_once(logs: &[&PlannedLog]) -> usize {
+    let mut bytes: u64 = 0;
+    let fits = logs.iter().take_while(|log| {
+        bytes += log.bytes;
+        bytes <= GATHERED_BYTES
+    });
+    fits.count().max(1)
+}
+
+/// The batch by itself, without the bytes around it that were read with it.
+fn detached(stored: &StoredBatch) -> Result<StoredBatch, StoreError> {
+    let bytes = Bytes::copy_from_slice(stored.batch.bytes());
+    let batch = Batch::parse_unverified(bytes).map_err(|error| unavailable(error.to_string()))?;
+    Ok(StoredBatch {
+        base_offset: stored.base_offset,
+        batch,
+    })
+}
+
 fn planned(view: &View, log: LogId, last_file: u64) -> Option<PlannedLog> {
     let entries: Vec<Entry> = view
         .tail
         .entries(log)
         .take_while(|entry| entry.file <= last_file)
-        .cloned()
+        .map(Entry::uncached)
         .collect();
     if entries.is_empty() {
         return None;

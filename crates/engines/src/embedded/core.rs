@@ -8,7 +8,7 @@
 //! 4. [`Core::mark_frame`] in idle times, [`Core::prepare`] whenever a file was taken, and the steps of [`super::compact`]
 //!    keep it going.
 //!
-//! Locks are taken in this order: sequencer, inbox or pool, view.
+//! Locks are taken in this order: moving, sequencer, inbox or pool, view.
 
 use std::collections::VecDeque;
 use std::io;
@@ -41,6 +41,8 @@ pub struct Core {
     pub(super) pool: Pool,
     pub(super) segments: Segments,
     pub(super) next_segment: AtomicU64,
+    /// Held by whoever moves batches from the journal to segments.
+    pub(super) moving: Mutex<()>,
     /// Whether compaction fails, so that appends must not wait for it.
     pub(super) is_compaction_failing: AtomicBool,
     pub(super) frames: AtomicU64,
@@ -79,7 +81,9 @@ struct Pending {
 impl Inbox {
     fn push(&mut self, pending: Pending) {
         match pending.request {
-            Request::AddSegment(_) | Request::RemoveSegment(_) => self.compactor.push_back(pending),
+            Request::AddSegment(_) | Request::RemoveSegment(_) | Request::Rewrite(_) => {
+                self.compactor.push_back(pending);
+            }
             _ => self.row.push_back(pending),
         }
     }
@@ -93,7 +97,7 @@ impl Inbox {
     }
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -104,6 +108,7 @@ impl Core {
             pool: parts.pool,
             segments: parts.segments,
             next_segment: AtomicU64::new(parts.next_segment),
+            moving: Mutex::default(),
             is_compaction_failing: AtomicBool::new(false),
             frames: AtomicU64::new(0),
             syncs: AtomicU64::new(0),

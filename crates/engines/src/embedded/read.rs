@@ -5,12 +5,14 @@
 //! journal file written anew: so after each read from a journal file the reader asks whether the file still holds what it
 //! held, and looks up again if not. A checksum alone would not do: other valid batches may lie there by now.
 
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use model::{LogId, Offset, Timestamp};
 use store::{Bounds, StoreError, StoredBatch};
 
+use crate::disk::File;
 use crate::embedded::core::{Core, unavailable};
 use crate::embedded::view::{View, parse};
 use crate::frame::decision::damaged;
@@ -41,6 +43,17 @@ pub(super) struct Places {
     entries: Vec<Entry>,
     /// The journal files of `entries`.
     files: Vec<JournalFile>,
+}
+
+/// Where the bytes that may stay of a log run out.
+struct Over {
+    /// The log's.
+    start: Offset,
+    range: SegmentRange,
+    /// Bytes that may stay of the range.
+    left: u64,
+    /// The first batch's base offset after the range.
+    next: Offset,
 }
 
 /// The places are not those looked up any more.
@@ -104,7 +117,7 @@ impl View {
     }
 }
 
-fn cached_batch(entry: &Entry) -> Option<StoredBatch> {
+pub(super) fn cached_batch(entry: &Entry) -> Option<StoredBatch> {
     entry.cached.clone().map(|batch| StoredBatch {
         base_offset: entry.base_offset,
         batch,
@@ -148,7 +161,7 @@ impl Core {
     }
 
     /// Whether one of these ranges was dropped since it was looked up, and its file with it.
-    fn are_dropped(&self, ranges: &[SegmentRange]) -> bool {
+    pub(super) fn are_dropped(&self, ranges: &[SegmentRange]) -> bool {
         let view = self.view();
         ranges.iter().any(|range| {
             let state = view.state.log(range.log);
@@ -215,7 +228,7 @@ impl Core {
             let Some(file) = files.iter().find(|file| file.number == first.file) else {
                 return Ok(Err(Moved));
             };
-            let found = read_run(run, file);
+            let found = read_run(run, file, |file, length, at| file.read(length, at));
             if self.view().tail.file(file.number).is_none() {
                 return Ok(Err(Moved));
             }
@@ -301,13 +314,20 @@ impl Core {
     /// As there.
     pub fn offset_for_size(&self, log: LogId, bytes: u64) -> Result<Offset, StoreError> {
         for _ in 0..ATTEMPTS {
-            let (bounds, over, left) = match self.range_over(log, bytes)? {
+            let Over {
+                start,
+                range,
+                left,
+                next,
+            } = match self.range_over(log, bytes)? {
                 Ok(offset) => return Ok(offset),
                 Err(over) => over,
             };
-            match self.segments.offset_for_size(&over, left) {
-                Ok(found) => return Ok(found.max(bounds.start)),
-                Err(_) if self.are_dropped(std::slice::from_ref(&over)) => {}
+            match self.segments.offset_for_size(&range, left) {
+                // Past a gap, where one follows.
+                Ok(found) if found == range.end => return Ok(next.max(start)),
+                Ok(found) => return Ok(found.max(start)),
+                Err(_) if self.are_dropped(std::slice::from_ref(&range)) => {}
                 Err(error) => return Err(self.located(error)),
             }
         }
@@ -315,11 +335,7 @@ impl Core {
     }
 
     /// The offset, or the range in which the bytes run out and how many of them are left for it.
-    fn range_over(
-        &self,
-        log: LogId,
-        bytes: u64,
-    ) -> Result<Result<Offset, (Bounds, SegmentRange, u64)>, StoreError> {
+    fn range_over(&self, log: LogId, bytes: u64) -> Result<Result<Offset, Over>, StoreError> {
         let mut left = bytes;
         let view = self.view();
         let state = view.state.log(log)?;
@@ -335,7 +351,14 @@ impl Core {
         for range in state.ranges.iter().rev() {
             match left.checked_sub(range.batch_bytes) {
                 Some(rest) => left = rest,
-                None => return Ok(Err((state.bounds, range.clone(), left))),
+                None => {
+                    return Ok(Err(Over {
+                        start,
+                        range: range.clone(),
+                        left,
+                        next: keep_from,
+                    }));
+                }
             }
             keep_from = range.start;
         }
@@ -348,7 +371,7 @@ impl Core {
     }
 }
 
-/// How many of `entries`, all of one log, lie in one file near enough to be read at once.
+/// How many of `entries` lie in one file near enough to be read at once.
 pub(super) fn run_length(entries: &[&Entry]) -> usize {
     let Some(first) = entries.first() else {
         return 0;
@@ -370,22 +393,25 @@ pub(super) fn run_length(entries: &[&Entry]) -> usize {
     count
 }
 
+/// How bytes are read: [`File::read`] or [`File::read_past_cache`].
+pub(super) type How = fn(&dyn File, usize, u64) -> io::Result<Bytes>;
+
 /// Reads batches that lie near each other.
-pub(super) fn read_run(run: &[&Entry], file: &JournalFile) -> Result<Vec<StoredBatch>, StoreError> {
+pub(super) fn read_run(
+    run: &[&Entry],
+    file: &JournalFile,
+    read: How,
+) -> Result<Vec<StoredBatch>, StoreError> {
     let (Some(first), Some(last)) = (run.first(), run.last()) else {
         return Ok(Vec::new());
     };
     let length = last.position + u64::from(last.length) - first.position;
-    let mut bytes = vec![0; length as usize];
-    let read = file
-        .file
-        .read_at(&mut bytes, first.position)
-        .map_err(|error| StoreError::Unavailable {
+    let bytes = read(&*file.file, length as usize, first.position).map_err(|error| {
+        StoreError::Unavailable {
             reason: format!("cannot read {}", file.name()),
             source: Some(Arc::new(error)),
-        })?;
-    bytes.truncate(read);
-    let bytes = Bytes::from(bytes);
+        }
+    })?;
     let batch_of = |entry: &&Entry| {
         let from = (entry.position - first.position) as usize;
         let upto = from + entry.length as usize;

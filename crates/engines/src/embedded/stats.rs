@@ -3,7 +3,8 @@
 use std::sync::atomic::Ordering;
 
 use model::{LogId, Timestamp};
-use store::{Append, Bounds, Document, Key, Scan, StoreError, Watch};
+use store::producers::ProducerSeen;
+use store::{Append, Bounds, Document, Key, Scan, ScanBack, StoreError, Watch};
 
 use crate::embedded::core::Core;
 use crate::frame::decision::APPEND_BYTES_MAX;
@@ -62,6 +63,17 @@ impl Core {
         self.view().state.log(log).map(|state| state.bounds)
     }
 
+    /// As [`store::Log::producers`].
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchLog`].
+    pub fn producers(&self, log: LogId) -> Result<Vec<ProducerSeen>, StoreError> {
+        let view = self.view();
+        view.state
+            .log(log)
+            .map(|state| state.producers.iter().collect())
+    }
+
     /// As [`store::Catalog::get`].
     #[must_use]
     pub fn get(&self, key: &Key) -> Option<Document> {
@@ -72,6 +84,12 @@ impl Core {
     #[must_use]
     pub fn scan(&self, scan: Scan) -> Vec<(Key, Document)> {
         self.view().state.scan(scan)
+    }
+
+    /// As [`store::Catalog::scan_back`].
+    #[must_use]
+    pub fn scan_back(&self, scan: &ScanBack) -> Vec<(Key, Document)> {
+        self.view().state.scan_back(scan)
     }
 
     /// As [`store::Log::watch`].

@@ -296,3 +296,62 @@ fn compaction_by_hand_keeps_everything_over_restarts() {
         assert_eq!(record.key.unwrap(), labels[150].as_bytes());
     }
 }
+
+/// Logs large enough for segments of their own beside one that is not, their batches in turn: most of them are read from the
+/// journal, the newest are in memory.
+#[test]
+fn few_large_logs_are_compacted_early_each_into_its_own_segments() {
+    const ROUNDS: u64 = 220;
+    let options = Options {
+        journal_file_bytes: 4 << 20,
+        journal_bytes_max: 256 << 20,
+        first_file_bytes: 4 << 20,
+        cache_bytes: 1 << 20,
+        compact_files: 1_000,
+        ..options(&disk())
+    };
+    let core = Core::open(options).unwrap();
+    let logs = [0, 1, 2].map(|partition| LogId { partition, ..LOG });
+    let create = logs.map(LogChange::Create).to_vec();
+    drop(ask(
+        &core,
+        Request::Commit(Txn {
+            logs: create,
+            ..Txn::default()
+        }),
+    ));
+    let label = |log: usize, round: u64| {
+        let length = if log == 2 { 100 } else { 60_000 };
+        format!("{round:0>length$}")
+    };
+    for round in 0..ROUNDS {
+        let appends = logs.iter().enumerate();
+        let appends = appends.map(|(at, &log)| Append::to(log, batch(&label(at, round), 1, 0)));
+        drop(ask(&core, Request::Append(appends.collect())));
+        drive(&core);
+        while core.prepare().unwrap() {}
+    }
+    let plan = core.plan_compaction(When::Due).expect("few logs");
+    let mut answers = core.submit(core.write_segments(&plan).unwrap());
+    assert_eq!(answers.len(), 3, "one of each large log, one for the other");
+    drive(&core);
+    assert!(
+        answers
+            .iter_mut()
+            .all(|answer| matches!(answer.try_recv(), Ok(Ok(_))))
+    );
+    core.finish_compaction(&plan).unwrap();
+    for (at, &log) in logs.iter().enumerate() {
+        let batches = core.read(log, Offset(0), usize::MAX).unwrap();
+        assert_eq!(batches.len() as u64, ROUNDS);
+        for (round, stored) in (0..).zip(&batches) {
+            assert_eq!(stored.base_offset.0, round);
+            let record = stored.records().next().unwrap();
+            assert!(record.key.unwrap() == label(at, round).as_bytes());
+        }
+    }
+    assert!(
+        core.plan_compaction(When::Due).is_none(),
+        "what is left in the journal is not worth it"
+    );
+}

@@ -1,16 +1,19 @@
 //! The threads around [`Core`]: as many writers as frames may be in flight, one that prepares journal files, one that
 //! compacts.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use store::StoreError;
+use model::{LogId, Offset};
+use store::{Change, Rewritten, StoreError, StoredBatch};
 use tokio::time::Instant;
 
 use crate::embedded::compact::When;
-use crate::embedded::core::{Core, settled};
+use crate::embedded::core::{Core, locked, settled};
+use crate::embedded::rewrite::Step;
 use crate::state::request::Request;
 
 /// A journal that nobody has written to for as long gets its mark.
@@ -265,6 +268,7 @@ fn compact_once(core: &Core, signals: &Signals) -> Result<bool, StoreError> {
         ask(core, signals, requests.collect())?;
         core.remove_segments(&unwanted)?;
     }
+    let _moving = locked(&core.moving);
     let Some(plan) = core.plan_compaction(When::Due) else {
         return Ok(false);
     };
@@ -273,6 +277,42 @@ fn compact_once(core: &Core, signals: &Signals) -> Result<bool, StoreError> {
     core.finish_compaction(&plan)?;
     signals.files.wake_all();
     Ok(true)
+}
+
+/// Rewrites the next part of `span`. Blocks its thread for long.
+pub(super) fn rewrite(
+    core: &Core,
+    signals: &Signals,
+    log: LogId,
+    span: &Range<Offset>,
+    rewriter: &mut dyn FnMut(&StoredBatch) -> Result<Change, StoreError>,
+) -> Result<Rewritten, StoreError> {
+    loop {
+        match core.plan_rewrite(log, span)? {
+            Step::Done => {
+                return Ok(Rewritten {
+                    upto: span.end,
+                    bytes_before: 0,
+                    bytes_after: 0,
+                });
+            }
+            Step::Move => {
+                let _moving = locked(&core.moving);
+                if let Some(plan) = core.plan_move(log, span.end) {
+                    let requests = core.write_segments(&plan)?;
+                    ask(core, signals, requests)?;
+                }
+            }
+            Step::Write(part) => {
+                let (request, rewritten) = core.write_rewrite(&part, rewriter)?;
+                if let Some(request) = request {
+                    ask(core, signals, vec![request])?;
+                    signals.compact.wake_one();
+                }
+                return Ok(rewritten);
+            }
+        }
+    }
 }
 
 fn ask(core: &Core, signals: &Signals, requests: Vec<Request>) -> Result<(), StoreError> {

@@ -12,9 +12,13 @@
 //! | 8 | [`Decision::Lease`] | name short, owner short, epoch 8, until 8 |
 //! | 9 | [`Decision::AddSegment`] | id 8, bytes 8, count 4, ranges: each log 12, start 8, end 8, max timestamp 8, bytes of batches 8, index position 8, index length 4 |
 //! | 10 | [`Decision::RemoveSegment`] | id 8 |
+//! | 11 | [`Decision::Rewrite`] | log 12, start 8, end 8, segment 0 or 1 [id 8, bytes 8, range as above] |
+//! | 20 | [`Decision::ForgetProducers`] | log 12, before 8 |
 //!
 //! Numbers are big-endian; a short has a two-byte length before it, a long a four-byte one. A log is its stream 8 and its
 //! partition 4.
+
+use std::ops::Range;
 
 use bytes::{BufMut, Bytes};
 use model::batch::Producer;
@@ -28,6 +32,11 @@ use crate::segments::{self, SegmentId, SegmentRange};
 pub const APPEND_BYTES_MAX: usize = 1 + 12 + 8 + 4 + 4 + 4 + 8 + 1 + 14;
 /// Most bytes a decision takes beside its keys and values.
 pub const OTHER_BYTES_MAX: usize = 1 + 12 + 8 + 8 + 4;
+
+/// The tag of [`Decision::ForgetProducers`].
+const FORGET_PRODUCERS: u8 = 20;
+/// The tag of [`Decision::Rewrite`].
+const REWRITE: u8 = 11;
 
 /// A change that was checked and is now so. Replay does not check again.
 #[derive(Clone, PartialEq, Debug)]
@@ -88,6 +97,33 @@ pub enum Decision {
         /// Which.
         id: SegmentId,
     },
+    /// A log's producers that wrote nothing from an offset on are forgotten.
+    ForgetProducers {
+        /// Which log.
+        log: LogId,
+        /// The offset.
+        before: Offset,
+    },
+    /// What segments held of a part of a log lies elsewhere now, with gaps.
+    Rewrite {
+        /// Which log.
+        log: LogId,
+        /// The part's first offset.
+        start: Offset,
+        /// The offset after it.
+        end: Offset,
+        /// Where it lies; without it, nothing of it is left.
+        segment: Option<RewrittenSegment>,
+    },
+}
+
+/// The new segment of a rewrite.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RewrittenSegment {
+    /// Its length.
+    pub bytes: u64,
+    /// All that it holds.
+    pub range: SegmentRange,
 }
 
 /// A batch's place.
@@ -171,6 +207,19 @@ impl Decision {
                 target.put_u8(10);
                 target.put_u64(id.0);
             }
+            Decision::ForgetProducers { log, before } => {
+                target.put_u8(FORGET_PRODUCERS);
+                put_log(target, *log);
+                target.put_u64(before.0);
+            }
+            Decision::Rewrite {
+                log,
+                start,
+                end,
+                segment,
+            } => {
+                encode_rewrite(*log, *start..*end, segment.as_ref(), target);
+            }
         }
     }
 
@@ -211,6 +260,11 @@ impl Decision {
             10 => Decision::RemoveSegment {
                 id: source.u64().map(SegmentId)?,
             },
+            FORGET_PRODUCERS => Decision::ForgetProducers {
+                log: source.log()?,
+                before: source.offset()?,
+            },
+            REWRITE => decode_rewrite(source)?,
             _ => return Err(Malformed("a decision has an unknown tag")),
         })
     }
@@ -253,6 +307,42 @@ fn decode_extent(source: &mut Fields) -> Result<Extent, Malformed> {
         });
     }
     Ok(extent)
+}
+
+fn encode_rewrite(
+    log: LogId,
+    span: Range<Offset>,
+    segment: Option<&RewrittenSegment>,
+    target: &mut Vec<u8>,
+) {
+    target.put_u8(REWRITE);
+    put_log(target, log);
+    target.put_u64(span.start.0);
+    target.put_u64(span.end.0);
+    target.put_u8(segment.is_some().into());
+    if let Some(segment) = segment {
+        target.put_u64(segment.range.segment.0);
+        target.put_u64(segment.bytes);
+        encode_range(&segment.range, target);
+    }
+}
+
+fn decode_rewrite(source: &mut Fields) -> Result<Decision, Malformed> {
+    let (log, start, end) = (source.log()?, source.offset()?, source.offset()?);
+    let mut segment = None;
+    if source.u8()? == 1 {
+        let id = SegmentId(source.u64()?);
+        segment = Some(RewrittenSegment {
+            bytes: source.u64()?,
+            range: decode_range(id, source)?,
+        });
+    }
+    Ok(Decision::Rewrite {
+        log,
+        start,
+        end,
+        segment,
+    })
 }
 
 /// Adds a lease's bytes to `target`.

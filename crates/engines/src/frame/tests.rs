@@ -39,14 +39,8 @@ fn extent(position: u32, length: usize, producer: Option<Producer>) -> Decision 
     })
 }
 
-/// One of each.
-fn decisions(length: usize) -> Vec<Decision> {
-    let producer = Producer {
-        id: 6,
-        epoch: 7,
-        sequence: -8,
-    };
-    let range = SegmentRange {
+fn range() -> SegmentRange {
+    SegmentRange {
         segment: SegmentId(12),
         log: LOG,
         start: Offset(1),
@@ -57,6 +51,15 @@ fn decisions(length: usize) -> Vec<Decision> {
             position: 5,
             length: 6,
         },
+    }
+}
+
+/// One of each that the first program wrote.
+fn decisions(length: usize) -> Vec<Decision> {
+    let producer = Producer {
+        id: 6,
+        epoch: 7,
+        sequence: -8,
     };
     vec![
         extent(0, length, None),
@@ -85,9 +88,30 @@ fn decisions(length: usize) -> Vec<Decision> {
         Decision::AddSegment {
             id: SegmentId(12),
             bytes: 13,
-            ranges: vec![range],
+            ranges: vec![range()],
         },
         Decision::RemoveSegment { id: SegmentId(14) },
+    ]
+}
+
+/// What came later.
+fn later_decisions() -> Vec<Decision> {
+    vec![
+        Decision::Rewrite {
+            log: LOG,
+            start: Offset(1),
+            end: Offset(9),
+            segment: Some(RewrittenSegment {
+                bytes: 15,
+                range: range(),
+            }),
+        },
+        Decision::Rewrite {
+            log: LOG,
+            start: Offset(9),
+            end: Offset(10),
+            segment: None,
+        },
     ]
 }
 
@@ -125,20 +149,34 @@ fn what_is_written_is_read() {
     );
     assert_eq!(header.durable_upto, 7);
     assert_eq!(header.frame_bytes(), bytes.len() as u64);
+    let later = Frame::parse(&bytes_of(&later_decisions(), &[])).unwrap();
+    assert_eq!(later.decisions, later_decisions());
+}
+
+#[test]
+fn decisions_that_came_later_are_read() {
+    let decisions = vec![Decision::ForgetProducers {
+        log: LOG,
+        before: Offset(40),
+    }];
+    let frame = Frame::parse(&bytes_of(&decisions, &[])).unwrap();
+    assert_eq!(frame.decisions, decisions);
 }
 
 #[test]
 fn the_bytes_of_version_1_stay_what_they_are() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/v1/frame.bin");
-    let (_, bytes) = sample();
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::write(path, &bytes).unwrap();
+    let later = bytes_of(&later_decisions(), &[]);
+    for (name, bytes) in [("frame", sample().1), ("frame-rewrite", later)] {
+        let path = format!("{}/testdata/v1/{name}.bin", env!("CARGO_MANIFEST_DIR"));
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(&path, &bytes).unwrap();
+        }
+        let golden = std::fs::read(&path).unwrap();
+        assert_eq!(
+            bytes, golden,
+            "frames changed; a new format needs a new number"
+        );
     }
-    let golden = std::fs::read(path).unwrap();
-    assert_eq!(
-        bytes, golden,
-        "frames changed; a new format needs a new number"
-    );
 }
 
 #[test]

@@ -91,6 +91,30 @@ impl Segments {
         Ok(batches)
     }
 
+    /// Gives all batches of `range` in order to `visit`, until it fails. Reads past the cache: what is read once for
+    /// maintenance is not to push out what readers are about to read.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`]; [`StoreError::Unavailable`]; what `visit` fails with.
+    pub fn visit(
+        &self,
+        range: &SegmentRange,
+        mut visit: impl FnMut(StoredBatch) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let id = range.segment;
+        let open = self.open(id)?;
+        let index = self.index(range)?;
+        for number in 0..index.len() {
+            let line = line(range, &index, number)?;
+            let bytes = open.part(line.block)?;
+            let block = format::decode_block(id, range.log, line.block.position, &bytes)?;
+            for entry in block.entries(id) {
+                visit(stored(range, entry?)?)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The base offset of the first batch of `range` whose greatest timestamp is `time` or later.
     ///
     /// # Errors
@@ -256,15 +280,14 @@ impl OpenSegment {
         if end.is_none_or(|end| end > self.length) {
             return Err(cut_short());
         }
-        let mut bytes = vec![0; part.length as usize];
-        let read = self
+        let bytes = self
             .file
-            .read_at(&mut bytes, part.position)
+            .read(part.length as usize, part.position)
             .map_err(|error| failed("cannot read", self.id, error))?;
-        if read != bytes.len() {
+        if bytes.len() != part.length as usize {
             return Err(cut_short());
         }
-        Ok(bytes.into())
+        Ok(bytes)
     }
 }
 

@@ -14,8 +14,8 @@ use super::{Extent, FOLDER, SegmentId, SegmentRange, SegmentSummary, failed};
 use crate::disk::{Disk, File};
 
 /// Bytes gathered for one write.
-const WRITE_BYTES: usize = 1 << 20;
-/// Writes begin and end at multiples of this but for the last, so that a disk can take them around its cache.
+const WRITE_BYTES: usize = 256 << 10;
+/// Writes begin and end at multiples of this but for the last: a page is written once.
 const PIECE: usize = 4096;
 
 /// A segment being written. Dropped before it is finished, it removes what it wrote.
@@ -198,7 +198,7 @@ impl SegmentWriter {
 
     fn write_out(&mut self) -> Result<(), StoreError> {
         self.file
-            .write_past_cache(&[IoSlice::new(&self.out)], self.written)
+            .write_at(&[IoSlice::new(&self.out)], self.written)
             .map_err(|error| failed("cannot write", self.id, error))?;
         self.written += self.out.len() as u64;
         self.out.clear();

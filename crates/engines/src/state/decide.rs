@@ -8,7 +8,8 @@ use store::producers::Verdict;
 use store::{Append, Appended, Bounds, Key, Lease, StoreError};
 
 use crate::frame::{Decision, Extent, Payload};
-use crate::state::request::{NewSegment, Outcome, Reply, Request};
+use crate::segments::SegmentRange;
+use crate::state::request::{NewRewrite, NewSegment, Outcome, Reply, Request};
 use crate::state::{LogState, State};
 
 /// A frame in the making.
@@ -54,6 +55,7 @@ impl State {
                 }
                 Ok(Outcome::Done)
             }
+            Request::Rewrite(rewrite) => self.decide_rewrite(rewrite, draft),
         }
     }
 
@@ -155,10 +157,11 @@ impl State {
     /// Takes what is still wanted of a new segment; the segment itself even where that is nothing, so that its file is
     /// known and removed.
     fn decide_segment(&mut self, segment: &NewSegment, draft: &mut Draft) {
-        let wanted = |born: u64, range: &crate::segments::SegmentRange| {
-            self.logs
-                .get(&range.log)
-                .is_some_and(|log| log.born == born && range.end > log.bounds.start)
+        let wanted = |born: u64, range: &SegmentRange| {
+            self.logs.get(&range.log).is_some_and(|log| {
+                let is_next = log.ranges.back().is_none_or(|last| last.end <= range.start);
+                log.born == born && range.end > log.bounds.start && is_next
+            })
         };
         let ranges = segment
             .ranges
@@ -173,6 +176,60 @@ impl State {
         };
         self.settle(decision, draft);
     }
+
+    /// Replaces what is left of the sources. Where nothing is, the new segment is made known all the same, so that its file is
+    /// removed.
+    fn decide_rewrite(&mut self, rewrite: &NewRewrite, draft: &mut Draft) -> Reply {
+        let NewRewrite {
+            log,
+            born,
+            sources,
+            segment,
+        } = rewrite;
+        let (Some(first), Some(last)) = (sources.first(), sources.last()) else {
+            return Ok(Outcome::Done);
+        };
+        let (start, end) = (first.start, last.end);
+        let state = self.logs.get(log).filter(|state| state.born == *born);
+        let mut left = state
+            .into_iter()
+            .flat_map(|state| &state.ranges)
+            .filter(|range| is_within(range, start, end))
+            .peekable();
+        let is_left = left.peek().is_some();
+        if !left.all(|range| sources.contains(range)) {
+            return Err(StoreError::Unavailable {
+                reason: format!("log {log} was moved while it was rewritten"),
+                source: None,
+            });
+        }
+        let log_start = state.map_or(end, |state| state.bounds.start);
+        let wanted = segment
+            .clone()
+            .filter(|segment| is_left && segment.range.end > log_start);
+        if let (Some(unwanted), None) = (segment, &wanted) {
+            let decision = Decision::AddSegment {
+                id: unwanted.range.segment,
+                bytes: unwanted.bytes,
+                ranges: Vec::new(),
+            };
+            self.settle(decision, draft);
+        }
+        if is_left {
+            let decision = Decision::Rewrite {
+                log: *log,
+                start,
+                end,
+                segment: wanted,
+            };
+            self.settle(decision, draft);
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+fn is_within(range: &SegmentRange, start: Offset, end: Offset) -> bool {
+    range.end > start && range.start < end
 }
 
 fn judge(log: &LogState, append: &Append) -> Result<Verdict, StoreError> {

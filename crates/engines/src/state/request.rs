@@ -5,6 +5,7 @@ use std::time::Duration;
 use model::{LogId, Timestamp};
 use store::{Append, Appended, Committed, Key, Lease, LogChange, StoreError, Txn, Write};
 
+use crate::frame::RewrittenSegment;
 use crate::frame::decision::{APPEND_BYTES_MAX, OTHER_BYTES_MAX};
 use crate::segments::{SegmentId, SegmentRange};
 
@@ -40,6 +41,21 @@ pub enum Request {
     AddSegment(NewSegment),
     /// A segment without wanted ranges.
     RemoveSegment(SegmentId),
+    /// A part of a log that lies elsewhere now, made durable there.
+    Rewrite(NewRewrite),
+}
+
+/// A part of a log that was rewritten.
+#[derive(Clone, Debug)]
+pub struct NewRewrite {
+    /// Of which log.
+    pub log: LogId,
+    /// The log's [`born`](super::LogState::born).
+    pub born: u64,
+    /// Where the part lay, in order; not empty. Some may be trimmed by now.
+    pub sources: Vec<SegmentRange>,
+    /// Where it lies; without it, nothing of it is left.
+    pub segment: Option<RewrittenSegment>,
 }
 
 /// A segment, and of which logs it was made: a log may have been deleted and made anew since.
@@ -85,6 +101,7 @@ impl Request {
             Request::Release { lease, .. } => OTHER_BYTES_MAX + lease.name.as_bytes().len(),
             Request::AddSegment(segment) => OTHER_BYTES_MAX + segment.ranges.len() * RANGE_BYTES,
             Request::RemoveSegment(_) => OTHER_BYTES_MAX,
+            Request::Rewrite(_) => 2 * OTHER_BYTES_MAX + RANGE_BYTES,
         }
     }
 
@@ -99,7 +116,10 @@ impl Request {
                     && !txn.writes.iter().any(keeps)
                     && !txn.logs.iter().any(makes)
             }
-            Request::AddSegment(_) | Request::RemoveSegment(_) | Request::Release { .. } => true,
+            Request::AddSegment(_)
+            | Request::RemoveSegment(_)
+            | Request::Rewrite(_)
+            | Request::Release { .. } => true,
             Request::Append(_) | Request::Acquire { .. } => false,
         }
     }
@@ -125,6 +145,7 @@ pub(super) fn log_of(change: LogChange) -> LogId {
         LogChange::Create(log)
         | LogChange::Seal(log)
         | LogChange::Trim(log, _)
+        | LogChange::ForgetProducers(log, _)
         | LogChange::Delete(log) => log,
     }
 }

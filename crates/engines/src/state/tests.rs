@@ -4,8 +4,9 @@ use model::{Batch, BatchBuilder, Rng, StreamId, Timestamp};
 use store::{Append, LogChange, Txn, Write};
 
 use super::decide::Draft;
-use super::request::{NewSegment, Outcome, Request};
+use super::request::{NewRewrite, NewSegment, Outcome, Request};
 use super::*;
+use crate::frame::RewrittenSegment;
 use crate::frame::fields::Fields;
 use crate::segments;
 
@@ -259,4 +260,92 @@ fn footprints_cover_what_is_written() {
         let written = bytes.len() + draft.payload.len();
         assert!(written <= request.footprint(), "{count}");
     }
+}
+
+fn rewrite(
+    state: &mut State,
+    born: u64,
+    sources: Vec<SegmentRange>,
+    target: Option<SegmentRange>,
+) -> Result<Outcome, StoreError> {
+    let request = Request::Rewrite(NewRewrite {
+        log: log(0),
+        born,
+        sources,
+        segment: target.map(|range| RewrittenSegment { bytes: 100, range }),
+    });
+    state.decide(&request, &mut Draft::default())
+}
+
+/// Three segments with two offsets each, and two offsets in the journal.
+fn in_segments() -> (State, u64) {
+    let mut state = filled(8);
+    let born = known_born(&state, log(0));
+    for id in 0..3 {
+        let part = range(log(0), id, id * 2, id * 2 + 2);
+        add_segment(&mut state, id, vec![(born, part)]);
+    }
+    (state, born)
+}
+
+fn segments_of(state: &State) -> Vec<(u64, u64, u64)> {
+    let ranges = &state.log(log(0)).unwrap().ranges;
+    ranges
+        .iter()
+        .map(|range| (range.segment.0, range.start.0, range.end.0))
+        .collect()
+}
+
+fn unwanted(state: &State) -> Vec<u64> {
+    let segments = state.segments().filter(|(_, segment)| segment.ranges == 0);
+    segments.map(|(id, _)| id.0).collect()
+}
+
+#[test]
+fn a_rewrite_takes_the_place_of_its_sources() {
+    let (mut state, born) = in_segments();
+    let sources = vec![range(log(0), 0, 0, 2), range(log(0), 1, 2, 4)];
+    rewrite(&mut state, born, sources, Some(range(log(0), 9, 1, 3))).unwrap();
+    assert_eq!(segments_of(&state), [(9, 1, 3), (2, 4, 6)]);
+    assert_eq!(unwanted(&state), [0, 1]);
+    let sources = vec![range(log(0), 2, 4, 6)];
+    rewrite(&mut state, born, sources, None).unwrap();
+    assert_eq!(segments_of(&state), [(9, 1, 3)]);
+    assert_eq!(unwanted(&state), [0, 1, 2]);
+}
+
+#[test]
+fn a_rewrite_of_what_was_trimmed_or_deleted_meanwhile_brings_nothing_back() {
+    let sources = || vec![range(log(0), 0, 0, 2), range(log(0), 1, 2, 4)];
+    for (trim, expected) in [(3, vec![(9, 0, 4), (2, 4, 6)]), (4, vec![(2, 4, 6)])] {
+        let (mut state, born) = in_segments();
+        let trim = changes(vec![LogChange::Trim(log(0), Offset(trim))]);
+        commit(&mut state, trim).1.unwrap();
+        rewrite(&mut state, born, sources(), Some(range(log(0), 9, 0, 4))).unwrap();
+        assert_eq!(segments_of(&state), expected);
+    }
+    let (mut state, born) = in_segments();
+    let anew = changes(vec![LogChange::Delete(log(0)), LogChange::Create(log(0))]);
+    commit(&mut state, anew).1.unwrap();
+    rewrite(&mut state, born, sources(), Some(range(log(0), 9, 0, 4))).unwrap();
+    assert!(segments_of(&state).is_empty());
+    assert!(unwanted(&state).contains(&9), "its file is to go");
+}
+
+#[test]
+fn a_rewrite_of_what_lies_elsewhere_by_now_is_refused() {
+    let (mut state, born) = in_segments();
+    let before = state.clone();
+    let stale = vec![range(log(0), 0, 0, 2), range(log(0), 7, 2, 4)];
+    let refused = rewrite(&mut state, born, stale, None);
+    assert!(matches!(refused, Err(StoreError::Unavailable { .. })));
+    assert_eq!(state, before);
+}
+
+#[test]
+fn a_segment_that_comes_too_late_replaces_nothing() {
+    let (mut state, born) = in_segments();
+    add_segment(&mut state, 8, vec![(born, range(log(0), 8, 4, 8))]);
+    assert_eq!(segments_of(&state).len(), 3);
+    assert_eq!(unwanted(&state), [8]);
 }

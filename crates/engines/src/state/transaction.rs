@@ -23,6 +23,8 @@ struct Sketch {
     bounds: Bounds,
     /// Whether it is the one in the state, and not made anew by this transaction.
     is_kept: bool,
+    /// Producers that wrote nothing from here on are forgotten.
+    forgets_before: Offset,
     /// Batches this transaction adds.
     added: Vec<(Producer, u32, Offset, Timestamp)>,
 }
@@ -84,6 +86,7 @@ impl State {
             Entry::Vacant(entry) => entry.insert(self.logs.get(&log).map(|state| Sketch {
                 bounds: state.bounds,
                 is_kept: true,
+                forgets_before: Offset::ZERO,
                 added: Vec::new(),
             })),
         }
@@ -103,6 +106,7 @@ impl State {
                 *slot = Some(Sketch {
                     bounds: Bounds::default(),
                     is_kept: false,
+                    forgets_before: Offset::ZERO,
                     added: Vec::new(),
                 });
             }
@@ -118,6 +122,10 @@ impl State {
                     });
                 }
                 bounds.start = start.max(before);
+            }
+            LogChange::ForgetProducers(_, before) => {
+                let forgets = &mut slot.as_mut().ok_or_else(missing)?.forgets_before;
+                *forgets = before.max(*forgets);
             }
             LogChange::Delete(_) => {
                 slot.take().ok_or_else(missing)?;
@@ -164,13 +172,14 @@ impl State {
     ) -> Result<Verdict, StoreError> {
         let known = self.logs.get(&log).filter(|_| sketch.is_kept);
         let again = sketch.added.iter().any(|(by, ..)| by.id == producer.id);
-        if !again {
+        if !again && sketch.forgets_before == Offset::ZERO {
             return known.map_or(Ok(Verdict::New), |state| {
                 state.producers.judge(producer, count)
             });
         }
-        // Rare: one transaction with two batches of one producer for one log.
+        // Rare: one transaction with two batches of one producer for one log, or that forgets some.
         let mut producers = known.map_or_else(Producers::default, |state| state.producers.clone());
+        producers.forget_before(sketch.forgets_before);
         for &(by, count, base_offset, time) in &sketch.added {
             producers.remember(by, count, base_offset, time);
         }
@@ -222,6 +231,7 @@ impl State {
                 }
                 Decision::TrimLog { log, start: before }
             }
+            LogChange::ForgetProducers(log, before) => Decision::ForgetProducers { log, before },
             LogChange::Delete(log) => Decision::DeleteLog { log },
         };
         self.settle(decision, draft);

@@ -4,15 +4,15 @@
 use std::collections::VecDeque;
 use std::io;
 
-use engines::embedded::{Core, FrameWrite, Outcome, Plan, Reply, Request, When};
+use engines::embedded::{Core, FrameWrite, Outcome, Plan, Reply, Request, Step, When};
 use engines::segments::SegmentId;
 use engines::sim::{Faults, SimDisk};
 use model::{Offset, Rng, Timestamp};
-use store::{StoreError, Version};
+use store::{Change, StoreError, StoredBatch, Version};
 use tokio::sync::oneshot::Receiver;
 use tokio::sync::oneshot::error::TryRecvError;
 
-use super::model::{Model, text_of};
+use super::model::{Model, Rewrite, text_of};
 use super::requests::{Requests, all_logs};
 
 /// Steps in which an undisturbed engine has written all that waits.
@@ -41,6 +41,10 @@ enum Compaction {
     Planned(Plan),
     /// Segments are being made known.
     Asked(Plan, Vec<Receiver<Reply>>),
+    /// One log's batches are being moved out of the journal.
+    Moving(Vec<Receiver<Reply>>),
+    /// A part of a log is being rewritten; `None` once the engine has said that it does not know.
+    Rewriting(Rewrite, Option<Receiver<Reply>>),
     /// Segments are being forgotten.
     Removing(Vec<SegmentId>, Vec<Receiver<Reply>>),
 }
@@ -54,6 +58,7 @@ pub struct Counts {
     pub poisoned: u64,
     pub compactions: u64,
     pub segments_removed: u64,
+    pub rewrites: u64,
     pub reads: u64,
     pub lost: u64,
     pub kept: u64,
@@ -116,11 +121,16 @@ impl<'a> Driver<'a> {
         !self.disk.is_off() && self.core.poisoned().borrow().is_none()
     }
 
-    /// What is durable, and requests that may be or may not: in order, up to any of them.
-    pub fn end(self) -> (Model, Vec<Request>) {
+    /// What is durable, and requests that may be or may not: in order, up to any of them, and a rewrite by itself.
+    pub fn end(mut self) -> (Model, Vec<Request>, Option<Rewrite>) {
+        self.hear_of_rewrite();
         self.counts.poisoned += u64::from(self.core.poisoned().borrow().is_some());
         let open = self.waiting.into_iter().map(|waiting| waiting.request);
-        (self.model, open.collect())
+        let rewrite = match self.compaction {
+            Compaction::Rewriting(rewrite, _) => Some(rewrite),
+            _ => None,
+        };
+        (self.model, open.collect(), rewrite)
     }
 
     /// Writes all that waits and marks the journal, as a stop in good order does.
@@ -162,6 +172,8 @@ impl<'a> Driver<'a> {
             let _ = self.core.prepare();
             self.launch();
             self.fly();
+            // What is rewritten is chosen by the model, which must know what is durable by now.
+            self.hear();
             self.compact();
         }
         panic!(
@@ -232,6 +244,11 @@ impl<'a> Driver<'a> {
                 }
                 Some(false) => Compaction::Idle,
             },
+            Compaction::Moving(mut answers) => match all_answered(&mut answers) {
+                None => Compaction::Moving(answers),
+                Some(_) => Compaction::Idle,
+            },
+            rewriting @ Compaction::Rewriting(..) => rewriting,
             Compaction::Removing(ids, mut answers) => match all_answered(&mut answers) {
                 None => Compaction::Removing(ids, answers),
                 Some(true) => {
@@ -253,8 +270,84 @@ impl<'a> Driver<'a> {
             let answers = self.core.submit(requests.collect());
             return Compaction::Removing(unwanted, answers);
         }
+        if self.rng.below(3) == 0 {
+            return self.start_rewrite();
+        }
         let plan = self.core.plan_compaction(When::Now);
         plan.map_or(Compaction::Idle, Compaction::Planned)
+    }
+
+    fn start_rewrite(&mut self) -> Compaction {
+        let number = self.rng.below(self.model.logs.len().max(1) as u64) as usize;
+        let Some((&log, known)) = self.model.logs.iter().nth(number) else {
+            return Compaction::Idle;
+        };
+        let bounds = known.bounds;
+        let within = |rng: &Rng| {
+            bounds
+                .start
+                .plus(rng.below(bounds.end.0 - bounds.start.0 + 1))
+        };
+        let span = within(self.rng)..within(self.rng);
+        let step = self
+            .core
+            .plan_rewrite(log, &span)
+            .expect("a log that is there");
+        let written = match step {
+            Step::Done => return Compaction::Idle,
+            Step::Move => {
+                let plan = self.core.plan_move(log, span.end);
+                let requests = plan.map(|plan| self.core.write_segments(&plan));
+                return match requests {
+                    None => Compaction::Idle,
+                    Some(Ok(requests)) => Compaction::Moving(self.core.submit(requests)),
+                    Some(Err(error)) => {
+                        self.excuse(&error);
+                        Compaction::Idle
+                    }
+                };
+            }
+            Step::Write(part) => {
+                let mut rewrite = Rewrite::of(log);
+                let rng = self.rng;
+                let mut rewriter = |stored: &StoredBatch| {
+                    let change = any_change(rng, stored);
+                    rewrite.note(stored, &change);
+                    Ok(change)
+                };
+                let written = self.core.write_rewrite(&part, &mut rewriter);
+                written.map(|(request, _)| (request, rewrite))
+            }
+        };
+        match written {
+            Ok((Some(request), rewrite)) => {
+                let answer = self.core.submit(vec![request]).pop();
+                Compaction::Rewriting(rewrite, answer)
+            }
+            Ok((None, _)) => Compaction::Idle,
+            Err(error) => {
+                self.excuse(&error);
+                Compaction::Idle
+            }
+        }
+    }
+
+    /// Takes the answer to a rewrite, if it has come.
+    fn hear_of_rewrite(&mut self) {
+        let Compaction::Rewriting(rewrite, answer) = &mut self.compaction else {
+            return;
+        };
+        match answer.as_mut().map(Receiver::try_recv) {
+            None | Some(Err(TryRecvError::Empty)) => {}
+            Some(Ok(Err(StoreError::Unknown { .. }))) => *answer = None,
+            Some(Ok(Ok(_))) => {
+                self.model.rewrite(rewrite);
+                self.counts.rewrites += 1;
+                self.compaction = Compaction::Idle;
+            }
+            Some(Ok(Err(_))) => self.compaction = Compaction::Idle,
+            Some(Err(TryRecvError::Closed)) => panic!("no answer to a rewrite"),
+        }
     }
 
     /// An error is right only where something was made to fail.
@@ -353,6 +446,7 @@ impl<'a> Driver<'a> {
 
     /// Takes the answers that have come. Those that were decided come in order.
     fn hear(&mut self) {
+        self.hear_of_rewrite();
         let mut open = VecDeque::new();
         for mut waiting in std::mem::take(&mut self.waiting) {
             let reply = match waiting.answer.as_mut().map(Receiver::try_recv) {
@@ -414,6 +508,22 @@ impl<'a> Driver<'a> {
             text_of(&expected),
             "the answer to {request:?}"
         );
+    }
+}
+
+/// A batch stays, goes, or loses some of its records.
+fn any_change(rng: &Rng, stored: &StoredBatch) -> Change {
+    match rng.below(4) {
+        0 => Change::Keep,
+        1 => Change::Drop,
+        _ => {
+            let mut lot = rng.next_u64();
+            let some = stored.batch.compacted(stored.base_offset, None, |_| {
+                lot >>= 1;
+                lot & 1 == 0
+            });
+            some.map_or(Change::Drop, Change::Replace)
+        }
     }
 }
 

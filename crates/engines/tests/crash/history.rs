@@ -10,7 +10,7 @@ use model::{Clock, Rng, Timestamp};
 use store::StoreError;
 
 use super::driver::{Counts, Driver};
-use super::model::{Dump, Model};
+use super::model::{Dump, Model, Rewrite};
 use super::requests::{Requests, all_leases, all_logs};
 
 /// Openings that may fail in a row, each for a fault or a crash in it.
@@ -58,18 +58,19 @@ pub fn run(history: History) -> Outcome {
     let mut disk = SimDisk::new(Rng::seeded(rng.next_u64()));
     let mut model = Model::default();
     let mut open: Vec<Request> = Vec::new();
+    let mut rewrite = None;
     let options = options(&rng);
     for _ in 0..history.rounds {
         let core;
         (core, disk) = reopen(&options, disk, &rng);
-        model = audit(&core, model, &open, &mut counts);
+        model = audit(&core, model, &open, rewrite.as_ref(), &mut counts);
         let mut driver = Driver::new(core, disk.clone(), model, &rng, &mut requests, &mut counts);
         live(&mut driver, &disk, &rng);
-        (model, open) = driver.end();
+        (model, open, rewrite) = driver.end();
         disk = end(&disk, &rng);
     }
     let (core, disk) = reopen(&options, disk, &rng);
-    audit(&core, model, &open, &mut counts);
+    audit(&core, model, &open, rewrite.as_ref(), &mut counts);
     Outcome {
         counts,
         image: disk.image(),
@@ -152,12 +153,19 @@ fn disturb(disk: &SimDisk, rng: &Rng) {
     }
 }
 
-/// Compares what is found with what must be there: all that was answered, then the open requests up to any of them.
-fn audit(core: &Core, durable: Model, open: &[Request], counts: &mut Counts) -> Model {
+/// Compares what is found with what must be there: all that was answered, then the open requests up to any of them; an open
+/// rewrite is there whole or not at all.
+fn audit(
+    core: &Core,
+    durable: Model,
+    open: &[Request],
+    rewrite: Option<&Rewrite>,
+    counts: &mut Counts,
+) -> Model {
     make_room(core);
     let found = Dump::of(core, all_logs(), &all_leases());
     let mut candidate = durable;
-    let first_difference = candidate.difference(&found);
+    let first_difference = settled(&mut candidate, rewrite, &found);
     let mut difference = first_difference.clone();
     let mut kept = 0;
     while difference.is_some() {
@@ -171,12 +179,28 @@ fn audit(core: &Core, durable: Model, open: &[Request], counts: &mut Counts) -> 
         };
         let _ = candidate.decide(request);
         kept += 1;
-        difference = candidate.difference(&found);
+        difference = settled(&mut candidate, rewrite, &found);
     }
     counts.kept += kept as u64;
     counts.lost += (open.len() - kept) as u64;
     candidate.adopt_versions(&found);
     candidate
+}
+
+/// Where the engine differs from the candidate, with the rewrite and without.
+fn settled(candidate: &mut Model, rewrite: Option<&Rewrite>, found: &Dump) -> Option<String> {
+    let difference = candidate.difference(found)?;
+    let Some(rewrite) = rewrite else {
+        return Some(difference);
+    };
+    let mut rewritten = candidate.clone();
+    rewritten.rewrite(rewrite);
+    let with_rewrite = rewritten.difference(found);
+    if with_rewrite.is_none() {
+        *candidate = rewritten;
+        return None;
+    }
+    Some(difference)
 }
 
 /// Has room for a frame, since nothing is decided without; a journal at its limit is compacted.

@@ -1,5 +1,8 @@
 //! What does not go together. The important one: strangers are never served by accident.
 
+use kafka::{Mechanism, Protocol};
+
+use super::kafka::ClientAuth;
 use super::settings::{Auth, Config};
 use crate::Failure;
 
@@ -13,6 +16,7 @@ pub(crate) fn check(config: &Config) -> Result<(), Failure> {
              --config, or --insecure to serve everybody who can reach it"
         )));
     }
+    kafka(config)?;
     if auth == Auth::On && config.keys.value.is_empty() {
         return Err(Failure::Usage(
             "--auth on needs at least one [[keys]] with access_key and secret in the file given by --config".to_owned(),
@@ -22,6 +26,70 @@ pub(crate) fn check(config: &Config) -> Result<(), Failure> {
         return Err(Failure::Usage(
             "--tls-cert and --tls-key must be given together".to_owned(),
         ));
+    }
+    Ok(())
+}
+
+/// The Kafka broker's part: strangers, passwords in the clear, and settings that need others.
+fn kafka(config: &Config) -> Result<(), Failure> {
+    let kafka = &config.kafka;
+    let usage = |text: String| Err(Failure::Usage(text));
+    let mechanisms = kafka.mechanisms(!config.keys.value.is_empty());
+    for listener in &kafka.listen.value {
+        let shown = format!("{}://{}", listener.protocol.name(), listener.address);
+        if listener.address.ip().is_loopback() || config.insecure.value {
+            continue;
+        }
+        let serves_strangers = match listener.protocol {
+            Protocol::Plaintext => true,
+            Protocol::Ssl => {
+                kafka.client_auth.value != ClientAuth::Required && !kafka.acls_decide()
+            }
+            Protocol::SaslPlaintext | Protocol::SaslSsl => false,
+        };
+        if serves_strangers {
+            return usage(format!(
+                "--kafka-listen {shown} can be reached from other machines and Kafka clients are not asked who they are: \
+                 give a listener SASL_SSL://, or SSL:// with --kafka-client-auth required, or --insecure to serve \
+                 everybody who can reach it, or --kafka-listen off"
+            ));
+        }
+        let shown_secret = mechanisms.iter().find(|one| one.shows_the_secret());
+        if let Some(mechanism) = shown_secret
+            && listener.protocol == Protocol::SaslPlaintext
+        {
+            return usage(format!(
+                "--kafka-listen {shown} can be reached from other machines and {mechanism} would show passwords or tokens \
+                 to whoever listens on the way: give SASL_SSL://, or --kafka-sasl-mechanisms without PLAIN and \
+                 OAUTHBEARER, or --insecure"
+            ));
+        }
+    }
+    if kafka.client_auth.value != ClientAuth::None && kafka.client_ca.value.is_none() {
+        return usage(
+            "--kafka-client-auth needs --kafka-client-ca with the authorities that sign clients' certificates".to_owned(),
+        );
+    }
+    let has_keys = !config.keys.value.is_empty();
+    if mechanisms.contains(&Mechanism::AwsMskIam) && !has_keys {
+        return usage(
+            "AWS_MSK_IAM in --kafka-sasl-mechanisms needs [[keys]] in the file given by --config"
+                .to_owned(),
+        );
+    }
+    if mechanisms.contains(&Mechanism::OAuthBearer) && !has_keys && !kafka.takes_tokens() {
+        return usage(
+            "OAUTHBEARER in --kafka-sasl-mechanisms needs --kafka-oauth-jwks with the issuer's public keys".to_owned(),
+        );
+    }
+    let nobody_may =
+        kafka.super_users.value.is_empty() && !kafka.allow_everyone_if_no_acl_found.value;
+    if kafka.acls_decide() && nobody_may && !kafka.listen.value.is_empty() {
+        return usage(
+            "with ACLs nobody may do anything until somebody has made one: name who may do everything by \
+             --kafka-super-users User:NAME, or give --kafka-acls off to let everybody who can log in do everything"
+                .to_owned(),
+        );
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::settings::KEYS;
+use super::settings::keys_known;
 use crate::Failure;
 
 /// Where a value came from.
@@ -181,10 +181,10 @@ fn read_file(path: &Path) -> Result<Table, Failure> {
         .parse()
         .map_err(|error| Failure::Usage(format!("{shown} is not valid TOML: {error}")))?;
     for key in table.keys() {
-        if !KEYS.contains(&key.as_str()) {
+        if !keys_known().any(|known| known == key) {
             return Err(Failure::Usage(format!(
                 "{shown}: there is no setting {key:?}; there are {}",
-                KEYS.join(", ")
+                keys_known().collect::<Vec<_>>().join(", ")
             )));
         }
     }

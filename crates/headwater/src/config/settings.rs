@@ -7,11 +7,12 @@ use model::AccountId;
 use toml::{Table, Value};
 
 use super::bytes::ByteSize;
+use super::kafka::KafkaConfig;
 use super::layers::{Layers, Origin, Setting};
 use crate::Failure;
 
-/// What may stand in the file. A flag is `--` and the name with dashes, a variable `HEADWATER_` and the name in capitals.
-pub(crate) const KEYS: &[&str] = &[
+/// What may stand in the file, beside those of [`super::kafka`]. A flag is `--` and the name with dashes, a variable `HEADWATER_` and the name in capitals.
+const KEYS: &[&str] = &[
     "data",
     "listen",
     "auth",
@@ -27,10 +28,15 @@ pub(crate) const KEYS: &[&str] = &[
     "keys",
 ];
 
+/// All that may stand in the file.
+pub(crate) fn keys_known() -> impl Iterator<Item = &'static str> {
+    KEYS.iter().chain(super::kafka::KEYS).copied()
+}
+
 /// The port AWS emulators use, so that endpoints already configured work.
 const PORT_DEFAULT: u16 = 4566;
 /// Enough for a few seconds of a fast producer, small enough for any machine.
-const CACHE_DEFAULT: ByteSize = ByteSize(256 << 20);
+const CACHE_DEFAULT: ByteSize = ByteSize(80 << 20);
 
 /// What the program was asked to be.
 #[derive(Clone, Debug)]
@@ -39,6 +45,8 @@ pub struct Config {
     pub data: Setting<PathBuf>,
     /// Where AWS clients, health and metrics are answered. Port 0 takes any free one.
     pub listen: Setting<SocketAddr>,
+    /// The Kafka broker.
+    pub kafka: KafkaConfig,
     /// Whether signatures are verified.
     pub auth: Setting<Auth>,
     /// Whether strangers may be served without [`Auth::On`].
@@ -150,6 +158,7 @@ impl Config {
         Ok(Config {
             data: layers.setting("data", "headwater-data".into(), path)?,
             listen: layers.setting("listen", listen, address)?,
+            kafka: KafkaConfig::read(layers)?,
             auth: layers.setting("auth", Auth::Off, |text| one_of(text, auth))?,
             insecure: layers.setting("insecure", false, |text| one_of(text, switch))?,
             limits: layers.setting("limits", Limits::None, |text| one_of(text, limits))?,
@@ -169,18 +178,27 @@ impl Config {
     }
 }
 
-fn path(text: &str) -> Result<PathBuf, String> {
+pub(super) fn path(text: &str) -> Result<PathBuf, String> {
     if text.is_empty() {
         return Err("a path".to_owned());
     }
     Ok(PathBuf::from(text))
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     let must_be = "an address and a port such as 127.0.0.1:4566";
     text.to_socket_addrs()
         .ok()
         .and_then(|mut found| found.next())
+        .ok_or_else(|| must_be.to_owned())
+}
+
+pub(super) fn host_and_port(text: &str) -> Result<(String, u16), String> {
+    let must_be = "a host and a port such as kafka.example.org:9092";
+    text.rsplit_once(':')
+        .and_then(|(host, port)| Some((host, port.parse().ok()?)))
+        .filter(|(host, _)| !host.is_empty())
+        .map(|(host, port)| (host.trim_matches(['[', ']']).to_owned(), port))
         .ok_or_else(|| must_be.to_owned())
 }
 
@@ -195,7 +213,7 @@ fn directives(text: &str) -> Result<String, String> {
     }
 }
 
-fn one_of<T: Copy>(text: &str, values: &[(&str, T)]) -> Result<T, String> {
+pub(super) fn one_of<T: Copy>(text: &str, values: &[(&str, T)]) -> Result<T, String> {
     let found = values.iter().find(|(name, _)| *name == text);
     found.map(|(_, value)| *value).ok_or_else(|| {
         let names: Vec<&str> = values.iter().map(|(name, _)| *name).collect();
@@ -204,29 +222,39 @@ fn one_of<T: Copy>(text: &str, values: &[(&str, T)]) -> Result<T, String> {
 }
 
 fn keys(layers: &Layers) -> Result<Setting<Vec<AccessKey>>, Failure> {
-    let Some((path, tables)) = layers.tables("keys")? else {
+    tables(layers, "keys", key, |key| &key.access_key)
+}
+
+/// The tables of the array `array`, each read by `read`, whose error says what is wrong; no two with the same `name`.
+pub(super) fn tables<T>(
+    layers: &Layers,
+    array: &str,
+    read: impl Fn(&Table) -> Result<T, String>,
+    name: impl Fn(&T) -> &str,
+) -> Result<Setting<Vec<T>>, Failure> {
+    let Some((path, tables)) = layers.tables(array)? else {
         return Ok(Setting {
             value: Vec::new(),
             origin: Origin::Default,
         });
     };
-    let mut value: Vec<AccessKey> = Vec::with_capacity(tables.len());
+    let mut value: Vec<T> = Vec::with_capacity(tables.len());
     for (number, table) in tables.into_iter().enumerate() {
-        let key = key(table).map_err(|wrong| {
+        let one = read(table).map_err(|wrong| {
             Failure::Usage(format!(
-                "[[keys]] number {} in {}: {wrong}",
+                "[[{array}]] number {} in {}: {wrong}",
                 number + 1,
                 path.display()
             ))
         })?;
-        if value.iter().any(|known| known.access_key == key.access_key) {
+        if value.iter().any(|known| name(known) == name(&one)) {
             return Err(Failure::Usage(format!(
-                "[[keys]] in {}: access_key {:?} is there twice",
+                "[[{array}]] in {}: {:?} is there twice",
                 path.display(),
-                key.access_key
+                name(&one)
             )));
         }
-        value.push(key);
+        value.push(one);
     }
     Ok(Setting {
         value,

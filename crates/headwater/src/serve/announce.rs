@@ -1,10 +1,12 @@
 //! Where the server can be reached: a few lines for people, `endpoints.json` in the data directory for scripts.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
+use kafka::Protocol;
 use serde::Serialize;
 
 use crate::config::{Auth, Config, Durability, StoreKind};
@@ -19,7 +21,11 @@ pub(super) struct Endpoints {
     aws: String,
     /// For AWS clients, over TLS, on the same port.
     aws_tls: String,
-    /// `HOST:PORT` of both.
+    /// For Kafka clients, `HOST:PORT`, where they are answered: the first listener.
+    kafka: Option<SocketAddr>,
+    /// For Kafka clients by security protocol, `HOST:PORT` under `SASL_SSL` and the like.
+    kafka_listeners: BTreeMap<&'static str, SocketAddr>,
+    /// `HOST:PORT` for AWS clients.
     address: SocketAddr,
     /// The server's process: tells a file left by a killed server from a live one.
     pid: u32,
@@ -27,11 +33,17 @@ pub(super) struct Endpoints {
 }
 
 impl Endpoints {
-    pub(super) fn at(address: SocketAddr) -> Endpoints {
-        let reachable = SocketAddr::new(reachable(address.ip()), address.port());
+    pub(super) fn at(address: SocketAddr, kafka: &[(Protocol, SocketAddr)]) -> Endpoints {
+        let reachable = |at: SocketAddr| SocketAddr::new(reachable(at.ip()), at.port());
+        let by_protocol = kafka.iter().map(|(one, at)| (one.name(), reachable(*at)));
+        let kafka_listeners = by_protocol.collect();
+        let kafka = kafka.first().map(|(_, at)| reachable(*at));
+        let reachable = reachable(address);
         Endpoints {
             aws: format!("http://{reachable}"),
             aws_tls: format!("https://{reachable}"),
+            kafka,
+            kafka_listeners,
             address,
             pid: std::process::id(),
             version: VERSION,
@@ -78,8 +90,21 @@ pub(super) fn say(endpoints: &Endpoints, config: &Config) -> Result<(), Failure>
     let mut out = io::stdout().lock();
     let data = config.data.value.display();
     let Endpoints { aws, aws_tls, .. } = endpoints;
-    writeln!(out, "Headwater {VERSION} is ready")?;
-    writeln!(out, "  Kinesis, SQS, S3   {aws}  ({aws_tls})")?;
+    writeln!(
+        out,
+        "Headwater {VERSION} is ready: Kinesis, SQS, S3, DynamoDB, CloudWatch, Kafka"
+    )?;
+    writeln!(out, "  AWS clients        {aws}  ({aws_tls})")?;
+    for listener in &config.kafka.listen.value {
+        let name = listener.protocol.name();
+        let Some(at) = endpoints.kafka_listeners.get(name) else {
+            continue;
+        };
+        match listener.protocol {
+            Protocol::Plaintext => writeln!(out, "  Kafka clients      {at}")?,
+            _ => writeln!(out, "  Kafka clients      {at}  ({name})")?,
+        }
+    }
     match config.store.value {
         StoreKind::Embedded => writeln!(out, "  data               {data}")?,
         StoreKind::Memory => writeln!(

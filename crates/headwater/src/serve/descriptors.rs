@@ -4,7 +4,7 @@ use aws::limits::Limits;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Raises the limit as far as this process may, and gives what is allowed then.
-pub(super) fn raise_limit() -> u64 {
+pub(crate) fn raise_limit() -> u64 {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: maximum,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use engines::{Embedded, Options};
 use model::Clock;
-use store::{Key, Memory, Store, StoreError};
+use store::{Key, Memory, Scan, Store, StoreError};
 
 use crate::Failure;
 use crate::config::{Config, Durability, StoreKind};
@@ -44,12 +44,21 @@ impl Engine {
         }
     }
 
-    /// Whether no stream and no queue was ever made in it: nothing then can have been sealed.
+    /// Whether there is no stream and no queue in it: nothing else is sealed.
     pub(super) async fn has_sealed_nothing(&self) -> Result<bool, Failure> {
-        let numbers = self.store().get(&Key::of(&["counter", "stream"])).await;
-        numbers
-            .map(|number| number.is_none())
-            .map_err(|error| Failure::because("could not read the store", error))
+        for kind in ["stream", "sqs", "sqs-deleted"] {
+            let first = Scan {
+                limit: 1,
+                ..Scan::below(&Key::of(&[kind]))
+            };
+            let found = self.store().scan(first).await;
+            let found =
+                found.map_err(|error| Failure::because("could not read the store", error))?;
+            if !found.is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Whether what is stored is there at the next start.

@@ -8,7 +8,7 @@ use tracing_subscriber::EnvFilter;
 use crate::Failure;
 
 /// Starts the log with `directives`, which the configuration has read already.
-pub(super) fn start(directives: &str) -> Result<(), Failure> {
+pub(crate) fn start(directives: &str) -> Result<(), Failure> {
     let mut filter: EnvFilter = directives
         .parse()
         .map_err(|error| Failure::because("could not read --log", error))?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use aws::router::{Observation, Observer};
 use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -16,6 +17,7 @@ use services::kinesis::Kinesis;
 use services::sqs::Sqs;
 
 use super::engine::Engine;
+use super::lags::Lags;
 
 /// One series of requests. `code` is AWS's name for the error, or `OK`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
@@ -34,6 +36,8 @@ struct Operation {
 /// All metrics of the process.
 pub(super) struct Metrics {
     registry: Registry,
+    /// Under names that others have given.
+    kafka: Registry,
     requests: Family<Outcome, Counter>,
     seconds: Family<Operation, Histogram>,
     bytes_in: Family<Operation, Counter>,
@@ -53,7 +57,7 @@ fn latency() -> Histogram {
 
 impl Metrics {
     /// Metrics of the program, the engine and the services.
-    pub(super) fn new(engine: &Engine, kinesis: &Kinesis, sqs: &Sqs) -> Metrics {
+    pub(super) fn new(engine: &Engine, kinesis: &Kinesis, sqs: &Sqs, lags: Lags) -> Metrics {
         let mut registry = Registry::with_prefix("headwater");
         let requests = Family::default();
         let seconds = Family::new_with_constructor(latency as fn() -> Histogram);
@@ -71,8 +75,11 @@ impl Metrics {
         registry.register_collector(Box::new(ProcessNumbers));
         kinesis.register_metrics(&mut registry);
         sqs.register_metrics(&mut registry);
+        let mut kafka = Registry::default();
+        kafka.register_collector(Box::new(lags));
         Metrics {
             registry,
+            kafka,
             requests,
             seconds,
             bytes_in,
@@ -113,7 +120,9 @@ impl Metrics {
     /// Everything in OpenMetrics text.
     pub(super) fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
-        prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
+        encode_registry(&mut text, &self.registry)?;
+        encode_registry(&mut text, &self.kafka)?;
+        encode_eof(&mut text)?;
         Ok(text)
     }
 }

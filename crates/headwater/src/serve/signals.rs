@@ -8,13 +8,13 @@ use crate::Failure;
 const EXIT_INSISTED: i32 = 130;
 
 /// Both signals, caught from now on.
-pub(super) struct Signals {
+pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    pub(super) fn catch() -> Result<Signals, Failure> {
+    pub(crate) fn catch() -> Result<Signals, Failure> {
         let caught =
             |kind| signal(kind).map_err(|error| Failure::because("could not catch signals", error));
         Ok(Signals {
@@ -24,7 +24,7 @@ impl Signals {
     }
 
     /// Completes when either comes.
-    pub(super) async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
@@ -32,7 +32,7 @@ impl Signals {
     }
 
     /// Ends the process when another comes.
-    pub(super) async fn exit_on_next(mut self) {
+    pub(crate) async fn exit_on_next(mut self) {
         self.next().await;
         tracing::warn!("asked again: stopping at once");
         std::process::exit(EXIT_INSISTED);

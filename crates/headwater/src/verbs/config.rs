@@ -44,6 +44,9 @@ pub(crate) fn print(config: &Config) -> Result<(), Failure> {
         config.listen.value.to_string(),
         &config.listen.origin,
     );
+    for (name, value, origin) in config.kafka.rows() {
+        row(name, value, origin);
+    }
     row("auth", auth.to_owned(), &config.auth.origin);
     row("insecure", insecure.to_owned(), &config.insecure.origin);
     row("limits", limits.to_owned(), &config.limits.origin);

@@ -98,7 +98,28 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(data: &Path, flags: &[&str]) -> Server {
-        let mut arguments = vec!["serve", "--listen", "127.0.0.1:0", "--data"];
+        Server::start_at("127.0.0.1:0", data, flags)
+    }
+
+    /// Starts a server at an address, where an earlier one was.
+    pub(crate) fn start_at(address: &str, data: &Path, flags: &[&str]) -> Server {
+        Server::start_with(address, "127.0.0.1:0", data, flags)
+    }
+
+    /// Starts a server that answers Kafka clients there, or nowhere at `off`.
+    pub(crate) fn start_listening(data: &Path, kafka: &str, flags: &[&str]) -> Server {
+        Server::start_with("127.0.0.1:0", kafka, data, flags)
+    }
+
+    fn start_with(address: &str, kafka: &str, data: &Path, flags: &[&str]) -> Server {
+        let mut arguments = vec![
+            "serve",
+            "--listen",
+            address,
+            "--kafka-listen",
+            kafka,
+            "--data",
+        ];
         arguments.push(data.to_str().unwrap());
         arguments.extend(flags);
         Server::spawn(data, headwater(&arguments))

@@ -106,7 +106,14 @@ fn a_second_server_on_the_same_data_is_refused() {
     let directory = Directory::new();
     let server = Server::start(directory.path(), &[]);
     let data = directory.path().to_str().unwrap();
-    let second = run(&["--data", data, "--listen", "127.0.0.1:0"]);
+    let second = run(&[
+        "--data",
+        data,
+        "--listen",
+        "127.0.0.1:0",
+        "--kafka-listen",
+        "off",
+    ]);
     assert_eq!(second.code, Some(1), "{}", second.out);
     assert!(second.err.contains("another server"), "{}", second.err);
     // The first is none the worse.
@@ -118,7 +125,14 @@ fn a_second_server_on_the_same_data_is_refused() {
 /// The program refuses to start on what is in the directory.
 fn refused(directory: &Directory, expected: &str) {
     let data = directory.path().to_str().unwrap();
-    let finished = run(&["--data", data, "--listen", "127.0.0.1:0"]);
+    let finished = run(&[
+        "--data",
+        data,
+        "--listen",
+        "127.0.0.1:0",
+        "--kafka-listen",
+        "off",
+    ]);
     assert_eq!(finished.code, Some(1), "{}", finished.out);
     assert!(finished.err.contains(expected), "{}", finished.err);
 }
@@ -189,7 +203,7 @@ fn a_port_in_use_is_named() {
     let server = Server::start(directories[0].path(), &[]);
     let address = server.endpoints["address"].as_str().unwrap();
     let data = directories[1].path().to_str().unwrap();
-    let second = run(&["--data", data, "--listen", address]);
+    let second = run(&["--data", data, "--listen", address, "--kafka-listen", "off"]);
     assert_eq!(second.code, Some(1));
     assert!(second.err.contains(address), "{}", second.err);
     assert!(second.err.contains("port 0"), "{}", second.err);

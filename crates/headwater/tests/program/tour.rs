@@ -43,9 +43,11 @@ fn every_command_of_the_tour_works_as_pasted() {
     let binaries = Path::new(env!("CARGO_BIN_EXE_headwater")).parent().unwrap();
     let path = format!("{}:{}", binaries.display(), std::env::var("PATH").unwrap());
     let output = directory.path().join("server.log");
-    // The one thing that is different here: the port is one that is free.
+    let kafka = server.endpoints["kafka"].as_str().unwrap();
+    let script = script.join("\n").replace("127.0.0.1:9092", kafka);
+    // The one thing that is different here: the ports are such as are free.
     let ran = Command::new("bash")
-        .args(["-euo", "pipefail", "-c", &script.join("\n")])
+        .args(["-euo", "pipefail", "-c", &script])
         .current_dir(directory.path())
         .env("PATH", path)
         .env("HEADWATER_ENDPOINT", server.endpoint())
@@ -53,6 +55,7 @@ fn every_command_of_the_tour_works_as_pasted() {
             "HEADWATER_LISTEN",
             server.endpoints["address"].as_str().unwrap(),
         )
+        .env("HEADWATER_KAFKA_LISTEN", kafka)
         .stdout(fs::File::create(&output).unwrap())
         .status()
         .unwrap();

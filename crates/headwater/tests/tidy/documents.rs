@@ -13,12 +13,20 @@ const PARTIAL: &[(&str, &str)] = &[
     ("AddPermission", "policies are kept, not enforced"),
     ("DeleteResourcePolicy", "policies are kept, not enforced"),
     (
+        "DescribeContinuousBackups",
+        "tells the setting; no backups are made",
+    ),
+    (
         "DisableEnhancedMonitoring",
-        "kept and answered; there is no CloudWatch to send metrics to",
+        "kept and answered; CloudWatch is told of streams, not of shards",
     ),
     (
         "EnableEnhancedMonitoring",
-        "kept and answered; there is no CloudWatch to send metrics to",
+        "kept and answered; CloudWatch is told of streams, not of shards",
+    ),
+    (
+        "GetMetricData",
+        "no Metrics Insights (SELECT), no anomaly detection bands",
     ),
     ("GetResourcePolicy", "policies are kept, not enforced"),
     ("PutResourcePolicy", "policies are kept, not enforced"),
@@ -26,6 +34,10 @@ const PARTIAL: &[(&str, &str)] = &[
     (
         "StartStreamEncryption",
         "AES-256-GCM under a local master key; the key id names no key",
+    ),
+    (
+        "UpdateContinuousBackups",
+        "the setting is kept; no backups are made",
     ),
 ];
 
@@ -44,6 +56,14 @@ fn services() -> Vec<Service> {
         Service {
             name: "sqs",
             operations: services::sqs::support(),
+        },
+        Service {
+            name: "dynamodb",
+            operations: services::dynamodb::support(),
+        },
+        Service {
+            name: "cloudwatch",
+            operations: services::metrics::support(),
         },
     ]
 }
@@ -102,6 +122,56 @@ fn operation_tables_are_what_the_code_answers() {
         let expected = format!("{}\n{}", summary(&service), table(&service));
         hold(&root().join("README.md"), service.name, &expected);
     }
+}
+
+/// APIs of Kafka's that answer, but not in all Kafka does.
+const PARTIAL_APIS: &[(&str, &str)] = &[
+    (
+        "AlterPartitionReassignments",
+        "there is one broker to assign to",
+    ),
+    ("AlterReplicaLogDirs", "there is one directory"),
+    ("UnregisterBroker", "refused: there is one broker"),
+    ("UpdateFeatures", "refused where it would change something"),
+];
+
+#[test]
+fn the_table_of_kafka_apis_is_what_the_code_answers() {
+    let apis = kafka::support();
+    let answered = apis
+        .iter()
+        .filter(|(_, versions)| versions.is_some())
+        .count();
+    let mut text = format!(
+        "{answered} of {} APIs that clients may ask for answer; clients are not told of the others.\n\n\
+         | API | versions | |\n|---|---|---|\n",
+        apis.len()
+    );
+    for (name, versions) in &apis {
+        let partial = PARTIAL_APIS.iter().find(|(api, _)| api == name);
+        let _ = match (versions, partial) {
+            (None, _) => writeln!(text, "| {name} | | not yet |"),
+            (Some(versions), difference) => {
+                let state = difference.map_or("supported".to_owned(), |(_, what)| {
+                    format!("partial: {what}")
+                });
+                writeln!(
+                    text,
+                    "| {name} | {} to {} | {state} |",
+                    versions.start(),
+                    versions.end()
+                )
+            }
+        };
+    }
+    for (name, _) in PARTIAL_APIS {
+        assert!(
+            apis.iter()
+                .any(|(api, versions)| api == name && versions.is_some()),
+            "{name}"
+        );
+    }
+    hold(&root().join("README.md"), "kafka", &text);
 }
 
 #[test]

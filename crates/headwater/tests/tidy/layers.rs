@@ -30,9 +30,19 @@ const LAYERS: &[(&str, &[&str], &str)] = &[
         "what every protocol means by a stream: no wire, no engine",
     ),
     (
+        "formats",
+        &["model"],
+        "what data becomes: no wire, no store",
+    ),
+    (
         "client",
-        &["aws", "model"],
+        &["aws", "formats", "model"],
         "sees a server as any client does",
+    ),
+    (
+        "agent",
+        &["client", "aws", "model"],
+        "tails files into a server: keeps watching and patterns out of other builds",
     ),
     (
         "services",
@@ -45,9 +55,15 @@ const LAYERS: &[(&str, &[&str], &str)] = &[
         "S3's API: keeps s3s out of other builds",
     ),
     (
+        "kafka",
+        &["streams", "store", "model"],
+        "the Kafka broker: no service of AWS's, no engine",
+    ),
+    (
         "headwater",
         &[
-            "services", "s3", "client", "streams", "engines", "aws", "store", "model",
+            "services", "kafka", "s3", "agent", "client", "streams", "engines", "aws", "store",
+            "model",
         ],
         "the only crate that sees an engine and a service at once",
     ),
@@ -64,11 +80,14 @@ const LAYERS: &[(&str, &[&str], &str)] = &[
     ),
 ];
 
-/// Tests may also use these: conformance suites and engines to test against.
+/// Tests may also use these: conformance suites and engines to test against. What a queue promises after a crash is shown on the
+/// engine that crashes, on its simulated disk, so `streams` needs one too.
 const IN_TESTS: &[(&str, &[&str])] = &[
     ("engines", &["store"]),
+    ("streams", &["engines"]),
     ("services", &["engines", "client"]),
     ("store", &["store"]),
+    ("headwater", &["formats"]),
     ("compat", &["client", "model", "aws"]),
 ];
 

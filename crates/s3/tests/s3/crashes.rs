@@ -1,14 +1,16 @@
 //! What is there after a crash, and after a commit that failed or may have.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
 use model::{LogId, Offset, Timestamp};
 use s3::OpenError;
+use store::producers::ProducerSeen;
 use store::{
     Answer, Append, Appended, Bounds, Catalog, Committed, Document, Key, Lease, Leases, Log,
-    Memory, Scan, Store, StoreError, StoredBatch, Txn, Watch, Write,
+    Memory, Piece, Rewriter, Rewritten, Scan, Store, StoreError, StoredBatch, Txn, Watch, Write,
 };
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -111,6 +113,10 @@ impl Log for Faulty {
         self.inner.bounds(log)
     }
 
+    fn producers(&self, log: LogId) -> Answer<'_, Result<Vec<ProducerSeen>, StoreError>> {
+        self.inner.producers(log)
+    }
+
     fn offset_for_time(
         &self,
         log: LogId,
@@ -125,6 +131,19 @@ impl Log for Faulty {
 
     fn watch(&self, log: LogId) -> Result<Watch, StoreError> {
         self.inner.watch(log)
+    }
+
+    fn pieces(&self, log: LogId) -> Answer<'_, Result<Vec<Piece>, StoreError>> {
+        self.inner.pieces(log)
+    }
+
+    fn rewrite(
+        &self,
+        log: LogId,
+        span: Range<Offset>,
+        rewriter: Rewriter,
+    ) -> Answer<'_, Result<Rewritten, StoreError>> {
+        self.inner.rewrite(log, span, rewriter)
     }
 }
 

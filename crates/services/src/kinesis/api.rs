@@ -3,6 +3,7 @@
 
 pub(super) mod capacity;
 pub(super) mod consumers;
+pub(super) mod queues;
 pub(super) mod shards;
 pub(super) mod streams;
 pub(super) mod tags;

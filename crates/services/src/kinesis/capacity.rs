@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aws::Caller;
-use streams::{Mode, Status, Stream, StreamName};
+use streams::{Mode, Settings, Status, Stream, StreamName};
 
 use super::api::capacity::{
     UpdateMaxRecordSizeInput, UpdateStreamModeInput, UpdateStreamRecordDistributionStrategyInput,
@@ -53,6 +53,13 @@ pub(super) async fn update_stream_mode(
     let mode = mode(&input.stream_mode_details.stream_mode);
     let warm = warm_throughput(&kinesis, &caller, mode, input.warm_throughput_mibps).await?;
     kinesis.must_be_active(&stream)?;
+    let refuse_queues = |settings: &Settings| {
+        if mode == Mode::Provisioned && settings.queues > 0 {
+            return Err(KinesisError::has_queues(name));
+        }
+        Ok(())
+    };
+    refuse_queues(&stream.settings)?;
     if kinesis.limits == Limits::Aws && stream.settings.mode != mode {
         let now = kinesis.clock.now();
         let told = || {
@@ -77,6 +84,7 @@ pub(super) async fn update_stream_mode(
     }
     kinesis
         .change(name, |_, settings| {
+            refuse_queues(settings)?;
             if settings.mode != mode || warm.is_some() {
                 settings.mode = mode;
                 settings.warm_throughput_mibps = warm;

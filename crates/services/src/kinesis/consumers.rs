@@ -33,11 +33,14 @@ pub(super) async fn register_stream_consumer(
                 return Err(exists(&found.name, &name));
             }
             let most = most_consumers(kinesis.limits, found, commitment, now);
-            room_for_one(
+            let queues = found.settings.queues as usize;
+            if attached.consumers.len() + queues >= most {
+                return Err(too_many(&found.name, most));
+            }
+            may_create_another(
                 kinesis.limits,
                 &found.name,
                 attached.consumers.values(),
-                most,
                 now,
             )?;
             let consumer = Consumer {
@@ -55,7 +58,7 @@ pub(super) async fn register_stream_consumer(
 }
 
 /// Without AWS's quotas, the most that AWS allows anywhere.
-fn most_consumers(
+pub(super) fn most_consumers(
     limits: Limits,
     stream: &Stream,
     commitment: Option<Commitment>,
@@ -69,19 +72,21 @@ fn most_consumers(
     }
 }
 
-fn room_for_one<'a>(
+/// A stream has as many consumers and queues as it may.
+pub(super) fn too_many(stream: &StreamName, most: usize) -> KinesisError {
+    let StreamName { account, name, .. } = stream;
+    KinesisError::LimitExceeded(format!(
+        "Stream {name} under account {account} has {most} registered consumers, queues included, and may not have more."
+    ))
+}
+
+fn may_create_another<'a>(
     limits: Limits,
     stream: &StreamName,
-    consumers: impl ExactSizeIterator<Item = &'a Consumer>,
-    most: usize,
+    consumers: impl Iterator<Item = &'a Consumer>,
     now: Timestamp,
 ) -> Result<(), KinesisError> {
     let StreamName { account, name, .. } = stream;
-    if consumers.len() >= most {
-        return Err(KinesisError::LimitExceeded(format!(
-            "Stream {name} under account {account} has {most} registered consumers, and may not have more."
-        )));
-    }
     let creating = consumers
         .filter(|consumer| consumer.is_creating(now))
         .count();

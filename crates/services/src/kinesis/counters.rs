@@ -33,6 +33,7 @@ pub(super) struct StreamCounters {
     pub(super) subscribe_events: AtomicU64,
     pub(super) subscribe_bytes: AtomicU64,
     pub(super) subscribe_records: AtomicU64,
+    pub(super) unreadable_batches: AtomicU64,
     iterator_age_ms: AtomicI64,
 }
 
@@ -40,6 +41,11 @@ impl StreamCounters {
     /// How far behind the tip the last answer ended, in milliseconds.
     pub(super) fn saw_iterator_age(&self, millis: i64) {
         self.iterator_age_ms.store(millis, Ordering::Relaxed);
+    }
+
+    /// What was seen last.
+    pub(super) fn iterator_age_millis(&self) -> i64 {
+        self.iterator_age_ms.load(Ordering::Relaxed)
     }
 }
 
@@ -111,6 +117,11 @@ const COUNTS: &[Count] = &[
         "SubscribeToShardEvent.Records: records pushed",
         |c| &c.subscribe_records,
     ),
+    (
+        "kinesis_unreadable_batches",
+        "Batches that readers skipped because they do not inflate",
+        |c| &c.unreadable_batches,
+    ),
 ];
 
 /// A stream as Prometheus tells it apart.
@@ -141,6 +152,14 @@ impl Counters {
     /// Shows them in `registry`.
     pub(super) fn register(&self, registry: &mut Registry) {
         registry.register_collector(Box::new(self.clone()));
+    }
+
+    /// Names and counts of every stream that is counted for itself.
+    pub(super) fn streams(&self) -> Vec<(StreamName, Arc<StreamCounters>)> {
+        let known = self.streams.read().unwrap_or_else(PoisonError::into_inner);
+        let one =
+            |(stream, counters): (&StreamName, &Arc<_>)| (stream.clone(), Arc::clone(counters));
+        known.iter().map(one).collect()
     }
 
     /// Labels and counts of every stream.

@@ -36,6 +36,9 @@ pub enum KinesisError {
     /// There is none.
     #[error("{0}")]
     ResourceNotFound(String),
+    /// More than a queue gives just now.
+    #[error("{0}")]
+    Throttling(String),
     /// A member, or a combination of members, breaks a constraint.
     #[error("{0}")]
     Validation(String),
@@ -67,6 +70,7 @@ impl KinesisError {
             }
             KinesisError::ResourceInUse(_) => ("ResourceInUseException", 400),
             KinesisError::ResourceNotFound(_) => ("ResourceNotFoundException", 400),
+            KinesisError::Throttling(_) => ("ThrottlingException", 400),
             KinesisError::Validation(_) => ("ValidationException", 400),
             KinesisError::Unavailable => ("ServiceUnavailable", 503),
             KinesisError::InternalFailure => ("InternalFailureException", 500),
@@ -84,6 +88,13 @@ impl KinesisError {
         let StreamName { account, name, .. } = name;
         KinesisError::ResourceInUse(format!(
             "Stream {name} under account {account} already exists."
+        ))
+    }
+
+    pub(super) fn has_queues(name: &StreamName) -> Self {
+        let StreamName { account, name, .. } = name;
+        KinesisError::ResourceInUse(format!(
+            "Stream {name} under account {account} has queues. Delete them first."
         ))
     }
 
@@ -123,6 +134,7 @@ impl KinesisError {
         match error {
             StreamsError::NotFound => KinesisError::no_stream(name),
             StreamsError::Exists => KinesisError::stream_exists(name),
+            StreamsError::HasQueues => KinesisError::has_queues(name),
             other => other.into(),
         }
     }
@@ -156,6 +168,7 @@ impl From<StreamsError> for KinesisError {
         match error {
             StreamsError::NotFound => KinesisError::ResourceNotFound("Stream not found.".into()),
             StreamsError::Exists => KinesisError::ResourceInUse("Stream already exists.".into()),
+            StreamsError::HasQueues => KinesisError::ResourceInUse("Stream has queues.".into()),
             StreamsError::Reshard(error) => error.into(),
             StreamsError::Store(error) => error.into(),
         }

@@ -25,13 +25,15 @@ use tokio::time::Instant;
 
 pub(super) use self::seats::Subscriptions;
 use self::seats::{Place, Seat};
+use super::arrival::arrival;
 use super::counters::add;
 use super::error::KinesisError;
 use super::hot::reply::ChildShard;
 use super::iterators::{Asked, Start, does_not_exist, would_succeed};
+use super::keys::partition_key;
 use super::naming::shard_id;
 use super::numbers::{self, Counter};
-use super::pages::{Page, Size, key_text};
+use super::pages::{Page, Size};
 use super::room::Share;
 use super::throughput::{Bucket, READ_BYTES};
 use super::{Kinesis, Limits};
@@ -110,6 +112,7 @@ async fn subscribe(
         stream,
         shard,
         next,
+        is_held: false,
         watch,
         seat,
         share: None,
@@ -128,6 +131,8 @@ struct Subscription {
     stream: Arc<Stream>,
     shard: Shard,
     next: Offset,
+    /// Whether what follows is there and cannot be shown yet.
+    is_held: bool,
     watch: Watch,
     seat: Seat,
     /// The memory of the event that was made last.
@@ -186,16 +191,25 @@ impl Subscription {
             .pace
             .as_mut()
             .map(|pace| pace.until_solvent(self.kinesis.clock.now()));
+        let news = async {
+            if self.is_held {
+                let log = self.stream.log(self.shard.index);
+                let undecided = self.kinesis.streams.undecided();
+                undecided.decided_past(log, self.next).await;
+                return Wake::Event;
+            }
+            match self.watch.past(self.next).await {
+                Some(_) => Wake::Event,
+                None => Wake::Gone,
+            }
+        };
         let ready = async {
             tokio::time::sleep(pause.unwrap_or_default()).await;
             if self.stage == Stage::Opening {
                 return Wake::Event;
             }
             tokio::select! {
-                grown = self.watch.past(self.next) => match grown {
-                    Some(_) => Wake::Event,
-                    None => Wake::Gone,
-                },
+                wake = news => wake,
                 () = tokio::time::sleep(HEARTBEAT) => Wake::Event,
             }
         };
@@ -235,10 +249,12 @@ impl Subscription {
             pace.charge(page.bytes, self.kinesis.clock.now());
         }
         self.next = page.next;
+        self.is_held = page.is_held;
         let counters = self.kinesis.plane.counters.of(&self.stream.name);
         add(&counters.subscribe_events, 1);
         add(&counters.subscribe_bytes, page.bytes);
         add(&counters.subscribe_records, page.count);
+        add(&counters.unreadable_batches, page.unreadable);
         Ok(event(&self.shard, &page, &children))
     }
 }
@@ -252,10 +268,6 @@ fn event(shard: &Shard, page: &Page, children: &[ChildShard]) -> Value {
         let mut members = vec![
             ("SequenceNumber", digits(number.digits())),
             (
-                "ApproximateArrivalTimestamp",
-                Value::Timestamp(record.timestamp.into()),
-            ),
-            (
                 "Data",
                 Value::Bytes(shared(
                     batches,
@@ -264,7 +276,10 @@ fn event(shard: &Shard, page: &Page, children: &[ChildShard]) -> Value {
                 )),
             ),
         ];
-        members.extend(key_text(&record).map(|key| ("PartitionKey", key.into_owned().into())));
+        members.extend(
+            arrival(&record).map(|time| ("ApproximateArrivalTimestamp", Value::Timestamp(time))),
+        );
+        members.extend(partition_key(&record).map(|key| ("PartitionKey", key.into_owned().into())));
         members.extend(encrypted.then(|| ("EncryptionType", "KMS".into())));
         records.push(map(members));
     }

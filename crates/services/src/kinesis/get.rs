@@ -7,14 +7,16 @@ use model::Offset;
 use serde::Deserialize;
 use streams::Shard;
 
+use super::arrival::arrival;
 use super::counters::add;
 use super::error::KinesisError;
 use super::hot::document::read;
 use super::hot::reply::{PageReply, RecordReply, RecordsWriter};
 use super::iterators::{ShardIterator, does_not_exist, exceeded, would_succeed};
+use super::keys::partition_key;
 use super::naming::stream_name;
 use super::numbers::Counter;
-use super::pages::{Page, Size, key_text};
+use super::pages::{Page, Size};
 use super::{Kinesis, Limits, rules};
 
 /// Most records of one answer, and as many as it has where the request does not say.
@@ -86,6 +88,7 @@ pub(super) async fn get_records(
     add(&counters.get_calls, 1);
     add(&counters.get_bytes, page.bytes);
     add(&counters.get_records, page.count);
+    add(&counters.unreadable_batches, page.unreadable);
     counters.saw_iterator_age(page.millis_behind);
     let next_iterator = ShardIterator {
         next: page.next,
@@ -123,8 +126,8 @@ fn write_records(mut writer: RecordsWriter, shard: &Shard, page: &Page) -> Vec<u
         counted = record.offset;
         writer.record(&RecordReply {
             number: number.digits(),
-            arrival: record.timestamp.into(),
-            key: key_text(&record).as_deref(),
+            arrival: arrival(&record),
+            key: partition_key(&record).as_deref(),
             data: record.value.unwrap_or_default(),
             encrypted,
         });
@@ -132,5 +135,7 @@ fn write_records(mut writer: RecordsWriter, shard: &Shard, page: &Page) -> Vec<u
     writer.finish()
 }
 
+#[cfg(test)]
+mod kafka_tests;
 #[cfg(test)]
 mod tests;

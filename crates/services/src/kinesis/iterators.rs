@@ -9,7 +9,7 @@
 //! | 9 | 4 | shard |
 //! | 13 | 8 | offset of the next record |
 //! | 21 | 8 | when it was made, ms |
-//! | 29 | n | stream's name, 1 to 128 bytes |
+//! | 29 | n | stream's name, 1 to 249 bytes |
 //! | 29+n | 16 | HMAC-SHA-256 of account, region and all before, cut to 128 bits |
 //!
 //! The HMAC's key is made at random for each data directory and kept in the catalog under `kinesis-iterator-key`. It
@@ -37,7 +37,7 @@ use super::{Kinesis, Limits, numbers};
 const LIFETIME: Duration = Duration::from_secs(300);
 const VERSION: u8 = 1;
 const FIXED_BYTES: usize = 29;
-const TAG_BYTES: usize = 16;
+pub(super) const TAG_BYTES: usize = 16;
 const KEY_BYTES: usize = 32;
 
 /// A position in a shard, as an iterator has it.
@@ -130,7 +130,8 @@ impl IteratorKey {
         })
     }
 
-    fn tag(&self, account: &str, region: &str, body: &[u8]) -> [u8; TAG_BYTES] {
+    /// For text that says something else, both names are ones that no account and region have.
+    pub(super) fn tag(&self, account: &str, region: &str, body: &[u8]) -> [u8; TAG_BYTES] {
         let mut context = hmac::Context::with_key(&self.0);
         // Neither holds a zero byte, so that no two pairs run together to the same.
         for part in [account, region] {

@@ -65,6 +65,8 @@ pub(super) async fn create_stream(
             .unwrap_or(limits::RECORD_KIB_DEFAULT)
             << 10,
         warm_throughput_mibps: warm,
+        retention_bytes: None,
+        extra: std::collections::BTreeMap::new(),
         documents: records::documents_of(&name, tags, evenly),
     };
     let created = kinesis.streams.create(&name, new).await;
@@ -111,7 +113,7 @@ async fn within_quotas(
     }
 }
 
-/// DeleteStream. Gone at once, with records, consumers, tags and policy.
+/// DeleteStream. Gone at once, with records, consumers, tags and policy; not while it has queues, whatever else is asked.
 pub(super) async fn delete_stream(
     kinesis: Arc<Kinesis>,
     caller: Caller,
@@ -125,6 +127,9 @@ pub(super) async fn delete_stream(
         )
         .await?;
     let name = &stream.name;
+    if stream.settings.queues > 0 {
+        return Err(KinesisError::has_queues(name));
+    }
     let consumers = kinesis.attached(name).await?.consumers;
     if !consumers.is_empty() && input.enforce_consumer_deletion != Some(true) {
         return Err(KinesisError::ResourceInUse(format!(
@@ -224,6 +229,7 @@ pub(super) async fn describe_stream_summary(
         key_id: key_id(&stream),
         open_shard_count: stream.topology.open_count(),
         consumer_count: attached.consumers.len(),
+        queue_count: settings.queues,
         warm_throughput: capacity::described_warm_throughput(&stream),
         max_record_size_in_kib: settings.max_record_bytes >> 10,
         record_distribution_strategy: strategy,

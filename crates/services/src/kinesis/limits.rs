@@ -31,7 +31,13 @@ pub(super) const CONSUMERS: usize = 20;
 pub(super) const CONSUMERS_MAX: usize = 50;
 /// Consumers of a stream in CREATING at once.
 pub(super) const CREATING_CONSUMERS: usize = 5;
-/// Tags of a stream or of a consumer.
+/// Queues of an account in CREATING at once.
+pub(super) const CREATING_QUEUES: usize = 5;
+/// Records of a queue in flight: "Quotas and limits for queues" in the developer guide.
+pub(super) const IN_FLIGHT: usize = 120_000;
+/// Longest name of a stream in bytes: of a topic that Kafka's clients made. AWS, and CreateStream here, allow 128.
+pub(super) const STREAM_NAME_MAX: u64 = 249;
+/// Tags of a stream, a consumer or a queue.
 pub(super) const TAGS: usize = 50;
 
 /// Shards of an on-demand stream to begin with: 4 MiB/s.
@@ -57,6 +63,8 @@ pub(super) mod page {
     pub(in super::super) const STREAMS: usize = 100;
     /// ListStreamConsumers.
     pub(in super::super) const CONSUMERS: usize = 100;
+    /// ListQueues.
+    pub(in super::super) const QUEUES: usize = 100;
     /// ListTagsForStream.
     pub(in super::super) const TAGS: usize = 50;
 }

@@ -6,13 +6,18 @@
 //!
 //! **What is different.** CREATING and UPDATING pass in a moment, and DELETING at once. Resharding of any size is one step.
 //! Quotas and rates hold under [`Limits::Aws`] alone. Key ids name no keys until there is a KMS, and resource policies are kept
-//! but not enforced until there is IAM: another account is refused. Queues and channels on a stream are not supported.
+//! but not enforced until there is IAM: another account is refused. Channels on a stream are not supported.
+//!
+//! **Beyond AWS.** A stream is a Kafka topic, too. What Kafka's clients wrote is read here: the partition key is the record's
+//! key by the rules of `keys`, the data its value (empty where it has none), the arrival its timestamp; headers do not show.
+//! Topics' names may have 249 characters, so that every operation but CreateStream takes as many.
 //!
 //! **Where to read.** [`operations`] is the table of contents. `api` has the wire's shapes, `rules` their constraints, `error` the
-//! refusals, `limits` the numbers, `records` what is kept beside the streams; then handlers, grouped by what users do together.
+//! refusals, `limits` the numbers, `records` what is kept beside the streams; then handlers, grouped by what users do together. Queues on streams are in `queues`.
 
 mod account;
 mod api;
+mod arrival;
 mod calls;
 mod capacity;
 mod consumers;
@@ -23,6 +28,7 @@ mod fanout;
 mod get;
 mod hot;
 mod iterators;
+mod keys;
 mod lifecycle;
 mod limits;
 mod monitoring;
@@ -31,7 +37,9 @@ mod numbers;
 mod pages;
 mod plane;
 mod policies;
+mod published;
 mod put;
+mod queues;
 mod records;
 mod reshard;
 mod retention;
@@ -59,6 +67,7 @@ use store::Store;
 use streams::Streams;
 
 use self::calls::{at_most, at_most_per_stream};
+use self::queues::{create, dead_letters, list, manage, receive, settle};
 
 pub use self::error::KinesisError;
 pub use self::limits::Limits;
@@ -115,18 +124,21 @@ pub fn operations() -> Operations<Kinesis> {
         .on("DescribeAccountSettings", rules::NONE, at_most(5, account::describe_account_settings))
         .on("UpdateAccountSettings", rules::UPDATE_ACCOUNT_SETTINGS, at_most(5, account::update_account_settings))
 
-        .planned("CreateQueue")
-        .planned("DeleteQueue")
-        .planned("DescribeQueue")
-        .planned("ListQueues")
-        .planned("UpdateQueue")
-        .planned("ReceiveQueueRecords")
-        .planned("AcknowledgeQueueRecords")
-        .planned("UpdateQueueRecordsVisibility")
-        .planned("ReceiveDeadLetterQueueRecords")
-        .planned("AcknowledgeDeadLetterQueueRecords")
-        .planned("RestoreDeadLetterQueueRecords")
-        .planned("UpdateDeadLetterQueueRecordsVisibility")
+        .on("CreateQueue", rules::CREATE_QUEUE, at_most(5, create::create_queue))
+        .on("DeleteQueue", rules::DELETE_QUEUE, at_most(5, manage::delete_queue))
+        .on("DescribeQueue", rules::DESCRIBE_QUEUE, at_most(20, manage::describe_queue))
+        .on("ListQueues", rules::LIST_QUEUES, at_most(5, list::list_queues))
+        .on("UpdateQueue", rules::UPDATE_QUEUE, at_most(5, manage::update_queue))
+        .on("ReceiveQueueRecords", rules::RECEIVE_QUEUE_RECORDS, receive::receive_queue_records)
+        .abandonable()
+        .on("AcknowledgeQueueRecords", rules::ACKNOWLEDGE_QUEUE_RECORDS, settle::acknowledge_queue_records)
+        .on("UpdateQueueRecordsVisibility", rules::UPDATE_QUEUE_RECORDS_VISIBILITY, settle::update_queue_records_visibility)
+        .on("ReceiveDeadLetterQueueRecords", rules::RECEIVE_DEAD_LETTER_QUEUE_RECORDS, receive::receive_dead_letter_queue_records)
+        .abandonable()
+        .on("AcknowledgeDeadLetterQueueRecords", rules::ACKNOWLEDGE_DEAD_LETTER_QUEUE_RECORDS, settle::acknowledge_dead_letter_queue_records)
+        .on("RestoreDeadLetterQueueRecords", rules::RESTORE_DEAD_LETTER_QUEUE_RECORDS, dead_letters::restore_dead_letter_queue_records)
+        .on("UpdateDeadLetterQueueRecordsVisibility", rules::UPDATE_DEAD_LETTER_QUEUE_RECORDS_VISIBILITY, settle::update_dead_letter_queue_records_visibility)
+
         .planned("CreateChannel")
         .planned("DeleteChannel")
         .planned("DescribeChannel")

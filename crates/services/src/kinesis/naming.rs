@@ -9,6 +9,7 @@ use streams::{Settings, Status, Stream, StreamName};
 use super::Kinesis;
 use super::consumers::ConsumerName;
 use super::error::KinesisError;
+use super::limits::STREAM_NAME_MAX;
 
 /// The highest shard number AWS takes for one.
 const SHARD_MAX: u32 = i32::MAX as u32;
@@ -155,7 +156,7 @@ impl Resource {
 /// Whether it can name a stream or a consumer.
 pub(super) fn is_name(name: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
-    (1..=128).contains(&name.len()) && name.bytes().all(allowed)
+    (1..=STREAM_NAME_MAX).contains(&(name.len() as u64)) && name.bytes().all(allowed)
 }
 
 fn not_a_stream(arn: &str) -> KinesisError {

@@ -1,6 +1,7 @@
 //! A page of a shard: the records from an offset on, how far behind the tip they end, and whether the shard ends there.
+//!
+//! Records that Kafka's producers wrote are there as any others: their compression, headers and transactions do not show.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use model::{Offset, RecordRef, Timestamp};
@@ -8,6 +9,7 @@ use store::StoreError;
 use streams::{ReadBatch, Shard, Stream};
 
 use super::Kinesis;
+use super::arrival::known;
 use super::error::KinesisError;
 use super::hot::reply::ChildShard;
 use super::iterators::does_not_exist;
@@ -32,6 +34,8 @@ pub(super) struct Page {
     from: Offset,
     /// The offset to go on from.
     pub(super) next: Offset,
+    /// Whether what follows is there and cannot be shown yet: a transaction is not decided.
+    pub(super) is_held: bool,
     /// How many records.
     pub(super) count: usize,
     /// Their keys and data.
@@ -40,6 +44,8 @@ pub(super) struct Page {
     pub(super) millis_behind: i64,
     /// Whether the shard is closed and read to its end.
     pub(super) is_at_end: bool,
+    /// Batches skipped because they cannot be read.
+    pub(super) unreadable: usize,
 }
 
 impl Page {
@@ -65,11 +71,6 @@ impl Page {
 /// Bytes of a record that count: key and data.
 pub(super) fn size(record: &RecordRef<'_>) -> usize {
     record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len)
-}
-
-/// A record's partition key. Keys that other protocols wrote may be no text.
-pub(super) fn key_text<'a>(record: &RecordRef<'a>) -> Option<Cow<'a, str>> {
-    record.key.map(String::from_utf8_lossy)
 }
 
 impl Kinesis {
@@ -107,50 +108,49 @@ impl Kinesis {
         size: Size,
     ) -> Result<Page, StoreError> {
         let bounds = self.streams.bounds(stream, shard.index).await?;
+        let until = self
+            .streams
+            .shown_until(stream.log(shard.index), bounds.end);
         let from = from.clamp(bounds.start, bounds.end);
         let mut page = Page {
             batches: Vec::new(),
             from,
             next: from,
+            is_held: until <= from && from < bounds.end,
             count: 0,
             bytes: 0,
             millis_behind: 0,
             is_at_end: bounds.sealed && from == bounds.end,
+            unreadable: 0,
         };
-        if from == bounds.end {
+        if from >= until {
             return Ok(page);
         }
-        page.batches = self
+        let visible = self
             .streams
-            .read(stream, shard.index, from, size.bytes)
+            .read_visible(stream, shard.index, from, until, size.bytes)
             .await?;
-        let unread = page.fill(size);
+        page.unreadable = visible.unreadable;
+        page.batches = visible.batches;
+        let unread = page.fill(size, visible.next);
         page.is_at_end = bounds.sealed && page.next >= bounds.end;
-        if page.next < bounds.end {
+        page.is_held = until <= page.next && page.next < bounds.end;
+        if page.next < until {
             let arrival = match unread {
                 Some(arrival) => Some(arrival),
-                None => self.arrival_at(stream, shard, page.next).await?,
+                None => self.streams.time_at(stream, shard.index, page.next).await?,
             };
             page.millis_behind = arrival.map_or(0, |arrival| self.age(arrival));
         }
         Ok(page)
     }
 
+    /// Of a record that is yet to be read. What does not say when it arrived is just behind, and not at the tip.
     fn age(&self, arrival: Timestamp) -> i64 {
+        let Some(arrival) = known(arrival) else {
+            return 1;
+        };
         i64::try_from(self.clock.now().since(arrival).as_millis()).unwrap_or(i64::MAX)
-    }
-
-    /// When the record at `offset` was put, if it is there.
-    async fn arrival_at(
-        &self,
-        stream: &Stream,
-        shard: &Shard,
-        offset: Offset,
-    ) -> Result<Option<Timestamp>, StoreError> {
-        let batches = self.streams.read(stream, shard.index, offset, 1).await?;
-        let mut records = batches.iter().flat_map(|batch| batch.stored.records());
-        let next = records.find(|record| record.offset >= offset);
-        Ok(next.map(|record| record.timestamp))
     }
 
     /// The shards made of a closed one. The stream is looked up anew where it was before the shard was closed.
@@ -184,8 +184,8 @@ fn child_of(shard: &Shard) -> ChildShard {
 }
 
 impl Page {
-    /// Counts what fits. Gives the arrival of the first record that does not.
-    fn fill(&mut self, size: Size) -> Option<Timestamp> {
+    /// Counts what fits, to go on from `after` where everything does. Gives the arrival of the first record that does not.
+    fn fill(&mut self, size: Size, after: Offset) -> Option<Timestamp> {
         let from = self.from;
         let records = self.batches.iter().flat_map(|batch| batch.stored.records());
         for record in records.filter(|record| record.offset >= from) {
@@ -199,7 +199,7 @@ impl Page {
             self.count += 1;
             self.bytes += bytes;
         }
-        self.next = self.batches.last().map_or(from, |batch| batch.stored.end());
+        self.next = after;
         None
     }
 }

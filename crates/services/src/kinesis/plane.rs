@@ -13,6 +13,7 @@ use super::counters::Counters;
 use super::error::KinesisError;
 use super::fanout::Subscriptions;
 use super::iterators::IteratorKey;
+use super::queues;
 use super::room::Room;
 use super::scaling::Load;
 use super::throughput::Throughput;
@@ -26,6 +27,7 @@ pub(super) struct Plane {
     subscriptions: Mutex<Subscriptions>,
     pub(super) counters: Counters,
     pub(super) room: Room,
+    pub(super) queues: queues::Known,
 }
 
 impl Plane {
@@ -56,8 +58,9 @@ impl Plane {
 }
 
 impl Kinesis {
-    /// Shows the counts of every stream in `registry`, under the names CloudWatch has for them.
+    /// Shows the counts of every stream and queue in `registry`, under the names CloudWatch has for them.
     pub fn register_metrics(&self, registry: &mut Registry) {
         self.plane.counters.register(registry);
+        registry.register_collector(Box::new(self.plane.queues.counters.clone()));
     }
 }

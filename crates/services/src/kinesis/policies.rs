@@ -1,4 +1,4 @@
-//! Resource policies of streams and consumers: kept and told. Nothing enforces them yet, and no other account gets in by one.
+//! Resource policies of streams, consumers and queues: kept and told. Nothing enforces them yet, and no other account gets in by one.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::api::tags::{GetResourcePolicyOutput, PutResourcePolicyInput, ResourceInput};
 use super::naming::Resource;
 use super::records::Attached;
-use super::{Kinesis, KinesisError, limits};
+use super::{Kinesis, KinesisError, limits, queues};
 
 /// PutResourcePolicy.
 pub(super) async fn put_resource_policy(
@@ -16,8 +16,15 @@ pub(super) async fn put_resource_policy(
     caller: Caller,
     input: PutResourcePolicyInput,
 ) -> Result<(), KinesisError> {
-    let resource = Resource::parse(&caller, &input.resource_arn)?;
     must_be_a_policy(&input.policy)?;
+    if let Some(queue) = queues::of_arn(&caller, &input.resource_arn)? {
+        let change = |settings: &mut queues::Settings| {
+            settings.policy = Some(input.policy.clone());
+            Ok(())
+        };
+        return kinesis.change_queue(&queue, change).await.map(drop);
+    }
+    let resource = Resource::parse(&caller, &input.resource_arn)?;
     kinesis
         .amend(resource.stream(), |found, attached| {
             kinesis.must_be_made(found)?;
@@ -33,10 +40,15 @@ pub(super) async fn get_resource_policy(
     caller: Caller,
     input: ResourceInput,
 ) -> Result<GetResourcePolicyOutput, KinesisError> {
-    let resource = Resource::parse(&caller, &input.resource_arn)?;
-    kinesis.find_named(resource.stream()).await?;
-    let mut attached = kinesis.attached(resource.stream()).await?;
-    let policy = policy_of(&resource, &mut attached)?.take();
+    let policy = match queues::of_arn(&caller, &input.resource_arn)? {
+        Some(queue) => kinesis.queue(&queue).await?.settings.policy,
+        None => {
+            let resource = Resource::parse(&caller, &input.resource_arn)?;
+            kinesis.find_named(resource.stream()).await?;
+            let mut attached = kinesis.attached(resource.stream()).await?;
+            policy_of(&resource, &mut attached)?.take()
+        }
+    };
     Ok(GetResourcePolicyOutput {
         policy: policy.unwrap_or_default(),
     })
@@ -48,6 +60,13 @@ pub(super) async fn delete_resource_policy(
     caller: Caller,
     input: ResourceInput,
 ) -> Result<(), KinesisError> {
+    if let Some(queue) = queues::of_arn(&caller, &input.resource_arn)? {
+        let change = |settings: &mut queues::Settings| {
+            settings.policy = None;
+            Ok(())
+        };
+        return kinesis.change_queue(&queue, change).await.map(drop);
+    }
     let resource = Resource::parse(&caller, &input.resource_arn)?;
     kinesis
         .amend(resource.stream(), |_, attached| {

@@ -11,10 +11,10 @@ use super::{Kinesis, KinesisError, naming};
 
 const HOUR_MS: u64 = 3_600_000;
 
-/// A stream's retention as AWS tells it. One that keeps records for ever, which only other protocols can ask for, shows AWS's
-/// longest.
+/// A stream's retention as AWS tells it, in whole hours. One that keeps records for ever, which only other protocols can ask
+/// for, shows AWS's longest; one of less than an hour shows 1.
 pub(super) fn hours(settings: &Settings) -> i64 {
-    let hours = settings.retention_ms.map(|ms| ms / HOUR_MS);
+    let hours = settings.retention_ms.map(|ms| (ms / HOUR_MS).max(1));
     hours
         .and_then(|hours| i64::try_from(hours).ok())
         .unwrap_or(RETENTION_HOURS_MAX)

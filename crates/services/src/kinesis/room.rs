@@ -4,7 +4,8 @@
 //! pages, and nobody waits for a client that does not read. So a crowd that catches up at once is served in smaller pieces.
 //!
 //! Promises: all pages take [`ROOM`] at most, and the smallest page each beyond. It does not count what a page reads besides
-//! what was asked for: the rest of its first batch, which a PutRecords can make 10 MiB, and a record that is larger than a page.
+//! what was asked for: the rest of its last batch, which a PutRecords can make 10 MiB and a compressed batch of a Kafka producer
+//! `streams::inflate::INFLATED_BYTES_MAX`, and a record that is larger than a page.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,8 +1,11 @@
-//! What each operation's input must satisfy, equal to AWS's model: a test compares every table here with it.
+//! What each operation's input must satisfy, equal to AWS's model but for the length of streams' names: a test compares every
+//! table here with it.
 //!
 //! What the model does not say (50 tags, 24 hours, one of name and ARN) is in [`super::limits`] and the handlers.
 
 use aws::Rule;
+
+use super::limits::STREAM_NAME_MAX;
 
 const NAME: &str = "[a-zA-Z0-9_.-]+";
 const HASH_KEY: &str = r"^(0|([1-9]\d{0,38}))$";
@@ -21,10 +24,15 @@ const fn named(path: &'static str) -> Rule {
     Rule::at(path).length(1, 128).pattern(NAME)
 }
 
-const STREAM_NAME: Rule = named("StreamName");
+/// The name of a stream that is there. Topics that Kafka's clients made may have longer names than AWS lets streams have.
+const fn stream_named(path: &'static str) -> Rule {
+    Rule::at(path).length(1, STREAM_NAME_MAX).pattern(NAME)
+}
+
+const STREAM_NAME: Rule = stream_named("StreamName");
 const STREAM_ARN: Rule = Rule::at("StreamARN")
     .length(1, 2_048)
-    .pattern(r"arn:aws.*:kinesis:.*:\d{12}:stream/\S+");
+    .pattern(STREAM_ARN_PATTERN);
 /// "Not Implemented. Reserved for future use.": its form is checked, and nothing more.
 const STREAM_ID: Rule = Rule::at("StreamId")
     .length(1, 24)
@@ -64,6 +72,23 @@ const STREAM_MODE: Rule = Rule::at("StreamModeDetails.StreamMode")
     .one_of(&["PROVISIONED", "ON_DEMAND"]);
 const RETENTION: Rule = Rule::at("RetentionPeriodHours").required();
 
+const QUEUE_ARN: Rule = Rule::at("QueueARN")
+    .required()
+    .length(1, 2_048)
+    .pattern(r"arn:aws.*:kinesis:.*:\d{12}:queue/\S+");
+const STREAM_ARN_PATTERN: &str = r"arn:aws.*:kinesis:.*:\d{12}:stream/\S+";
+const ENTRIES: Rule = Rule::at("Entries").required().length(1, 10);
+const EACH_HANDLE: Rule = Rule::at("Entries.member.ReceiptHandle")
+    .required()
+    .length(1, 1_024);
+const QUEUE_VISIBILITY: Rule =
+    Rule::at("QueueAttributes.VisibilityTimeoutSeconds").range(0, 43_200);
+const DEAD_LETTER_TARGET: Rule = Rule::at("QueueAttributes.DeadLetterConfiguration.TargetType")
+    .required()
+    .one_of(&["BUILT_IN", "NONE"]);
+const MAX_RECEIVE_COUNT: Rule =
+    Rule::at("QueueAttributes.DeadLetterConfiguration.MaxReceiveCount").range(1, 1_000);
+
 /// For operations without input, or with one that the model asks nothing of.
 pub(super) const NONE: &[Rule] = &[];
 
@@ -77,7 +102,7 @@ pub(super) const ADD_TAGS_TO_STREAM: &[Rule] = &[
 ];
 
 pub(super) const CREATE_STREAM: &[Rule] = &[
-    STREAM_NAME.required(),
+    named("StreamName").required(),
     Rule::at("ShardCount").at_least(1),
     STREAM_MODE,
     TAGS,
@@ -98,6 +123,75 @@ pub(super) const DELETE_RESOURCE_POLICY: &[Rule] = &[RESOURCE_ARN, STREAM_ID];
 pub(super) const GET_RESOURCE_POLICY: &[Rule] = DELETE_RESOURCE_POLICY;
 
 pub(super) const LIST_TAGS_FOR_RESOURCE: &[Rule] = DELETE_RESOURCE_POLICY;
+
+pub(super) const ACKNOWLEDGE_QUEUE_RECORDS: &[Rule] = &[QUEUE_ARN, ENTRIES, EACH_HANDLE];
+
+pub(super) const ACKNOWLEDGE_DEAD_LETTER_QUEUE_RECORDS: &[Rule] = ACKNOWLEDGE_QUEUE_RECORDS;
+
+pub(super) const RESTORE_DEAD_LETTER_QUEUE_RECORDS: &[Rule] = ACKNOWLEDGE_QUEUE_RECORDS;
+
+pub(super) const UPDATE_QUEUE_RECORDS_VISIBILITY: &[Rule] = &[
+    QUEUE_ARN,
+    ENTRIES,
+    EACH_HANDLE,
+    Rule::at("Entries.member.VisibilityTimeoutSeconds")
+        .required()
+        .range(0, 43_200),
+];
+
+pub(super) const UPDATE_DEAD_LETTER_QUEUE_RECORDS_VISIBILITY: &[Rule] =
+    UPDATE_QUEUE_RECORDS_VISIBILITY;
+
+pub(super) const RECEIVE_QUEUE_RECORDS: &[Rule] = &[
+    QUEUE_ARN,
+    Rule::at("Limit").range(1, 10),
+    Rule::at("WaitTimeSeconds").range(1, 20),
+    Rule::at("VisibilityTimeoutSeconds").range(0, 43_200),
+];
+
+pub(super) const RECEIVE_DEAD_LETTER_QUEUE_RECORDS: &[Rule] = RECEIVE_QUEUE_RECORDS;
+
+pub(super) const CREATE_QUEUE: &[Rule] = &[
+    named("QueueName").required(),
+    Rule::at("StreamConfigurationList")
+        .required()
+        .length(1, 10_000),
+    Rule::at("StreamConfigurationList.member.StreamARN")
+        .required()
+        .length(1, 2_048)
+        .pattern(STREAM_ARN_PATTERN),
+    Rule::at("StreamConfigurationList.member.StartingPosition.Type")
+        .required()
+        .one_of(&["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"]),
+    QUEUE_VISIBILITY,
+    DEAD_LETTER_TARGET,
+    MAX_RECEIVE_COUNT,
+    TAGS,
+    TAG_KEYS,
+    TAG_VALUES,
+];
+
+pub(super) const UPDATE_QUEUE: &[Rule] = &[
+    QUEUE_ARN,
+    Rule::at("QueueAttributes").required(),
+    QUEUE_VISIBILITY,
+    DEAD_LETTER_TARGET,
+    MAX_RECEIVE_COUNT,
+];
+
+pub(super) const DESCRIBE_QUEUE: &[Rule] = &[QUEUE_ARN];
+
+pub(super) const DELETE_QUEUE: &[Rule] = DESCRIBE_QUEUE;
+
+pub(super) const LIST_QUEUES: &[Rule] = &[
+    MAX_RESULTS,
+    NEXT_TOKEN,
+    Rule::at("StreamFilter").length(1, 10_000),
+    Rule::at("StreamFilter.member.StreamARN")
+        .required()
+        .length(1, 2_048)
+        .pattern(STREAM_ARN_PATTERN),
+];
 
 pub(super) const DELETE_STREAM: &[Rule] = &[STREAM_NAME, STREAM_ARN, STREAM_ID];
 
@@ -158,7 +252,8 @@ pub(super) const LIST_SHARDS: &[Rule] = &[
 pub(super) const LIST_STREAM_CONSUMERS: &[Rule] =
     &[STREAM_ARN.required(), NEXT_TOKEN, MAX_RESULTS, STREAM_ID];
 
-pub(super) const LIST_STREAMS: &[Rule] = &[LIMIT, named("ExclusiveStartStreamName"), NEXT_TOKEN];
+pub(super) const LIST_STREAMS: &[Rule] =
+    &[LIMIT, stream_named("ExclusiveStartStreamName"), NEXT_TOKEN];
 
 pub(super) const LIST_TAGS_FOR_STREAM: &[Rule] = &[
     STREAM_NAME,

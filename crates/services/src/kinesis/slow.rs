@@ -1,11 +1,13 @@
 //! The naive engine, letting others in before each answer, as engines that wait for a disk do.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use model::{LogId, Offset, Timestamp};
+use store::producers::ProducerSeen;
 use store::{
     Answer, Append, Appended, Bounds, Catalog, Committed, Document, Key, Lease, Leases, Log,
-    Memory, Scan, StoreError, StoredBatch, Txn, Watch,
+    Memory, Piece, Rewriter, Rewritten, Scan, StoreError, StoredBatch, Txn, Watch,
 };
 use tokio::task::yield_now;
 
@@ -39,6 +41,10 @@ impl Log for Slow {
         later!(self.bounds(log))
     }
 
+    fn producers(&self, log: LogId) -> Answer<'_, Result<Vec<ProducerSeen>, StoreError>> {
+        later!(self.producers(log))
+    }
+
     fn offset_for_time(
         &self,
         log: LogId,
@@ -53,6 +59,19 @@ impl Log for Slow {
 
     fn watch(&self, log: LogId) -> Result<Watch, StoreError> {
         self.0.watch(log)
+    }
+
+    fn pieces(&self, log: LogId) -> Answer<'_, Result<Vec<Piece>, StoreError>> {
+        later!(self.pieces(log))
+    }
+
+    fn rewrite(
+        &self,
+        log: LogId,
+        span: Range<Offset>,
+        rewriter: Rewriter,
+    ) -> Answer<'_, Result<Rewritten, StoreError>> {
+        later!(self.rewrite(log, span, rewriter))
     }
 }
 

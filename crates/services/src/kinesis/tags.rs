@@ -1,4 +1,5 @@
-//! Tags, by both families of operations. A stream's tags are one set, whichever family sees them; a consumer has its own.
+//! Tags, by both families of operations. A stream's tags are one set, whichever family sees them; a consumer and a queue have their
+//! own.
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use super::api::tags::{
 use super::limits::{self, page};
 use super::naming::Resource;
 use super::records::{Attached, Tags};
-use super::{Kinesis, KinesisError, naming};
+use super::{Kinesis, KinesisError, naming, queues};
 
 /// AddTagsToStream.
 pub(super) async fn add_tags_to_stream(
@@ -76,6 +77,13 @@ pub(super) async fn tag_resource(
     caller: Caller,
     input: TagResourceInput,
 ) -> Result<(), KinesisError> {
+    if let Some(queue) = queues::of_arn(&caller, &input.resource_arn)? {
+        let change = |settings: &mut queues::Settings| {
+            settings.tags = merge(&queue.id, &queue.account, &settings.tags, &input.tags)?;
+            Ok(())
+        };
+        return kinesis.change_queue(&queue, change).await.map(drop);
+    }
     let resource = Resource::parse(&caller, &input.resource_arn)?;
     add(&kinesis, &resource, &input.tags).await
 }
@@ -86,6 +94,16 @@ pub(super) async fn untag_resource(
     caller: Caller,
     input: UntagResourceInput,
 ) -> Result<(), KinesisError> {
+    if let Some(queue) = queues::of_arn(&caller, &input.resource_arn)? {
+        let keys = &input.tag_keys;
+        let change = |settings: &mut queues::Settings| {
+            let texts = keys.iter().map(String::as_str);
+            must_be_legal("remove", "from", &queue.id, &queue.account, texts)?;
+            settings.tags.retain(|key, _| !keys.contains(key));
+            Ok(())
+        };
+        return kinesis.change_queue(&queue, change).await.map(drop);
+    }
     let resource = Resource::parse(&caller, &input.resource_arn)?;
     remove(&kinesis, &resource, &input.tag_keys).await
 }
@@ -96,10 +114,15 @@ pub(super) async fn list_tags_for_resource(
     caller: Caller,
     input: ResourceInput,
 ) -> Result<ListTagsForResourceOutput, KinesisError> {
-    let resource = Resource::parse(&caller, &input.resource_arn)?;
-    kinesis.find_named(resource.stream()).await?;
-    let mut attached = kinesis.attached(resource.stream()).await?;
-    let tags = std::mem::take(tags_of(&resource, &mut attached)?);
+    let tags = match queues::of_arn(&caller, &input.resource_arn)? {
+        Some(queue) => kinesis.queue(&queue).await?.settings.tags,
+        None => {
+            let resource = Resource::parse(&caller, &input.resource_arn)?;
+            kinesis.find_named(resource.stream()).await?;
+            let mut attached = kinesis.attached(resource.stream()).await?;
+            std::mem::take(tags_of(&resource, &mut attached)?)
+        }
+    };
     Ok(ListTagsForResourceOutput {
         tags: tags.into_iter().map(tag).collect(),
     })

@@ -4,6 +4,9 @@ mod account;
 mod consumers;
 mod lifecycle;
 mod model;
+mod queues;
+mod queues_dead;
+mod queues_life;
 mod quotas;
 mod reshard;
 mod settings;
@@ -19,7 +22,7 @@ use aws::{Peer, Router};
 use bytes::Bytes;
 use http::Request;
 use serde_json::{Value, json};
-use store::Memory;
+use store::{Memory, Store};
 use streams::{Keyring, Streams};
 
 use super::{Kinesis, Limits, operations};
@@ -33,6 +36,8 @@ type Refusal = (String, String);
 /// A server with a clock of its own, and who asks it.
 struct World {
     router: Arc<Router>,
+    kinesis: Arc<Kinesis>,
+    store: Arc<dyn Store>,
     clock: Clock,
     account: String,
     region: String,
@@ -43,12 +48,19 @@ impl World {
     fn new(limits: Limits) -> World {
         let clock = Clock::manual(START);
         let store = Arc::new(Memory::new(clock.clone()));
+        World::over(store, clock, limits)
+    }
+
+    /// A server over a store that may hold something already: a restart.
+    fn over(store: Arc<dyn Store>, clock: Clock, limits: Limits) -> World {
         let keyring = Keyring::new(&[7; 32], Rng::seeded(1));
-        let streams = Arc::new(Streams::new(store, clock.clone(), keyring));
+        let streams = Arc::new(Streams::new(Arc::clone(&store), clock.clone(), keyring));
         let kinesis = Arc::new(Kinesis::new(streams, limits));
-        let router = Router::new([operations().serve(kinesis)]).clock(clock.clone());
+        let router = Router::new([operations().serve(Arc::clone(&kinesis))]).clock(clock.clone());
         World {
             router: Arc::new(router),
+            kinesis,
+            store,
             clock,
             account: ACCOUNT.into(),
             region: "us-east-1".into(),
@@ -60,6 +72,8 @@ impl World {
     fn asked_by(&self, account: &str, region: &str) -> World {
         World {
             router: Arc::clone(&self.router),
+            kinesis: Arc::clone(&self.kinesis),
+            store: Arc::clone(&self.store),
             clock: self.clock.clone(),
             account: account.into(),
             region: region.into(),

@@ -24,6 +24,8 @@ pub(super) enum Page {
         after: u32,
         filter: Filter,
     },
+    /// ListQueues, after the queue of this name, among those of these streams.
+    Queues { after: String, of: Vec<String> },
     /// ListStreamConsumers, after the consumer of this name.
     Consumers {
         name: String,
@@ -38,6 +40,7 @@ impl Page {
         match self {
             Page::Streams { after } => vec![after],
             Page::Shards { name, .. } => vec![name],
+            Page::Queues { after, .. } => vec![after],
             Page::Consumers { name, after, .. } => vec![name, after],
         }
     }

@@ -74,6 +74,8 @@ impl World {
             retention_ms: Some(86_400_000),
             max_record_bytes: 1 << 20,
             warm_throughput_mibps: None,
+            retention_bytes: None,
+            extra: std::collections::BTreeMap::new(),
             documents: Vec::new(),
         };
         let made = self.kinesis.streams.create(&self.name(name), new).await;

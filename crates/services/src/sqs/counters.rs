@@ -34,10 +34,10 @@ pub(super) struct QueueCounters {
     pub(super) messages_deleted: AtomicU64,
     pub(super) empty_receives: AtomicU64,
     pub(super) sent_bytes: AtomicU64,
-    visible: AtomicU64,
-    not_visible: AtomicU64,
-    delayed: AtomicU64,
-    oldest_age_seconds: AtomicU64,
+    pub(super) visible: AtomicU64,
+    pub(super) not_visible: AtomicU64,
+    pub(super) delayed: AtomicU64,
+    pub(super) oldest_age_seconds: AtomicU64,
 }
 
 /// Adds to a count.
@@ -121,6 +121,13 @@ impl Counters {
     pub(super) fn forget(&self, queue: &QueueName) {
         let mut known = self.queues.write().unwrap_or_else(PoisonError::into_inner);
         known.remove(queue);
+    }
+
+    /// Names and counts of every queue that is counted for itself.
+    pub(super) fn queues(&self) -> Vec<(QueueName, Arc<QueueCounters>)> {
+        let known = self.queues.read().unwrap_or_else(PoisonError::into_inner);
+        let one = |(queue, counters): (&QueueName, &Arc<_>)| (queue.clone(), Arc::clone(counters));
+        known.iter().map(one).collect()
     }
 
     /// Labels and counts of every queue.

@@ -13,6 +13,7 @@ use streams::delivery::{self, Standing};
 use super::api::messages::{BatchOutput, BatchResult, DeleteMessageBatchInput, DeleteMessageInput};
 use super::error::SqsError;
 use super::queues::Queue;
+use super::rates::Action;
 use super::{Sqs, batches, counters, handles};
 
 /// DeleteMessage.
@@ -22,6 +23,7 @@ pub(super) async fn delete_message(
     input: DeleteMessageInput,
 ) -> Result<(), SqsError> {
     let queue = sqs.find(&caller, input.queue_url.as_deref()).await?;
+    sqs.admit(&queue, Action::Delete, std::iter::empty())?;
     let delivery = queue.delivery().await?;
     let message = to_delete(&queue, delivery, input.receipt_handle.as_deref())?;
     delete(&queue, delivery, message.as_slice()).await
@@ -34,6 +36,7 @@ pub(super) async fn delete_message_batch(
     input: DeleteMessageBatchInput,
 ) -> Result<BatchOutput<BatchResult>, SqsError> {
     let queue = sqs.find(&caller, input.queue_url.as_deref()).await?;
+    sqs.admit(&queue, Action::Delete, std::iter::empty())?;
     // An empty list is no list in Query.
     let entries = input.entries.unwrap_or_default();
     let ids: Vec<Option<&str>> = entries.iter().map(|entry| entry.id.as_deref()).collect();

@@ -43,6 +43,11 @@ pub(super) const IN_FLIGHT: usize = 120_000;
 /// Messages of a FIFO queue in flight.
 pub(super) const IN_FLIGHT_FIFO: usize = 20_000;
 
+/// Calls of one action that a FIFO queue answers in a second; in high-throughput mode, sends to one message group.
+pub(super) const FIFO_CALLS: u64 = 300;
+/// Calls of one action in high-throughput mode: the quota of AWS's largest regions.
+pub(super) const FIFO_CALLS_HIGH: u64 = 70_000;
+
 /// How long a de-duplication id is remembered.
 pub(super) const DEDUPLICATION: Duration = Duration::from_secs(300);
 /// How much longer its message stays in the log.

@@ -13,6 +13,7 @@ use super::attempts::Attempts;
 use super::dedup::Memory;
 use super::error::SqsError;
 use super::limits;
+use super::rates::Rates;
 use super::records::Settings;
 use super::source::Reader;
 
@@ -24,6 +25,8 @@ pub(super) struct Live {
     pub(super) memory: Memory,
     /// What was received lately.
     pub(super) attempts: Attempts,
+    /// How often it was called lately.
+    pub(super) rates: Rates,
     /// What delivery is to do, as the newest settings have it.
     policy: Mutex<Policy>,
     delivery: OnceCell<delivery::Queue>,
@@ -35,6 +38,7 @@ impl Live {
             reader: Arc::new(Reader::new(settings, sealer)),
             memory: Memory::default(),
             attempts: Attempts::default(),
+            rates: Rates::default(),
             policy: Mutex::new(policy(settings)),
             delivery: OnceCell::new(),
         }

@@ -4,6 +4,8 @@
 //! its length in four bytes, big-endian, and the value after a byte that tells text (1) from bytes (2). See "Calculating the MD5
 //! message digest for message attributes" in the developer guide.
 
+mod lanes;
+
 use md5::{Digest, Md5};
 
 use super::message::Attribute;
@@ -11,6 +13,12 @@ use super::message::Attribute;
 /// The MD5 of a message's body.
 pub(super) fn of_body(body: &str) -> [u8; 16] {
     Md5::digest(body.as_bytes()).into()
+}
+
+/// The MD5s of messages' bodies, in order: faster than one after the other.
+pub(super) fn of_bodies<'a>(bodies: impl Iterator<Item = &'a str>) -> Vec<[u8; 16]> {
+    let bodies: Vec<&[u8]> = bodies.map(str::as_bytes).collect();
+    lanes::digests(&bodies)
 }
 
 /// The MD5 of attributes which lie sorted by name; `None` without any.

@@ -15,6 +15,7 @@ use super::counters::QueueCounters;
 use super::dedup::Memory;
 use super::error::SqsError;
 use super::live::Live;
+use super::rates::Rates;
 use super::records::{QueueName, Settings};
 use super::source::Reader;
 use super::{Sqs, move_task, naming};
@@ -76,6 +77,11 @@ impl Queue {
     /// What was received from it lately.
     pub(super) fn attempts(&self) -> &Attempts {
         &self.live.attempts
+    }
+
+    /// How often it was called lately.
+    pub(super) fn rates(&self) -> &Rates {
+        &self.live.rates
     }
 
     /// What is counted of it.

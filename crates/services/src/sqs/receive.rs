@@ -22,6 +22,7 @@ use super::attempts::Given;
 use super::error::SqsError;
 use super::message::{Attribute, AttributeValue, Message, content};
 use super::queues::Queue;
+use super::rates::Action;
 use super::send::sequence_number;
 use super::{Sqs, counters, handles, limits, md5};
 
@@ -45,6 +46,7 @@ pub(super) async fn receive_message(
     input: ReceiveMessageInput,
 ) -> Result<ReceiveMessageOutput, SqsError> {
     let queue = sqs.find(&caller, input.queue_url.as_deref()).await?;
+    sqs.admit(&queue, Action::Receive, std::iter::empty())?;
     let how = How::of(&input, &queue)?;
     let asked = Asked::of(&input)?;
     let attempt = attempt_id(&input, &queue)?;

@@ -22,6 +22,7 @@ use super::dedup::{Key, Sent, Verdict};
 use super::error::SqsError;
 use super::message::{Message, MessageId, content};
 use super::queues::Queue;
+use super::rates::Action;
 use super::records::{Fifo, Settings};
 use super::{Sqs, counters, limits, md5};
 
@@ -42,12 +43,14 @@ pub(super) async fn send_message(
 ) -> Result<SendMessageOutput, SqsError> {
     let queue = sqs.find(&caller, input.queue_url.as_deref()).await?;
     let outgoing = Outgoing::from(&input);
+    sqs.admit(&queue, Action::Send, outgoing.group.into_iter())?;
     if outgoing.body.is_none_or(str::is_empty) {
         return Err(SqsError::missing("MessageBody"));
     }
     outgoing.must_be_addressed(queue.settings.fifo.as_ref(), SqsError::MissingParameter)?;
     let id = MessageId::random(&sqs.rng);
-    let message = outgoing.message(&sqs, &queue.settings, &caller, id)?;
+    let digest = md5::of_body(outgoing.body.unwrap_or_default());
+    let message = outgoing.message(&sqs, &queue.settings, &caller, id, digest)?;
     if message.size() > queue.settings.maximum_message_size as usize {
         return Err(too_long(&queue.settings, "are invalid"));
     }
@@ -75,16 +78,20 @@ pub(super) async fn send_message_batch(
     let trace = input.trace_header.as_deref();
     let of_entry = |entry| Outgoing::of_entry(entry, trace);
     let outgoing: Vec<Outgoing<'_>> = entries.iter().map(of_entry).collect();
+    let groups = outgoing.iter().filter_map(|entry| entry.group);
+    sqs.admit(&queue, Action::Send, groups)?;
     let ids: Vec<Option<&str>> = entries.iter().map(|entry| entry.id.as_deref()).collect();
     must_be_a_batch(&ids, &outgoing, &queue.settings)?;
 
     let mut messages = Vec::with_capacity(entries.len());
     let mut outcomes = Vec::with_capacity(entries.len());
     let message_ids = MessageId::several(&sqs.rng, entries.len());
-    for ((id, outgoing), message_id) in ids.iter().zip(&outgoing).zip(message_ids) {
+    let bodies = outgoing.iter().map(|entry| entry.body.unwrap_or_default());
+    let marks = message_ids.zip(md5::of_bodies(bodies));
+    for ((id, outgoing), (message_id, digest)) in ids.iter().zip(&outgoing).zip(marks) {
         let id = id.unwrap_or_default();
         let checked = outgoing
-            .message(&sqs, &queue.settings, &caller, message_id)
+            .message(&sqs, &queue.settings, &caller, message_id, digest)
             .and_then(|message| must_fit(message, &queue.settings));
         outcomes.push(match checked {
             Ok(message) => {
@@ -223,13 +230,14 @@ impl<'a> Outgoing<'a> {
         Ok(())
     }
 
-    /// The message, if it may be put.
+    /// The message, if it may be put. `digest` is the MD5 of its body.
     fn message(
         &self,
         sqs: &Sqs,
         settings: &Settings,
         caller: &'a Caller,
         id: MessageId,
+        digest: [u8; 16],
     ) -> Result<Message<'a>, SqsError> {
         if let Some(group) = self.group {
             content::must_be_an_id(group, "MessageGroupId")?;
@@ -244,7 +252,7 @@ impl<'a> Outgoing<'a> {
             id,
             sent: sqs.clock.now(),
             body,
-            digest: md5::of_body(body),
+            digest,
             group: self.group,
             deduplication,
             delay,

@@ -13,6 +13,7 @@ use super::api::messages::{
 };
 use super::error::SqsError;
 use super::queues::Queue;
+use super::rates::Action;
 use super::{Sqs, batches, handles, limits};
 
 /// ChangeMessageVisibility.
@@ -22,6 +23,7 @@ pub(super) async fn change_message_visibility(
     input: ChangeMessageVisibilityInput,
 ) -> Result<(), SqsError> {
     let queue = sqs.find(&caller, input.queue_url.as_deref()).await?;
+    sqs.admit(&queue, Action::ChangeVisibility, std::iter::empty())?;
     let change = Change {
         queue: &queue,
         delivery: queue.delivery().await?,
@@ -38,6 +40,7 @@ pub(super) async fn change_message_visibility_batch(
     input: ChangeMessageVisibilityBatchInput,
 ) -> Result<BatchOutput<BatchResult>, SqsError> {
     let queue = sqs.find(&caller, input.queue_url.as_deref()).await?;
+    sqs.admit(&queue, Action::ChangeVisibility, std::iter::empty())?;
     // An empty list is no list in Query.
     let entries = input.entries.unwrap_or_default();
     let ids: Vec<Option<&str>> = entries.iter().map(|entry| entry.id.as_deref()).collect();

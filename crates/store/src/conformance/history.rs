@@ -1,10 +1,13 @@
 //! A random history asked of an engine and of the naive one side by side.
 
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+
 use bytes::Bytes;
 use model::batch::Producer;
 use model::{Batch, BatchBuilder, Clock, LogId, Offset, Rng, StreamId, Timestamp};
 
-use crate::contract::{Catalog, Log, Scan, Store};
+use crate::contract::{Bounds, Catalog, Change, Log, Scan, Store, StoredBatch};
 use crate::error::StoreError;
 use crate::key::Key;
 use crate::memory::Memory;
@@ -20,7 +23,19 @@ pub async fn check_history<S: Store>(store: &S, seed: u64, steps: usize) -> Memo
     let naive = Memory::new(Clock::manual(Timestamp(0)));
     for step in 0..steps {
         let place = format!("seed {seed}, step {step}");
-        match rng.below(10) {
+        match rng.below(11) {
+            10 => {
+                let (log, span) = (random_log(&rng), random_span(&rng));
+                let real = rewrite_all(store, log, span.clone(), move |batch| thin(step, batch));
+                let expected =
+                    rewrite_all(&naive, log, span.clone(), move |batch| thin(step, batch));
+                let (real, expected) = (real.await, expected.await);
+                assert_eq!(
+                    outcome(&real),
+                    outcome(&expected),
+                    "{place}: {log} rewritten in {span:?}"
+                );
+            }
             0..=4 => {
                 let appends = random_appends(&rng, step);
                 let (real, expected) = (
@@ -74,6 +89,21 @@ pub async fn compare<S: Store>(store: &S, naive: &Memory, place: &str) {
             outcome(&expected),
             "{place}: contents of {log}"
         );
+        let real = store.producers(log).await;
+        assert_eq!(
+            outcome(&real),
+            outcome(&naive.producers(log).await),
+            "{place}: producers of {log}"
+        );
+        for bytes in [0, 90, 200, 1_000, 4_000] {
+            let real = store.offset_for_size(log, bytes).await;
+            assert_eq!(
+                outcome(&real),
+                outcome(&naive.offset_for_size(log, bytes).await),
+                "{place}: {log} with {bytes} bytes"
+            );
+        }
+        check_pieces(store, log, &bounds, place).await;
         for time in 0..10 {
             let time = Timestamp(time * 100);
             let real = store.offset_for_time(log, time).await;
@@ -100,6 +130,27 @@ pub async fn compare<S: Store>(store: &S, naive: &Memory, place: &str) {
         naive.scan(all()).await.map(strip),
     );
     assert_eq!(outcome(&real), outcome(&expected), "{place}: documents");
+}
+
+/// Panics unless the pieces are in order and lie within the log, and hold its batches.
+async fn check_pieces<S: Store>(store: &S, log: LogId, bounds: &Bounds, place: &str) {
+    let pieces = store.pieces(log).await.unwrap();
+    let mut next = bounds.start;
+    for piece in &pieces {
+        let is_right = next <= piece.start && piece.start < piece.end && piece.end <= bounds.end;
+        assert!(is_right, "{place}: {log} has pieces {pieces:?}");
+        next = piece.end;
+    }
+    for stored in store.read(log, bounds.start, usize::MAX).await.unwrap() {
+        let start = stored.base_offset.max(bounds.start);
+        let holder = pieces
+            .iter()
+            .find(|piece| piece.start <= start && stored.end() <= piece.end);
+        let is_held = holder.is_some_and(|piece| {
+            piece.max_timestamp >= stored.batch.max_timestamp() && piece.bytes > 0
+        });
+        assert!(is_held, "{place}: no piece of {log} holds {start}");
+    }
 }
 
 /// An answer as text to compare: engines may number versions as they like.
@@ -139,6 +190,56 @@ fn random_batch(rng: &Rng, step: usize) -> Batch {
         );
     }
     builder.finish()
+}
+
+fn random_span(rng: &Rng) -> Range<Offset> {
+    let start = Offset(rng.below(40));
+    start..start.plus(rng.below(40))
+}
+
+/// What a step makes of a batch: the same in every engine.
+fn thin(step: usize, stored: &StoredBatch) -> Change {
+    let mixed = (stored.base_offset.0 + 7 * step as u64) % 5;
+    if mixed < 2 {
+        return Change::Keep;
+    }
+    let batch = stored.batch.compacted(stored.base_offset, None, |record| {
+        record.offset.0 % 5 != mixed
+    });
+    batch.map_or(Change::Drop, Change::Replace)
+}
+
+/// Rewrites all of `span`, part by part. Gives the batches that were asked of.
+///
+/// # Errors
+/// As [`Log::rewrite`].
+pub async fn rewrite_all<S: Store>(
+    store: &S,
+    log: LogId,
+    span: Range<Offset>,
+    change: impl Fn(&StoredBatch) -> Change + Send + Sync + 'static,
+) -> Result<Vec<Offset>, StoreError> {
+    let change = Arc::new(change);
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let mut from = span.start;
+    loop {
+        let (change, asked_of) = (change.clone(), asked.clone());
+        let rewriter = move |stored: &StoredBatch| {
+            asked_of.lock().unwrap().push(stored.base_offset);
+            Ok(change(stored))
+        };
+        let rewritten = store
+            .rewrite(log, from..span.end, Box::new(rewriter))
+            .await?;
+        if rewritten.upto >= span.end {
+            return Ok(asked.lock().unwrap().clone());
+        }
+        assert!(
+            rewritten.upto > from,
+            "a rewrite of {span:?} gets on from {from}"
+        );
+        from = rewritten.upto;
+    }
 }
 
 fn random_appends(rng: &Rng, step: usize) -> Vec<Append> {
@@ -181,6 +282,10 @@ fn random_txn(rng: &Rng, step: usize) -> Txn {
         4 => Some(LogChange::Seal(random_log(rng))),
         5 | 6 => Some(LogChange::Trim(random_log(rng), Offset(rng.below(30)))),
         7 => Some(LogChange::Delete(random_log(rng))),
+        8 => Some(LogChange::ForgetProducers(
+            random_log(rng),
+            Offset(rng.below(30)),
+        )),
         _ => None,
     };
     txn.logs.extend(change);

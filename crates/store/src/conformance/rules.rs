@@ -7,7 +7,8 @@ use bytes::Bytes;
 use model::batch::Producer;
 use model::{Batch, BatchBuilder, Clock, LogId, Offset, StreamId, Timestamp};
 
-use crate::contract::{Bounds, Scan, Store};
+use super::history::rewrite_all;
+use crate::contract::{Bounds, Change, Scan, ScanBack, Store, StoredBatch};
 use crate::error::StoreError;
 use crate::key::Key;
 use crate::txn::{Append, Check, Expect, Fence, LogChange, Txn, Write};
@@ -33,7 +34,11 @@ pub async fn check_all<S: Store + 'static, F: AsyncFn(Clock) -> S>(make: F) {
     a_trimmed_log_starts_later(&make(clock()).await).await;
     a_deleted_log_is_gone(&make(clock()).await).await;
     a_retry_is_not_doubled(&make(clock()).await).await;
+    a_silent_producer_is_forgotten(&make(clock()).await).await;
     time_and_size_find_batches(&make(clock()).await).await;
+    a_rewrite_leaves_gaps_and_moves_nothing(&make(clock()).await).await;
+    a_rewrite_asks_of_whole_batches_in_its_span(&make(clock()).await).await;
+    a_refused_rewrite_changes_nothing(&make(clock()).await).await;
     documents_are_scanned_in_order(&make(clock()).await).await;
     a_watch_wakes(Arc::new(make(clock()).await)).await;
     let clock = clock();
@@ -362,6 +367,12 @@ async fn a_retry_is_not_doubled<S: Store>(store: &S) {
         Err(StoreError::ProducerFenced { .. })
     ));
     assert_eq!(values(store, A, 0).await.len(), 7);
+    let seen = store.producers(A).await.unwrap();
+    let seen: Vec<_> = seen
+        .iter()
+        .map(|one| (one.id, one.epoch, one.last_sequence, one.batches.as_slice()))
+        .collect();
+    assert_eq!(seen, [(5, 1, 1, [Offset(5)].as_slice())]);
     let within_one_call = store
         .append(vec![
             Append::to(A, by(1, 2, "d")),
@@ -381,6 +392,30 @@ async fn a_retry_is_not_doubled<S: Store>(store: &S) {
         matches!(&after_the_seal[..], [Ok(known)] if known.duplicate),
         "a retry is answered though the log takes no more: {after_the_seal:?}"
     );
+}
+
+async fn a_silent_producer_is_forgotten<S: Store>(store: &S) {
+    store.commit(create(&[A])).await.unwrap();
+    let by = |id, sequence| {
+        let writer = BatchBuilder::with_capacity(16).by(Producer {
+            id,
+            epoch: 0,
+            sequence,
+        });
+        builder("x", 1, 0, writer).finish()
+    };
+    for (id, sequence) in [(1, 0), (2, 0), (1, 1)] {
+        append(store, A, by(id, sequence)).await.unwrap();
+    }
+    let forget = Txn {
+        logs: vec![LogChange::ForgetProducers(A, Offset(2))],
+        appends: vec![Append::to(A, by(2, 0))],
+        ..Txn::default()
+    };
+    let committed = store.commit(forget).await.unwrap();
+    assert!(!committed.appends[0].duplicate, "forgotten within");
+    assert!(append(store, A, by(1, 5)).await.is_err(), "not forgotten");
+    append(store, A, by(1, 2)).await.unwrap();
 }
 
 async fn time_and_size_find_batches<S: Store>(store: &S) {
@@ -413,6 +448,155 @@ async fn time_and_size_find_batches<S: Store>(store: &S) {
             "{bytes} bytes"
         );
     }
+}
+
+/// Keeps only records of odd offsets of `second`, and nothing of `third`.
+fn only_odd(second: u64, third: u64) -> impl Fn(&StoredBatch) -> Change + Send + Sync {
+    move |stored| {
+        let base = stored.base_offset;
+        if base.0 == third {
+            return Change::Drop;
+        }
+        if base.0 != second {
+            return Change::Keep;
+        }
+        let odd = stored
+            .batch
+            .compacted(base, None, |record| record.offset.0 % 2 == 1);
+        odd.map_or(Change::Drop, Change::Replace)
+    }
+}
+
+async fn a_rewrite_leaves_gaps_and_moves_nothing<S: Store>(store: &S) {
+    store.commit(create(&[A, B])).await.unwrap();
+    let by = Producer {
+        id: 5,
+        epoch: 0,
+        sequence: 0,
+    };
+    let writer = BatchBuilder::with_capacity(16).by(by);
+    append(store, A, batch("a", 2, 100)).await.unwrap();
+    append(store, A, batch("b", 4, 200)).await.unwrap();
+    let third = builder("c", 3, 300, writer).finish();
+    append(store, A, third.clone()).await.unwrap();
+    append(store, A, batch("d", 1, 400)).await.unwrap();
+    append(store, B, batch("other", 1, 0)).await.unwrap();
+    rewrite_all(store, A, Offset(0)..Offset(9), only_odd(2, 6))
+        .await
+        .unwrap();
+    let left = ["0:a-0", "1:a-1", "3:b-1", "5:b-3", "9:d-0"];
+    assert_eq!(values(store, A, 0).await, left);
+    assert_eq!(values(store, B, 0).await, ["0:other-0"]);
+    let bounds = store.bounds(A).await.unwrap();
+    assert_eq!((bounds.start, bounds.end), (Offset(0), Offset(10)));
+    for (from, base) in [(2, 2), (5, 2), (6, 9), (8, 9)] {
+        let found = store.read(A, Offset(from), 1).await.unwrap();
+        assert_eq!(found[0].base_offset, Offset(base), "from {from}");
+    }
+    for (time, offset) in [(101, 0), (102, 2), (203, 2), (204, 9), (301, 9), (401, 10)] {
+        let found = store.offset_for_time(A, Timestamp(time)).await.unwrap();
+        assert_eq!(found, Offset(offset), "time {time}");
+    }
+    let sizes: Vec<u64> = store
+        .read(A, Offset(0), usize::MAX)
+        .await
+        .unwrap()
+        .iter()
+        .map(|stored| stored.batch.bytes().len() as u64)
+        .collect();
+    for (bytes, offset) in [
+        (sizes[2] - 1, 10),
+        (sizes[2], 9),
+        (sizes[2] + sizes[1], 2),
+        (sizes[2] + sizes[1] + sizes[0], 0),
+    ] {
+        let found = store.offset_for_size(A, bytes).await.unwrap();
+        assert_eq!(found, Offset(offset), "{bytes} bytes");
+    }
+    let again = store.append(vec![Append::to(A, third)]).await;
+    assert!(
+        matches!(again[..], [Ok(known)] if known.duplicate && known.base_offset == Offset(6)),
+        "a dropped batch is known all the same: {again:?}"
+    );
+    let trim = Txn {
+        logs: vec![LogChange::Trim(A, Offset(7))],
+        ..Txn::default()
+    };
+    store.commit(trim).await.unwrap();
+    assert_eq!(values(store, A, 7).await, ["9:d-0"]);
+    assert_eq!(
+        append(store, A, batch("e", 1, 0)).await.unwrap(),
+        Offset(10)
+    );
+}
+
+async fn a_rewrite_asks_of_whole_batches_in_its_span<S: Store>(store: &S) {
+    store.commit(create(&[A])).await.unwrap();
+    for label in ["a", "b", "c", "d"] {
+        append(store, A, batch(label, 3, 0)).await.unwrap();
+    }
+    for (start, end, expected) in [
+        (0, 12, vec![0, 3, 6, 9]),
+        (3, 9, vec![3, 6]),
+        (4, 8, vec![3]),
+        (7, 8, vec![]),
+        (12, 12, vec![]),
+    ] {
+        let span = Offset(start)..Offset(end);
+        let asked = rewrite_all(store, A, span, |_| Change::Keep).await.unwrap();
+        let asked: Vec<u64> = asked.iter().map(|offset| offset.0).collect();
+        assert_eq!(asked, expected, "{start}..{end}");
+    }
+    rewrite_all(store, A, Offset(0)..Offset(12), |_| Change::Drop)
+        .await
+        .unwrap();
+    assert!(store.read(A, Offset(0), 1).await.unwrap().is_empty());
+    assert_eq!(store.bounds(A).await.unwrap().end, Offset(12));
+    assert!(store.pieces(A).await.unwrap().is_empty());
+    append(store, A, batch("e", 2, 0)).await.unwrap();
+    assert_eq!(values(store, A, 4).await, ["12:e-0", "13:e-1"]);
+}
+
+async fn a_refused_rewrite_changes_nothing<S: Store>(store: &S) {
+    store.commit(create(&[A])).await.unwrap();
+    append(store, A, batch("a", 2, 0)).await.unwrap();
+    append(store, A, batch("b", 2, 0)).await.unwrap();
+    let past = rewrite_all(store, A, Offset(0)..Offset(5), |_| Change::Drop).await;
+    assert!(
+        matches!(
+            past,
+            Err(StoreError::OffsetOutOfRange { end: Offset(4), .. })
+        ),
+        "{past:?}"
+    );
+    let missing = rewrite_all(store, B, Offset(0)..Offset(0), |_| Change::Drop).await;
+    assert!(
+        matches!(missing, Err(StoreError::NoSuchLog { log: B })),
+        "{missing:?}"
+    );
+    let wrong = rewrite_all(store, A, Offset(0)..Offset(4), |stored| {
+        if stored.base_offset == Offset(0) {
+            return Change::Drop;
+        }
+        Change::Replace(batch("long", 3, 0))
+    });
+    let wrong = wrong.await;
+    assert!(
+        matches!(wrong, Err(StoreError::Invalid { .. })),
+        "{wrong:?}"
+    );
+    let failing = |stored: &StoredBatch| match stored.base_offset {
+        Offset(0) => Ok(Change::Drop),
+        _ => Err(StoreError::Full),
+    };
+    let failed = store
+        .rewrite(A, Offset(0)..Offset(4), Box::new(failing))
+        .await;
+    assert!(matches!(failed, Err(StoreError::Full)), "{failed:?}");
+    assert_eq!(
+        values(store, A, 0).await,
+        ["0:a-0", "1:a-1", "2:b-0", "3:b-1"]
+    );
 }
 
 async fn documents_are_scanned_in_order<S: Store>(store: &S) {
@@ -453,6 +637,27 @@ async fn documents_are_scanned_in_order<S: Store>(store: &S) {
         ..below
     };
     assert_eq!(found(store.scan(next).await.unwrap()), ["a/1/x"]);
+    let back = |before: Option<&[&str]>, limit| ScanBack {
+        prefix: Key::of(&["a"]).children(),
+        before: before.map(Key::of),
+        limit,
+    };
+    for (scan, expected) in [
+        (back(None, 9), &["a/2", "a/1/x", "a/1"][..]),
+        (back(None, 2), &["a/2", "a/1/x"]),
+        (back(Some(&["a", "2"]), 9), &["a/1/x", "a/1"]),
+        (back(Some(&["a", "1", "x"]), 9), &["a/1"]),
+        (back(Some(&["b", "1"]), 1), &["a/2"]),
+        (back(Some(&["a"]), 9), &[]),
+    ] {
+        assert_eq!(found(store.scan_back(scan).await.unwrap()), expected);
+    }
+    let all = ScanBack {
+        prefix: Key::from_bytes(Bytes::new()),
+        before: None,
+        limit: 2,
+    };
+    assert_eq!(found(store.scan_back(all).await.unwrap()), ["b/1", "ab"]);
 }
 
 async fn a_watch_wakes<S: Store + 'static>(store: Arc<S>) {

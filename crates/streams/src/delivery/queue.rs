@@ -65,6 +65,7 @@ impl Queue {
     /// Changes how it delivers, from now on. The order stays what it was.
     pub fn set_policy(&self, policy: Policy) {
         self.shared.inner().state.set_policy(policy);
+        self.shared.pass_on();
     }
 
     /// Makes all messages before `offset` done with.
@@ -92,19 +93,42 @@ impl Queue {
     /// The store's. Nothing is taken then.
     pub async fn take(&self, max: usize, visibility: Duration) -> Result<Taken, StoreError> {
         let shared = &*self.shared;
+        let (hand, is_over_limit) = self.pick(max, visibility).await?;
+        let messages = shared.fetch(hand.newest()).await?;
+        let dead = shared.fetch(hand.dead.iter()).await?;
+        hand.give();
+        Ok(Taken {
+            messages,
+            dead,
+            is_over_limit,
+        })
+    }
+
+    /// As [`Queue::take`], for who reads the messages themselves: they are claimed as soon as that is known to have gone well.
+    ///
+    /// # Errors
+    /// The store's. Nothing is taken then.
+    pub async fn claim(&self, max: usize, visibility: Duration) -> Result<Claim<'_>, StoreError> {
+        let (hand, _) = self.pick(max, visibility).await?;
+        Ok(Claim { hand })
+    }
+
+    async fn pick(&self, max: usize, visibility: Duration) -> Result<(Hand<'_>, bool), StoreError> {
+        let shared = &*self.shared;
         let mut hand = Hand {
             shared,
             live: Vec::new(),
             dead: Vec::new(),
         };
         let mut is_over_limit = false;
+        // Once: what is picked for no time at all would be back for the next look.
+        shared.inner().state.advance(shared.clock.now());
         loop {
             let mut scan_from = None;
             {
                 let mut inner = shared.inner();
                 let now = shared.clock.now();
                 shared.forget_trimmed(&mut inner);
-                inner.state.advance(now);
                 let next_scan = inner.state.next_scan();
                 let may_scan = next_scan < shared.end() && !inner.state.is_full();
                 let wanted = max - hand.live.len();
@@ -119,23 +143,38 @@ impl Queue {
             }
             match scan_from {
                 Some(from) => shared.scan(from).await?,
-                None => break,
+                None => return Ok((hand, is_over_limit)),
             }
         }
-        let messages = shared.fetch(&hand.live).await?;
-        let dead = shared.fetch(&hand.dead).await?;
+    }
+
+    /// Up to `max` messages received too often, as [`Taken::dead`] has them, and no others.
+    ///
+    /// # Errors
+    /// The store's. Nothing is taken then.
+    pub async fn take_dead(&self, max: usize) -> Result<Vec<Delivered>, StoreError> {
+        let shared = &*self.shared;
+        let mut hand = Hand {
+            shared,
+            live: Vec::new(),
+            dead: Vec::new(),
+        };
+        {
+            let mut inner = shared.inner();
+            let now = shared.clock.now();
+            shared.forget_trimmed(&mut inner);
+            inner.state.advance(now);
+            hand.dead = inner.state.pick_spent(max, now);
+        }
+        let dead = shared.fetch(hand.dead.iter()).await?;
         hand.give();
-        Ok(Taken {
-            messages,
-            dead,
-            is_over_limit,
-        })
+        Ok(dead)
     }
 
     /// As [`Queue::take`], but waits up to `wait` for the first message.
     ///
     /// # Errors
-    /// The store's.
+    /// The store's; [`StoreError::NoSuchLog`] at once when the log of messages is deleted meanwhile.
     pub async fn receive(
         &self,
         max: usize,
@@ -156,6 +195,11 @@ impl Queue {
                 shared.pass_on();
                 return Ok(taken);
             }
+            if shared.is_gone() {
+                return Err(StoreError::NoSuchLog {
+                    log: shared.logs.messages,
+                });
+            }
             shared.rearm.notify_one();
             let _ = tokio::time::timeout_at(until, rung).await;
         }
@@ -175,6 +219,35 @@ impl Queue {
             shared.rearm.notify_one();
             rung.await;
         }
+    }
+
+    /// Completes when there may be something for [`Queue::take_dead`].
+    pub async fn ready_dead(&self) {
+        let shared = &*self.shared;
+        let _waits = Waits::new(&shared.mourning);
+        loop {
+            let tolled = shared.knell.notified();
+            tokio::pin!(tolled);
+            tolled.as_mut().enable();
+            if shared.has_spent() {
+                return;
+            }
+            shared.rearm.notify_one();
+            tolled.await;
+        }
+    }
+
+    /// Wakes another who waits, if there is something to take: for whoever [`Queue::ready`] woke and who left something.
+    pub fn pass_on(&self) {
+        self.shared.pass_on();
+    }
+
+    /// Messages delivered and not acknowledged, as far as is known without a look at the log.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        let mut inner = self.shared.inner();
+        inner.state.advance(self.shared.clock.now());
+        inner.state.in_flight_len()
     }
 
     /// What a receipt is worth now.
@@ -209,18 +282,25 @@ impl Queue {
         self.shared.write(draft, finish).await
     }
 
-    /// As [`Queue::acknowledge`], in one transaction with `txn`: all of it is done, or nothing.
+    /// As [`Queue::acknowledge`], in one transaction with `txn`: all of it is done, or nothing. Nobody gets the messages meanwhile,
+    /// however long it takes: they would be moved twice.
     ///
     /// # Errors
     /// The transaction's. The messages are then as they were.
     pub async fn move_to(&self, offsets: &[Offset], txn: Txn) -> Result<Committed, StoreError> {
         let shared = Arc::clone(&self.shared);
         let offsets = offsets.to_vec();
+        let now = shared.clock.now();
+        let held_back = shared.inner().state.keep_back(&offsets, now);
         // Goes on if the caller does not: a move that was made must be known here, or it would be made again.
         let moving = tokio::spawn(async move {
             let finish =
                 |state: &mut State| offsets.iter().for_each(|offset| state.finish(*offset));
-            shared.write_with(&offsets, txn, finish).await
+            let moved = shared.write_with(&offsets, txn, finish).await;
+            if let Err(error) = &moved {
+                shared.let_go(held_back, error);
+            }
+            moved
         });
         moving.await.unwrap_or_else(|error| {
             Err(StoreError::Unknown {
@@ -248,6 +328,25 @@ impl Queue {
         shared.rearm.notify_one();
         shared.pass_on();
         Ok(())
+    }
+
+    /// Takes deliveries back, as if they had not been: those that are still current.
+    pub fn take_back(&self, receipts: &[Receipt]) {
+        let mut inner = self.shared.inner();
+        inner.state.advance(self.shared.clock.now());
+        for receipt in receipts {
+            inner.state.undo_receipt(*receipt);
+        }
+        drop(inner);
+        self.shared.pass_on();
+    }
+
+    /// The first message that is not done with.
+    #[must_use]
+    pub fn base(&self) -> Offset {
+        let mut inner = self.shared.inner();
+        self.shared.forget_trimmed(&mut inner);
+        inner.state.base()
     }
 
     /// How many messages there are.
@@ -287,6 +386,9 @@ impl Queue {
         let mut from = from;
         while found.len() < max {
             let next = shared.inner().state.next_open(from);
+            if next >= shared.end() {
+                break;
+            }
             let Some(batch) = shared.read(next).await? else {
                 break;
             };
@@ -337,12 +439,58 @@ impl Queue {
         }))
     }
 
+    /// Cuts the journal, however long it is: one record that says all takes the place of the others, so that opening the queue
+    /// again takes less. It is done without being asked when the journal has grown.
+    ///
+    /// # Errors
+    /// The store's. The journal is then as it was.
+    pub async fn cut_journal(&self) -> Result<(), StoreError> {
+        self.shared.cut_journal().await
+    }
+
     /// Writes down what is not yet: before the store is closed.
     ///
     /// # Errors
     /// The store's.
     pub async fn close(&self) -> Result<(), StoreError> {
         self.shared.flush().await
+    }
+}
+
+/// Messages claimed. Dropped, they are as they were before.
+pub struct Claim<'a> {
+    hand: Hand<'a>,
+}
+
+impl fmt::Debug for Claim<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Claim({})", self.hand.live.len())
+    }
+}
+
+impl Claim<'_> {
+    /// What is to be delivered.
+    pub fn live(&self) -> impl Iterator<Item = Receipt> {
+        self.hand.live.iter().map(Hold::receipt)
+    }
+
+    /// What was received too often, held back for a while, to be done with elsewhere.
+    pub fn dead(&self) -> impl Iterator<Item = Offset> {
+        self.hand.dead.iter().map(|hold| hold.offset)
+    }
+
+    /// Takes those that `is_kept`; the others are as they were before.
+    pub fn keep(mut self, is_kept: impl Fn(Offset) -> bool) -> Vec<Receipt> {
+        let (kept, others): (Vec<Hold>, Vec<Hold>) = std::mem::take(&mut self.hand.live)
+            .into_iter()
+            .partition(|hold| is_kept(hold.offset));
+        if !others.is_empty() {
+            self.hand.shared.inner().state.undo(&others);
+        }
+        let receipts = kept.iter().map(Hold::receipt).collect();
+        self.hand.live = kept;
+        self.hand.give();
+        receipts
     }
 }
 
@@ -354,14 +502,25 @@ struct Hand<'a> {
 }
 
 impl Hand<'_> {
+    /// Each message once: one that was hidden for no time may have been picked again when others let time pass.
+    fn newest(&self) -> impl Iterator<Item = &Hold> + Clone {
+        let live = &self.live;
+        live.iter().enumerate().filter_map(|(at, hold)| {
+            let mut later = live[at + 1..].iter();
+            later
+                .all(|other| other.offset != hold.offset)
+                .then_some(hold)
+        })
+    }
+
     fn give(mut self) {
         let live = std::mem::take(&mut self.live);
         self.dead.clear();
         let mut inner = self.shared.inner();
-        let is_first = inner.pending_since.is_none() && !live.is_empty();
         inner.remember(&live, self.shared.clock.now());
+        let is_news = inner.flush_at.is_none() && !live.is_empty();
         drop(inner);
-        if is_first {
+        if is_news {
             self.shared.rearm.notify_one();
         }
     }

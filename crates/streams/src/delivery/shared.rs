@@ -3,7 +3,7 @@
 //! Locks: `inner` is held for moments, never over I/O. One scan of the log at a time. Whoever writes to the journal holds
 //! `writing` for reading, so that cutting the journal, which holds it for writing, sees nothing half done.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model::{Clock, Offset, RecordRef, Timestamp};
@@ -13,7 +13,7 @@ use tokio::sync::{Notify, RwLock};
 use super::journal::Draft;
 use super::load::load;
 use super::recent::Recent;
-use super::state::{Hold, State};
+use super::state::{DEAD_FOR, Hold, State};
 use super::{Arrival, Delivered, Logs, Policy, Receipt, Source};
 
 /// Bytes of messages read at once: for a queue that is nearly empty, and for a backlog.
@@ -39,8 +39,13 @@ pub(super) struct Shared {
     pub(super) bell: Notify,
     /// Receives that wait for the bell.
     pub(super) waiting: AtomicUsize,
+    /// Rung when there is a message to be given up, and how many wait for that.
+    pub(super) knell: Notify,
+    pub(super) mourning: AtomicUsize,
     /// Tells the pump to look again at what it waits for.
     pub(super) rearm: Notify,
+    /// Whether the log of messages was deleted: nobody needs to wait any more.
+    is_gone: AtomicBool,
 }
 
 pub(super) struct Inner {
@@ -49,6 +54,10 @@ pub(super) struct Inner {
     /// Holds not in the journal yet, and since when the first of them waits.
     pending: Vec<Hold>,
     pub(super) pending_since: Option<Timestamp>,
+    /// When the pump looks whether any has waited for too long: it need not be told of those that begin to wait before.
+    pub(super) flush_at: Option<Timestamp>,
+    /// Whether the pump is to trim the log of messages.
+    pub(super) is_trim_due: bool,
     journal_bytes: usize,
     whole_bytes: usize,
     pub(super) trimmed: Offset,
@@ -76,6 +85,8 @@ impl Shared {
                 recent: Recent::default(),
                 pending: Vec::new(),
                 pending_since: None,
+                flush_at: None,
+                is_trim_due: false,
                 journal_bytes,
                 whole_bytes: 0,
             }),
@@ -84,7 +95,10 @@ impl Shared {
             watch,
             bell: Notify::new(),
             waiting: AtomicUsize::new(0),
+            knell: Notify::new(),
+            mourning: AtomicUsize::new(0),
             rearm: Notify::new(),
+            is_gone: AtomicBool::new(false),
         })
     }
 
@@ -105,9 +119,19 @@ impl Shared {
         }
     }
 
-    /// Where the log of messages ends.
+    /// Up to where the log of messages may be delivered.
     pub(super) fn end(&self) -> Offset {
-        self.watch.bounds().end
+        self.source.shown_until(self.watch.bounds().end)
+    }
+
+    /// Whether part of the log may not be delivered yet.
+    pub(super) fn is_held_back(&self) -> bool {
+        self.end() < self.watch.bounds().end
+    }
+
+    /// Completes when more may be delivered than what lies before `seen`, though the log has not grown.
+    pub(super) async fn shown_past(&self, seen: Offset) {
+        self.source.shown_past(seen).await;
     }
 
     /// Whether a receive might find something.
@@ -117,6 +141,17 @@ impl Shared {
         inner.state.has_next(self.end())
     }
 
+    /// The log of messages was deleted.
+    pub(super) fn end_waiting(&self) {
+        self.is_gone.store(true, Ordering::SeqCst);
+        // Whoever begins to wait after this sees it first.
+        self.bell.notify_waiters();
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        self.is_gone.load(Ordering::SeqCst)
+    }
+
     /// Wakes up to `count` of those who wait.
     pub(super) fn ring(&self, count: usize) {
         for _ in 0..count.min(self.waiting.load(Ordering::SeqCst)) {
@@ -124,8 +159,29 @@ impl Shared {
         }
     }
 
+    /// Whether a message is to be given up.
+    pub(super) fn has_spent(&self) -> bool {
+        let mut inner = self.inner();
+        inner.state.advance(self.clock.now());
+        inner.state.has_spent()
+    }
+
+    /// Whether somebody waits for messages to come back.
+    pub(super) fn is_awaited(&self) -> bool {
+        let waiting = self.waiting.load(Ordering::SeqCst);
+        waiting + self.mourning.load(Ordering::SeqCst) > 0
+    }
+
+    /// Wakes those who wait for messages to be given up, if there are any.
+    pub(super) fn toll(&self) {
+        if self.mourning.load(Ordering::SeqCst) > 0 && self.has_spent() {
+            self.knell.notify_waiters();
+        }
+    }
+
     /// Wakes another, if somebody waits and there is something left.
     pub(super) fn pass_on(&self) {
+        self.toll();
         if self.waiting.load(Ordering::SeqCst) > 0 && self.has_next() {
             self.bell.notify_one();
         }
@@ -152,13 +208,18 @@ impl Shared {
             }
             Err(error) => return Err(error),
         };
+        if stored.is_empty() {
+            return Ok(());
+        }
+        let until = self.end();
         let mut batches = Vec::with_capacity(stored.len());
         for batch in stored {
-            batches.push(self.source.open(batch)?);
+            if batch.base_offset < until {
+                batches.push(self.source.open(batch)?);
+            }
         }
-        let Some(end) = batches.last().map(StoredBatch::end) else {
-            return Ok(());
-        };
+        // Of a compacted log, there may be nothing before what is held back.
+        let end = batches.last().map_or(until, StoredBatch::end);
         let records = batches.iter().flat_map(StoredBatch::records);
         let arrivals: Vec<_> = records
             .map(|record| (record.offset, self.source.arrival(&record)))
@@ -186,17 +247,20 @@ impl Shared {
     }
 
     /// The messages themselves.
-    pub(super) async fn fetch(&self, holds: &[Hold]) -> Result<Vec<Delivered>, StoreError> {
+    pub(super) async fn fetch(
+        &self,
+        holds: impl Iterator<Item = &Hold> + Clone,
+    ) -> Result<Vec<Delivered>, StoreError> {
         let mut found: Vec<Option<StoredBatch>> = {
             let inner = self.inner();
             holds
-                .iter()
+                .clone()
                 .map(|hold| inner.recent.find(hold.offset))
                 .collect()
         };
         let mut last: Option<StoredBatch> = None;
-        let mut messages = Vec::with_capacity(holds.len());
-        for (hold, found) in holds.iter().zip(&mut found) {
+        let mut messages = Vec::with_capacity(found.len());
+        for (hold, found) in holds.zip(&mut found) {
             let holds_it =
                 |batch: &StoredBatch| (batch.base_offset..batch.end()).contains(&hold.offset);
             let batch = match found.take().or_else(|| last.clone().filter(holds_it)) {
@@ -228,8 +292,11 @@ impl Shared {
         finish: impl FnOnce(&mut State),
     ) -> Result<(), StoreError> {
         let _writing = self.writing.read().await;
-        let holds = self.inner().take_pending();
-        let draft = draft.holds(&holds);
+        let mut carried = Carried {
+            shared: self,
+            holds: self.inner().take_pending(),
+        };
+        let draft = draft.holds(&carried.holds);
         if draft.is_empty() {
             return Ok(());
         }
@@ -237,19 +304,14 @@ impl Shared {
         let batch = draft.into_batch(self.clock.now());
         let appends = vec![Append::to(self.logs.journal, batch)];
         let written = self.store.append(appends).await.pop();
-        match written {
-            Some(Ok(_)) => {
-                self.written(bytes, finish);
-                Ok(())
-            }
-            Some(Err(error)) => {
-                self.inner().remember(&holds, self.clock.now());
-                Err(error)
-            }
-            None => Err(StoreError::Unknown {
+        written.unwrap_or_else(|| {
+            Err(StoreError::Unknown {
                 during: "writing a queue's journal".into(),
-            }),
-        }
+            })
+        })?;
+        carried.holds.clear();
+        self.written(bytes, finish);
+        Ok(())
     }
 
     /// As [`Shared::write`] of messages done with, in one transaction with `txn`.
@@ -270,13 +332,24 @@ impl Shared {
         Ok(committed)
     }
 
+    /// Messages that were not moved are as they were before. Where nobody knows whether they were, nobody gets them for a while.
+    pub(super) fn let_go(&self, mut held_back: Vec<(Offset, Timestamp)>, error: &StoreError) {
+        if matches!(error, StoreError::Unknown { .. }) {
+            let until = self.clock.now().plus(DEAD_FOR);
+            held_back.iter_mut().for_each(|(_, at)| *at = until);
+        }
+        self.inner().state.let_go(&held_back);
+        self.rearm.notify_one();
+    }
+
     fn written(&self, bytes: usize, finish: impl FnOnce(&mut State)) {
         let mut inner = self.inner();
         finish(&mut inner.state);
         inner.journal_bytes += bytes;
         let is_long = inner.is_journal_long();
+        let is_done = !inner.is_trim_due && self.can_trim(&inner);
         drop(inner);
-        if is_long {
+        if is_long || is_done {
             self.rearm.notify_one();
         }
         // The next of a group may go now.
@@ -288,11 +361,8 @@ impl Shared {
         self.write(Draft::default(), |_| {}).await
     }
 
-    /// Cuts the journal if it is long: one record that says all takes the place of the others.
+    /// Cuts the journal: one record that says all takes the place of the others.
     pub(super) async fn cut_journal(&self) -> Result<(), StoreError> {
-        if !self.inner().is_journal_long() {
-            return Ok(());
-        }
         let _nobody_writes = self.writing.write().await;
         let end = self.store.bounds(self.logs.journal).await?.end;
         let draft = {
@@ -313,6 +383,11 @@ impl Shared {
         }
         self.inner().whole_bytes = bytes;
         Ok(())
+    }
+
+    /// Whether there are messages to be dropped.
+    pub(super) fn can_trim(&self, inner: &Inner) -> bool {
+        self.logs.is_owned && inner.state.base() > inner.trimmed
     }
 
     /// Drops the messages that are done with from a log that is ours. Whether all of them went.
@@ -339,10 +414,31 @@ impl Shared {
     }
 }
 
+/// Holds on their way to the journal. Unless they get there they wait for the next write: the store may refuse this one, and its
+/// caller may go away.
+struct Carried<'a> {
+    shared: &'a Shared,
+    holds: Vec<Hold>,
+}
+
+impl Drop for Carried<'_> {
+    fn drop(&mut self) {
+        if !self.holds.is_empty() {
+            let mut inner = self.shared.inner();
+            // What was written down since of the same message outdoes them; what waits to be comes after them.
+            self.holds.retain(|hold| inner.state.is_newest(hold));
+            let newer = std::mem::replace(&mut inner.pending, std::mem::take(&mut self.holds));
+            inner.remember(&newer, self.shared.clock.now());
+            drop(inner);
+            self.shared.rearm.notify_one();
+        }
+    }
+}
+
 impl Inner {
     pub(super) fn remember(&mut self, holds: &[Hold], now: Timestamp) {
-        if !holds.is_empty() {
-            self.pending.extend_from_slice(holds);
+        self.pending.extend_from_slice(holds);
+        if !self.pending.is_empty() {
             self.pending_since.get_or_insert(now);
         }
     }

@@ -5,6 +5,7 @@
 //! looked ahead at.
 
 mod ranges;
+mod taken_back;
 mod waiting;
 
 #[cfg(test)]
@@ -33,6 +34,9 @@ const _: () = assert!(GROUPED_AHEAD <= 200_000);
 /// How long a message that is to be given up is held back, for its mover to be done.
 pub const DEAD_FOR: Duration = Duration::from_secs(30);
 
+/// Until when a message is held back that is being moved: however long that takes.
+const WHILE_MOVING: Timestamp = Timestamp(i64::MAX);
+
 /// What is known of a queue's messages.
 #[derive(Clone, Debug)]
 pub struct State {
@@ -42,6 +46,8 @@ pub struct State {
     scanned: Offset,
     held: BTreeMap<Offset, Held>,
     waiting: Waiting,
+    /// Of those that wait, the ones received as often as they may be: to be given up.
+    spent: BTreeSet<Offset>,
     /// When something delayed or in flight becomes available.
     timers: BTreeSet<(Timestamp, Offset)>,
     in_flight: usize,
@@ -57,6 +63,8 @@ struct Held {
     first_received: Timestamp,
     /// When it was received last.
     received: Timestamp,
+    /// Until when that, or a change of its visibility since, hides it: what a restart goes by. None where it was undone.
+    hidden_until: Option<Timestamp>,
     status: Status,
 }
 
@@ -107,6 +115,7 @@ impl State {
             scanned: start,
             held: BTreeMap::new(),
             waiting: Waiting::new(policy.order),
+            spent: BTreeSet::new(),
             timers: BTreeSet::new(),
             in_flight: 0,
             delayed: 0,
@@ -121,10 +130,19 @@ impl State {
 
     /// Changes how it delivers, but for the order, which stays.
     pub fn set_policy(&mut self, policy: Policy) {
+        let max_receives = self.policy.max_receives;
         self.policy = Policy {
             order: self.policy.order,
             ..policy
         };
+        if policy.max_receives != max_receives {
+            let waiting = self
+                .held
+                .iter()
+                .filter(|(_, held)| held.status == Status::Waiting);
+            let spent = waiting.filter(|(_, held)| self.policy.is_spent(held.receives));
+            self.spent = spent.map(|(offset, _)| *offset).collect();
+        }
     }
 
     /// Where to scan the log on.
@@ -146,6 +164,18 @@ impl State {
         self.in_flight < self.policy.in_flight_max && (self.waiting.has_next() || has_unscanned)
     }
 
+    /// Whether a message is to be given up, as far as is known.
+    #[must_use]
+    pub fn has_spent(&self) -> bool {
+        !self.spent.is_empty()
+    }
+
+    /// Messages delivered and not acknowledged.
+    #[must_use]
+    pub fn in_flight_len(&self) -> usize {
+        self.in_flight
+    }
+
     /// Messages looked at that wait to be delivered.
     #[must_use]
     pub fn waiting_len(&self) -> usize {
@@ -165,7 +195,8 @@ impl State {
     /// When the next delayed message is due or the next one in flight comes back.
     #[must_use]
     pub fn next_timer(&self) -> Option<Timestamp> {
-        self.timers.first().map(|(at, _)| *at)
+        let next = self.timers.first().map(|(at, _)| *at);
+        next.filter(|at| *at < WHILE_MOVING)
     }
 
     /// Takes note of the log's messages from [`State::next_scan`] until `end`.
@@ -198,6 +229,7 @@ impl State {
                 receives: 0,
                 first_received: Timestamp::default(),
                 received: Timestamp::default(),
+                hidden_until: None,
                 status,
             };
             self.held.insert(offset, held);
@@ -233,11 +265,12 @@ impl State {
             receives: hold.receives,
             first_received: hold.first_received,
             received: hold.first_received,
+            hidden_until: Some(hold.until),
             status: Status::Waiting,
         };
         self.held.insert(hold.offset, held);
         if is_back {
-            self.waiting.add(hold.offset, hold.group);
+            self.wait(hold.offset, hold.group, hold.receives);
         } else {
             self.launch(hold.offset, hold.until);
         }
@@ -290,24 +323,45 @@ impl State {
                 self.finish(offset);
                 continue;
             }
-            self.waiting.remove(offset, held.group);
-            if self
-                .policy
-                .max_receives
-                .is_some_and(|most| held.receives >= most)
-            {
+            if self.policy.is_spent(held.receives) {
                 // Nothing of its group goes out before it is moved: the order holds even if it stays.
                 last = None;
-                let until = now.plus(DEAD_FOR);
-                self.launch(offset, until);
-                picked.dead.push(held.hold(offset, until));
+                picked.dead.push(self.hold_back(offset, &held, now));
             } else {
+                self.waiting.remove(offset, held.group);
                 last = held.group.map(|group| (group, offset));
                 let hold = self.deliver(offset, now, now.plus(visibility));
                 picked.live.extend(hold);
             }
+            self.waiting.serve(held.group);
         }
         picked
+    }
+
+    /// Takes up to `max` of the messages to be given up, wherever they are, and nothing else.
+    pub fn pick_spent(&mut self, max: usize, now: Timestamp) -> Vec<Hold> {
+        let mut dead = Vec::new();
+        while dead.len() < max {
+            let Some(offset) = self.spent.first().copied() else {
+                break;
+            };
+            match self.held.get(&offset).copied() {
+                Some(held) if !self.has_expired(&held, now) => {
+                    dead.push(self.hold_back(offset, &held, now));
+                }
+                _ => self.finish(offset),
+            }
+        }
+        dead
+    }
+
+    /// Puts a message that waits out of reach until its mover is done.
+    fn hold_back(&mut self, offset: Offset, held: &Held, now: Timestamp) -> Hold {
+        let until = now.plus(DEAD_FOR);
+        // In this order, so that its group keeps its turn.
+        self.launch(offset, until);
+        self.waiting.remove(offset, held.group);
+        held.hold(offset, until)
     }
 
     /// Whether messages are held that a restart brought back, with others before them not looked at yet: where order is
@@ -326,6 +380,7 @@ impl State {
         let held = self.held.get_mut(&offset)?;
         held.receives = held.receives.saturating_add(1);
         held.received = now;
+        held.hidden_until = Some(until);
         if held.receives == 1 {
             held.first_received = now;
         }
@@ -343,6 +398,15 @@ impl State {
         self.timers.insert((until, offset));
         self.in_flight += 1;
         self.waiting.depart(offset, held.group);
+        self.spent.remove(&offset);
+    }
+
+    /// A message may be delivered, or is to be given up.
+    fn wait(&mut self, offset: Offset, group: Option<Group>, receives: u32) {
+        self.waiting.add(offset, group);
+        if self.policy.is_spent(receives) {
+            self.spent.insert(offset);
+        }
     }
 
     /// What was in flight or delayed, its timer gone already, waits.
@@ -350,42 +414,24 @@ impl State {
         let Some(held) = self.held.get_mut(&offset) else {
             return;
         };
-        match held.status {
-            Status::Waiting => return,
+        let Held {
+            status,
+            group,
+            receives,
+            ..
+        } = *held;
+        held.status = Status::Waiting;
+        // First, so that its group keeps its turn.
+        self.wait(offset, group, receives);
+        match status {
+            Status::Waiting => {}
             Status::Delayed { .. } => {
                 self.delayed -= 1;
-                self.waiting.undelay(offset, held.group);
+                self.waiting.undelay(offset, group);
             }
             Status::InFlight { .. } => {
                 self.in_flight -= 1;
-                self.waiting.land(offset, held.group);
-            }
-        }
-        held.status = Status::Waiting;
-        self.waiting.add(offset, held.group);
-    }
-
-    /// Takes back deliveries that did not reach anybody.
-    pub fn undo(&mut self, picks: &[Hold]) {
-        for pick in picks {
-            let Some(held) = self.held.get_mut(&pick.offset) else {
-                continue;
-            };
-            if let Status::InFlight { until } = held.status
-                && held.receives == pick.receives
-            {
-                held.receives = held.receives.saturating_sub(1);
-                self.timers.remove(&(until, pick.offset));
-                self.settle(pick.offset);
-            }
-        }
-    }
-
-    /// Takes messages back that were to be given up.
-    pub fn restore_dead(&mut self, picks: &[Hold]) {
-        for pick in picks {
-            if self.timers.remove(&(pick.until, pick.offset)) {
-                self.settle(pick.offset);
+                self.waiting.land(offset, group);
             }
         }
     }
@@ -405,9 +451,18 @@ impl State {
         }
         // A greater number is of a receive that a crash forgot.
         match held.status {
-            Status::InFlight { .. } => Standing::Current,
-            Status::Waiting | Status::Delayed { .. } => Standing::Lapsed,
+            Status::InFlight { until } if until < WHILE_MOVING => Standing::Current,
+            _ => Standing::Lapsed,
         }
+    }
+
+    /// Whether nothing came of a message since `hold` was made.
+    #[must_use]
+    pub fn is_newest(&self, hold: &Hold) -> bool {
+        self.held.get(&hold.offset).is_some_and(|held| {
+            held.receives == hold.receives
+                && held.hidden_until.is_none_or(|until| until == hold.until)
+        })
     }
 
     /// When the delivery that `receipt` is of was made.
@@ -434,6 +489,7 @@ impl State {
             self.timers.remove(&(before, receipt.offset));
         }
         held.status = Status::InFlight { until };
+        held.hidden_until = Some(until);
         let hold = held.hold(receipt.offset, until);
         self.timers.insert((until, receipt.offset));
         Ok(hold)
@@ -459,7 +515,10 @@ impl State {
 
     fn release(&mut self, offset: Offset, held: &Held) {
         match held.status {
-            Status::Waiting => self.waiting.remove(offset, held.group),
+            Status::Waiting => {
+                self.waiting.remove(offset, held.group);
+                self.spent.remove(&offset);
+            }
             Status::Delayed { until } => {
                 self.timers.remove(&(until, offset));
                 self.delayed -= 1;
@@ -528,13 +587,21 @@ impl State {
     pub fn lasting(&self) -> (impl ExactSizeIterator<Item = (Offset, Offset)>, Vec<Hold>) {
         let holds = self.held.iter().filter(|(_, held)| held.receives > 0);
         let holds = holds.map(|(&offset, held)| {
-            let until = match held.status {
-                Status::InFlight { until } | Status::Delayed { until } => until,
-                Status::Waiting => held.received,
-            };
+            let until = held.hidden_until.unwrap_or(held.received);
             held.hold(offset, until)
         });
         (self.done.iter(), holds.collect())
+    }
+}
+
+impl Hold {
+    /// What the message is acknowledged by.
+    #[must_use]
+    pub fn receipt(&self) -> Receipt {
+        Receipt {
+            offset: self.offset,
+            receives: self.receives,
+        }
     }
 }
 

@@ -1,12 +1,14 @@
 //! The naive engine, letting others in before each answer, as engines that wait for a disk do.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use model::{LogId, Offset, Timestamp};
+use store::producers::ProducerSeen;
 use store::{
     Answer, Append, Appended, Bounds, Catalog, Committed, Document, Key, Lease, Leases, Log,
-    LogChange, Memory, Scan, StoreError, StoredBatch, Txn, Watch,
+    LogChange, Memory, Piece, Rewriter, Rewritten, Scan, StoreError, StoredBatch, Txn, Watch,
 };
 use tokio::task::yield_now;
 
@@ -56,6 +58,10 @@ impl Log for Slow {
         later!(self.bounds(log))
     }
 
+    fn producers(&self, log: LogId) -> Answer<'_, Result<Vec<ProducerSeen>, StoreError>> {
+        later!(self.producers(log))
+    }
+
     fn offset_for_time(
         &self,
         log: LogId,
@@ -82,6 +88,19 @@ impl Log for Slow {
 
     fn watch(&self, log: LogId) -> Result<Watch, StoreError> {
         self.below.watch(log)
+    }
+
+    fn pieces(&self, log: LogId) -> Answer<'_, Result<Vec<Piece>, StoreError>> {
+        later!(self.pieces(log))
+    }
+
+    fn rewrite(
+        &self,
+        log: LogId,
+        span: Range<Offset>,
+        rewriter: Rewriter,
+    ) -> Answer<'_, Result<Rewritten, StoreError>> {
+        later!(self.rewrite(log, span, rewriter))
     }
 }
 

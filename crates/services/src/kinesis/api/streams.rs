@@ -100,6 +100,7 @@ pub(in super::super) struct StreamDescriptionSummary {
     pub key_id: Option<String>,
     pub open_shard_count: usize,
     pub consumer_count: usize,
+    pub queue_count: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warm_throughput: Option<WarmThroughputObject>,
     #[serde(rename = "MaxRecordSizeInKiB")]

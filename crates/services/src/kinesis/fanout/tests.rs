@@ -232,3 +232,30 @@ async fn limits_hold_the_pace() {
     assert_eq!(waits[..3], [Duration::ZERO; 3]);
     assert_eq!(waits[3], Duration::from_millis(500));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_transaction_holds_back_is_pushed_as_soon_as_it_is_decided() {
+    use streams::undecided::Written;
+    let world = World::new(Limits::None);
+    let stream = world.stream("s", 1).await;
+    let consumer = consumer(&world, "s", "c").await;
+    let log = stream.log(0);
+    let undecided = world.kinesis.streams.undecided();
+    undecided.enter(log, 7);
+    undecided.begin_write(log, 7, Offset(0));
+    world.put("s", &[("k", "held")]).await;
+    undecided.end_write(log, 7, Written::At(Offset(0)));
+    let mut events = begin(&world, &consumer, "TRIM_HORIZON").await.unwrap();
+    assert!(texts(&next(&mut events).await.0).is_empty());
+    // No more than a sign of life, however much follows.
+    world.put("s", &[("k", "behind it")]).await;
+    let (event, after) = next(&mut events).await;
+    assert!(texts(&event).is_empty() && after == HEARTBEAT);
+    let decide = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        undecided.decide(log, 7);
+    };
+    let ((event, after), ()) = tokio::join!(next(&mut events), decide);
+    assert_eq!(texts(&event), ["held", "behind it"]);
+    assert_eq!(after, Duration::from_secs(1));
+}

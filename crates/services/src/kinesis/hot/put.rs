@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use model::Arn;
 
+use crate::kinesis::limits::STREAM_NAME_MAX;
+
 /// Most records in one PutRecords.
 pub(in crate::kinesis) const RECORDS_MAX: usize = 500;
 /// Largest data of a record whatever its stream says, in bytes.
@@ -146,7 +148,7 @@ impl Target<'_> {
 
 fn is_stream_name(text: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
-    (1..=128).contains(&text.len()) && text.bytes().all(allowed)
+    (1..=STREAM_NAME_MAX).contains(&(text.len() as u64)) && text.bytes().all(allowed)
 }
 
 fn is_stream_arn(text: &str) -> bool {

@@ -36,7 +36,7 @@ pub(in crate::kinesis) enum EntryReply {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::kinesis) struct RecordReply<'a> {
     pub(in crate::kinesis) number: &'a [u8],
-    pub(in crate::kinesis) arrival: Timestamp,
+    pub(in crate::kinesis) arrival: Option<Timestamp>,
     pub(in crate::kinesis) key: Option<&'a str>,
     pub(in crate::kinesis) data: &'a [u8],
     pub(in crate::kinesis) encrypted: bool,
@@ -220,8 +220,10 @@ fn json_record(out: &mut Json, record: &RecordReply<'_>) {
     out.comma();
     out.open('{');
     out.plain("SequenceNumber", record.number);
-    out.name("ApproximateArrivalTimestamp");
-    out.seconds(record.arrival);
+    if let Some(arrival) = record.arrival {
+        out.name("ApproximateArrivalTimestamp");
+        out.seconds(arrival);
+    }
     out.base64("Data", record.data);
     if let Some(key) = record.key {
         out.text("PartitionKey", key);
@@ -233,10 +235,17 @@ fn json_record(out: &mut Json, record: &RecordReply<'_>) {
 }
 
 fn cbor_record(out: &mut Writer, record: &RecordReply<'_>) {
-    out.map(3 + usize::from(record.key.is_some()) + usize::from(record.encrypted));
+    let may_be = [
+        record.arrival.is_some(),
+        record.key.is_some(),
+        record.encrypted,
+    ];
+    out.map(2 + may_be.iter().filter(|is| **is).count());
     cbor_ascii(out, "SequenceNumber", record.number);
-    out.text("ApproximateArrivalTimestamp");
-    out.timestamp(record.arrival);
+    if let Some(arrival) = record.arrival {
+        out.text("ApproximateArrivalTimestamp");
+        out.timestamp(arrival);
+    }
     out.text("Data");
     out.bytes(record.data);
     if let Some(key) = record.key {

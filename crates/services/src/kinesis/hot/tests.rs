@@ -305,15 +305,13 @@ fn child_document() -> Value {
 }
 
 fn record_document(format: Format, record: &RecordReply<'_>) -> Value {
-    let arrival = match format {
-        Format::Json => Value::Float(record.arrival.seconds()),
-        Format::Cbor => Value::Timestamp(record.arrival),
-    };
-    let mut members = vec![
-        ("SequenceNumber", "49".into()),
-        ("ApproximateArrivalTimestamp", arrival),
-        ("Data", Value::Bytes(Bytes::copy_from_slice(record.data))),
-    ];
+    let arrival = record.arrival.map(|arrival| match format {
+        Format::Json => Value::Float(arrival.seconds()),
+        Format::Cbor => Value::Timestamp(arrival),
+    });
+    let mut members = vec![("SequenceNumber", "49".into())];
+    members.extend(arrival.map(|arrival| ("ApproximateArrivalTimestamp", arrival)));
+    members.push(("Data", Value::Bytes(Bytes::copy_from_slice(record.data))));
     members.extend(record.key.map(|key| ("PartitionKey", key.into())));
     members.extend(record.encrypted.then(|| ("EncryptionType", "KMS".into())));
     map(members)
@@ -329,12 +327,13 @@ fn pages_of_records_are_the_documents() {
     }];
     let record = RecordReply {
         number: b"49",
-        arrival: Timestamp::from_millis(1_700_000_000_120),
+        arrival: Some(Timestamp::from_millis(1_700_000_000_120)),
         key: Some("\"\u{1}鍵"),
         data: b"hi",
         encrypted: true,
     };
     let bare = RecordReply {
+        arrival: None,
         key: None,
         data: b"",
         encrypted: false,

@@ -52,7 +52,7 @@ async fn the_key_is_made_once() {
 
 proptest! {
     #[test]
-    fn it_makes_the_round_trip_and_fits(name in "[a-zA-Z0-9_.-]{1,128}", shard: u32, next: u64) {
+    fn it_makes_the_round_trip_and_fits(name in "[a-zA-Z0-9_.-]{1,249}", shard: u32, next: u64) {
         let caller = Caller::local();
         let original = iterator(&caller, &name, shard, next);
         let text = key().write(&original);

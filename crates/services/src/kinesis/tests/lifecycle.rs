@@ -57,6 +57,7 @@ async fn a_summary_has_what_a_description_has_but_shards() {
             "EncryptionType": "NONE",
             "OpenShardCount": 3,
             "ConsumerCount": 0,
+            "QueueCount": 0,
             "MaxRecordSizeInKiB": 1024,
         })
     );

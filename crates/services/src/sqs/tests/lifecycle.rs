@@ -111,6 +111,25 @@ async fn a_deleted_queues_name_is_free_at_once_without_limits() {
 }
 
 #[tokio::test]
+async fn a_long_poll_ends_when_its_queue_is_deleted() {
+    let world = world();
+    let url = world.plain("q").await;
+    let poll = json!({"QueueUrl": url, "WaitTimeSeconds": 20});
+    let deletion = async {
+        // Each is polled once before the other goes on: the poll waits by now.
+        tokio::task::yield_now().await;
+        world.done("DeleteQueue", json!({"QueueUrl": url})).await;
+    };
+    let both = futures_util::future::join(world.ask("ReceiveMessage", poll), deletion);
+    let ended = tokio::time::timeout(Duration::from_secs(10), both).await;
+    let (answer, ()) = ended.expect("it does not wait on");
+    let (shape, query_code, text) = answer.expect_err("the queue is gone");
+    assert_eq!(shape, "QueueDoesNotExist");
+    assert_eq!(query_code, "AWS.SimpleQueueService.NonExistentQueue");
+    assert_eq!(text, "The specified queue does not exist.");
+}
+
+#[tokio::test]
 async fn accounts_and_regions_see_their_own_queues_alone() {
     let world = world();
     let url = world.plain("q").await;

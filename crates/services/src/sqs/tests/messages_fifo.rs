@@ -360,3 +360,52 @@ async fn repeats_at_the_same_time_are_there_once() {
     }
     assert_eq!(world.bodies(&url).await.len(), 1);
 }
+
+#[tokio::test]
+async fn a_fifo_queue_answers_300_calls_a_second_under_the_limits_of_aws() {
+    let world = World::new(Limits::Aws);
+    let url = world.by_content("q.fifo", json!({})).await;
+    let batch = |group: usize| {
+        let entry = json!({"Id": "1", "MessageBody": "x", "MessageGroupId": group.to_string()});
+        json!({"QueueUrl": url, "Entries": [entry]})
+    };
+    for group in 0..300 {
+        world.done("SendMessageBatch", batch(group)).await;
+    }
+    let (shape, query_code, text) = world
+        .ask("SendMessageBatch", batch(300))
+        .await
+        .expect_err("one too many");
+    assert_eq!(shape, "RequestThrottled");
+    assert_eq!(query_code, "RequestThrottled");
+    assert_eq!(text, "Rate exceeded");
+    let receive = json!({"QueueUrl": url, "MaxNumberOfMessages": 10});
+    for _ in 0..300 {
+        world.done("ReceiveMessage", receive.clone()).await;
+    }
+    world
+        .refused(
+            "RequestThrottled",
+            "Rate exceeded",
+            "ReceiveMessage",
+            receive,
+        )
+        .await;
+    world.later(1);
+    world.done("SendMessageBatch", batch(300)).await;
+
+    let standard = world.plain("q").await;
+    for _ in 0..400 {
+        let input = json!({"QueueUrl": standard, "MessageBody": "x"});
+        world.done("SendMessage", input).await;
+    }
+}
+
+#[tokio::test]
+async fn a_fifo_queue_answers_any_number_of_calls_without_limits() {
+    let world = world();
+    let url = world.by_content("q.fifo", json!({})).await;
+    for body in 0..400 {
+        world.send_to(&url, "g", &body.to_string()).await;
+    }
+}

@@ -4,7 +4,8 @@
 //! SQS's model says of them; its output's members; its errors. It is made anew by
 //!
 //! ```sh
-//! pip download --no-deps botocore && unzip botocore*.whl && python3 src/sqs/testdata/model.py botocore/data/sqs
+//! pip download --no-deps botocore && unzip botocore*.whl
+//! python3 testdata/model.py botocore/data/sqs src/sqs/testdata/model.json
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -8,6 +8,8 @@ use crate::delivery::{Arrival, Order};
 
 const START: Timestamp = Timestamp(1_000_000);
 const VISIBILITY: Duration = Duration::from_secs(30);
+/// As long as a task of the queue's really sleeps.
+const BRIEF: Duration = Duration::from_millis(50);
 const WAIT: Duration = Duration::from_secs(20);
 
 struct Plain;
@@ -183,4 +185,143 @@ async fn a_receipt_of_a_message_to_come_is_worth_nothing() {
         queue.take(100, VISIBILITY).await.unwrap().messages.len(),
         10
     );
+}
+
+#[tokio::test]
+async fn who_waits_for_messages_to_give_up_is_woken_and_gets_no_others() {
+    let world = World::new().await;
+    let queue = Arc::new(world.open().await);
+    let policy = Policy {
+        max_receives: Some(1),
+        ..queue.policy()
+    };
+    queue.set_policy(policy);
+    world.send(3).await;
+    let taken = queue.take(1, VISIBILITY).await.unwrap();
+    let waiter = {
+        let queue = Arc::clone(&queue);
+        tokio::spawn(async move {
+            queue.ready_dead().await;
+            queue.take_dead(10).await.unwrap()
+        })
+    };
+    tokio::task::yield_now().await;
+    // Others that are to be had are no reason to wake up.
+    world.send(1).await;
+    tokio::task::yield_now().await;
+    assert!(!waiter.is_finished());
+    let receipt = taken.messages[0].receipt;
+    queue.set_visibility(receipt, Duration::ZERO).unwrap();
+    let dead = waiter.await.unwrap();
+    assert_eq!(dead.len(), 1);
+    assert_eq!(dead[0].receipt, receipt);
+    // Held back for its mover.
+    assert!(queue.take_dead(10).await.unwrap().is_empty());
+    assert_eq!(queue.in_flight(), 1);
+}
+
+#[tokio::test]
+async fn messages_whose_time_is_over_wake_who_waits_to_give_them_up() {
+    let world = World::new().await;
+    let queue = Arc::new(world.open().await);
+    queue.set_policy(Policy {
+        max_receives: Some(1),
+        ..queue.policy()
+    });
+    world.send(1).await;
+    assert_eq!(queue.take(1, BRIEF).await.unwrap().messages.len(), 1);
+    let waiter = {
+        let queue = Arc::clone(&queue);
+        tokio::spawn(async move { queue.ready_dead().await })
+    };
+    tokio::task::yield_now().await;
+    world.clock.advance(BRIEF);
+    tokio::time::timeout(WAIT, waiter)
+        .await
+        .expect("it is woken")
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_message_hidden_for_no_time_is_taken_once_at_a_time() {
+    let world = World::new().await;
+    let queue = world.open().await;
+    world.send(2_000).await;
+    let taken = queue.take(1_500, Duration::ZERO).await.unwrap();
+    let mut found = offsets(&taken);
+    found.dedup();
+    assert_eq!(found.len(), 1_500);
+    assert!(
+        taken
+            .messages
+            .iter()
+            .all(|message| message.receipt.receives == 1)
+    );
+}
+
+/// Shows a log up to where it is told.
+struct Gate(tokio::sync::watch::Sender<Offset>);
+
+impl Source for Gate {
+    fn open(&self, stored: StoredBatch) -> Result<StoredBatch, StoreError> {
+        Ok(stored)
+    }
+
+    fn arrival(&self, record: &RecordRef<'_>) -> Arrival {
+        Plain.arrival(record)
+    }
+
+    fn shown_until(&self, end: Offset) -> Offset {
+        end.min(*self.0.borrow())
+    }
+
+    fn shown_past(&self, seen: Offset) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        let mut shown = self.0.subscribe();
+        Box::pin(async move {
+            let _ = shown.wait_for(|shown| *shown > seen).await;
+        })
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_decided_is_waited_for() {
+    let world = World::new().await;
+    let gate = Arc::new(Gate(tokio::sync::watch::Sender::new(Offset(2))));
+    let policy = world.open().await.policy();
+    let (store, clock) = (Arc::clone(&world.store), world.clock.clone());
+    let source = Arc::clone(&gate) as Arc<dyn Source>;
+    let queue = Queue::open(store, clock, world.logs, source, policy);
+    let queue = queue.await.unwrap();
+    for _ in 0..4 {
+        world.send(1).await;
+    }
+    assert_eq!(queue.counts().await.unwrap().visible, 2);
+    let shown = queue.take(10, VISIBILITY).await.unwrap();
+    assert_eq!(offsets(&shown), [Offset(0), Offset(1)]);
+    assert!(queue.browse(Offset(2), 10).await.unwrap().is_empty());
+    let receive = queue.receive(10, VISIBILITY, WAIT);
+    let (received, ()) = tokio::join!(receive, async {
+        while !queue.shared.is_awaited() {
+            tokio::task::yield_now().await;
+        }
+        gate.0.send_replace(Offset(u64::MAX));
+    });
+    assert_eq!(offsets(&received.unwrap()), [Offset(2), Offset(3)]);
+}
+
+#[tokio::test]
+async fn a_claim_is_kept_in_part_or_not_at_all() {
+    let world = World::new().await;
+    let queue = world.open().await;
+    world.send(4).await;
+    drop(queue.claim(10, VISIBILITY).await.unwrap());
+    let claim = queue.claim(10, VISIBILITY).await.unwrap();
+    assert!(claim.live().all(|receipt| receipt.receives == 1));
+    let kept = claim.keep(|offset| offset < Offset(2));
+    assert_eq!(kept.len(), 2);
+    queue.take_back(&kept[..1]);
+    let again = queue.take(10, VISIBILITY).await.unwrap();
+    assert_eq!(offsets(&again), [Offset(0), Offset(2), Offset(3)]);
+    let is_first = |message: &Delivered| message.receipt.receives == 1;
+    assert!(again.messages.iter().all(is_first));
 }

@@ -1,17 +1,29 @@
 //! The machine against a reference that knows every message and looks at all of them each time.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use proptest::prelude::*;
 
 use super::*;
 
 const START: Timestamp = Timestamp(1_000_000);
+/// Messages looked at at once after a restart.
+const SCANNED: u64 = 3;
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Status {
     Waiting,
     Delayed(Timestamp),
     InFlight(Timestamp),
+    /// To be given up, and moved elsewhere: a restart forgets it.
+    HeldBack(Timestamp),
     Done,
+}
+
+impl Status {
+    fn is_in_flight(self) -> bool {
+        matches!(self, Status::InFlight(_) | Status::HeldBack(_))
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -20,18 +32,58 @@ struct Message {
     status: Status,
     receives: u32,
     first_received: Timestamp,
+    /// Whether it was looked at, or received before a restart.
+    is_known: bool,
 }
 
 /// Messages by their offsets.
 struct Reference {
     policy: Policy,
     messages: Vec<Message>,
+    /// Those before were looked at.
+    scanned: usize,
+    /// When each group had its turn last, or came up, in turns that groups had.
+    turns: BTreeMap<Option<Group>, u64>,
+    turn: u64,
 }
 
 impl Reference {
+    /// Looks at messages up to `end`.
+    fn scan(&mut self, end: usize, now: Timestamp) {
+        for message in &mut self.messages[self.scanned.min(end)..end] {
+            if !message.is_known && message.status != Status::Done {
+                message.is_known = true;
+                message.status = match message.arrival.due > now {
+                    true => Status::Delayed(message.arrival.due),
+                    false => Status::Waiting,
+                };
+            }
+        }
+        self.scanned = self.scanned.max(end);
+        self.line_up();
+    }
+
+    /// Groups that come up have their turn after those that wait; those that have nothing any more lose it.
+    fn line_up(&mut self) {
+        let all = self.messages.iter();
+        let present = all.filter(|message| message.is_known && message.status != Status::Done);
+        let present: BTreeSet<Option<Group>> =
+            present.map(|message| message.arrival.group).collect();
+        self.turns.retain(|group, _| present.contains(group));
+        for group in present {
+            self.turns.entry(group).or_insert(self.turn);
+        }
+    }
+
+    fn serve(&mut self, group: Option<Group>) {
+        self.turn += 1;
+        self.turns.insert(group, self.turn);
+    }
+
     fn advance(&mut self, now: Timestamp) {
         for message in &mut self.messages {
-            if let Status::Delayed(until) | Status::InFlight(until) = message.status
+            if let Status::Delayed(until) | Status::InFlight(until) | Status::HeldBack(until) =
+                message.status
                 && until <= now
             {
                 message.status = Status::Waiting;
@@ -45,13 +97,14 @@ impl Reference {
     }
 
     fn in_flight(&self) -> u64 {
-        self.count(|status| matches!(status, Status::InFlight(_)))
+        self.count(Status::is_in_flight)
     }
 
     /// Strict order: all earlier ones of the group are done with, or went out just now.
     fn may_go(&self, at: usize, just_now: &[usize]) -> bool {
         let group = self.messages[at].arrival.group;
-        self.messages[at].status == Status::Waiting
+        self.messages[at].is_known
+            && self.messages[at].status == Status::Waiting
             && (0..at).all(|earlier| {
                 let message = &self.messages[earlier];
                 message.arrival.group != group
@@ -66,12 +119,13 @@ impl Reference {
             let rank = |at: &usize| {
                 let group = self.messages[*at].arrival.group;
                 let is_busy = |message: &&Message| {
-                    message.arrival.group == group && matches!(message.status, Status::InFlight(_))
+                    message.arrival.group == group && message.status.is_in_flight()
                 };
                 let busy = group.map_or(0, |_| self.messages.iter().filter(is_busy).count());
                 (busy / 10, *at)
             };
             return all
+                .filter(|at| self.messages[*at].is_known)
                 .filter(|at| self.messages[*at].status == Status::Waiting)
                 .min_by_key(rank);
         }
@@ -82,11 +136,20 @@ impl Reference {
         let follower = all
             .clone()
             .find(|at| of_group(at) && self.may_go(*at, just_now));
-        follower.or_else(|| all.clone().find(|at| self.may_go(*at, &[])))
+        let turn = |at: &usize| (self.turns[&self.messages[*at].arrival.group], *at);
+        follower.or_else(|| {
+            let may_go = all.clone().filter(|at| self.may_go(*at, &[]));
+            may_go.min_by_key(turn)
+        })
     }
 
     fn pick(&mut self, max: usize, visibility: Duration, now: Timestamp) -> (Vec<u64>, Vec<u64>) {
         let (mut live, mut dead) = (Vec::new(), Vec::new());
+        let is_ahead = |message: &Message| message.is_known && message.status != Status::Done;
+        if self.policy.order == Order::Grouped && self.messages[self.scanned..].iter().any(is_ahead)
+        {
+            return (live, dead);
+        }
         // Those of one group that went out one after the other.
         let mut run: Vec<usize> = Vec::new();
         while live.len() < max && dead.len() < max {
@@ -101,6 +164,7 @@ impl Reference {
                 .map(|age| message.arrival.sent.plus(age));
             if age.is_some_and(|over| over <= now) {
                 message.status = Status::Done;
+                self.line_up();
                 continue;
             }
             if self
@@ -108,7 +172,9 @@ impl Reference {
                 .max_receives
                 .is_some_and(|most| message.receives >= most)
             {
-                message.status = Status::InFlight(now.plus(DEAD_FOR));
+                message.status = Status::HeldBack(now.plus(DEAD_FOR));
+                let group = message.arrival.group;
+                self.serve(group);
                 dead.push(at as u64);
                 run.clear();
                 continue;
@@ -120,10 +186,36 @@ impl Reference {
             message.status = Status::InFlight(now.plus(visibility));
             live.push(at as u64);
             let group = message.arrival.group;
+            self.serve(group);
             run.retain(|last| self.messages[*last].arrival.group == group);
             run.push(at);
         }
         (live, dead)
+    }
+
+    fn is_spent(&self, message: &Message) -> bool {
+        let most = self.policy.max_receives;
+        message.is_known
+            && message.status == Status::Waiting
+            && most.is_some_and(|most| message.receives >= most)
+    }
+
+    fn pick_spent(&mut self, max: usize, now: Timestamp) -> Vec<u64> {
+        let mut dead = Vec::new();
+        for at in 0..self.messages.len() {
+            if dead.len() == max || !self.is_spent(&self.messages[at]) {
+                continue;
+            }
+            let retention = self.policy.retention;
+            let message = &mut self.messages[at];
+            if retention.is_some_and(|age| message.arrival.sent.plus(age) <= now) {
+                message.status = Status::Done;
+            } else {
+                message.status = Status::HeldBack(now.plus(DEAD_FOR));
+                dead.push(at as u64);
+            }
+        }
+        dead
     }
 
     fn standing(&self, receipt: Receipt) -> Standing {
@@ -131,7 +223,7 @@ impl Reference {
         match message.status {
             Status::Done => Standing::Gone,
             _ if receipt.receives < message.receives => Standing::Stale,
-            Status::InFlight(_) => Standing::Current,
+            Status::InFlight(_) | Status::HeldBack(_) => Standing::Current,
             Status::Waiting | Status::Delayed(_) => Standing::Lapsed,
         }
     }
@@ -141,6 +233,7 @@ impl Reference {
 enum Event {
     Arrive(Vec<(u8, Option<u8>)>),
     Pick(u8, u8),
+    PickSpent(u8),
     Finish(u8),
     Hide(u8, u8),
     Pass(u8),
@@ -157,6 +250,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
     let event = prop_oneof![
         4 => arrivals.prop_map(Event::Arrive),
         8 => (1u8..12, 0u8..60).prop_map(|(max, visibility)| Event::Pick(max, visibility)),
+        2 => (1u8..12).prop_map(Event::PickSpent),
         6 => any::<u8>().prop_map(Event::Finish),
         3 => (any::<u8>(), 0u8..60).prop_map(|(which, after)| Event::Hide(which, after)),
         5 => (0u8..40).prop_map(Event::Pass),
@@ -196,6 +290,9 @@ impl Pair {
             reference: Reference {
                 policy,
                 messages: Vec::new(),
+                scanned: 0,
+                turns: BTreeMap::new(),
+                turn: 0,
             },
             now: START,
             receipts: Vec::new(),
@@ -217,11 +314,29 @@ impl Pair {
         self.ours.set_policy(policy);
     }
 
+    /// Both look at messages up to `end`.
+    fn scan(&mut self, end: Offset) {
+        let from = self.ours.next_scan();
+        let messages = self.reference.messages.iter().enumerate();
+        let arrivals: Vec<(Offset, Arrival)> = messages
+            .map(|(offset, message)| (Offset(offset as u64), message.arrival))
+            .filter(|(offset, _)| (from..end).contains(offset))
+            .collect();
+        self.ours.arrive(end, arrivals, self.now);
+        self.reference.scan(end.0 as usize, self.now);
+    }
+
     fn apply(&mut self, event: Event) {
         let policy = self.reference.policy;
         match event {
             Event::Arrive(arrivals) => self.arrive(&arrivals),
             Event::Pick(max, visibility) => self.pick(max.into(), seconds(visibility)),
+            Event::PickSpent(max) => {
+                self.advance();
+                let ours = self.ours.pick_spent(max.into(), self.now);
+                let ours: Vec<u64> = ours.iter().map(|hold| hold.offset.0).collect();
+                assert_eq!(ours, self.reference.pick_spent(max.into(), self.now));
+            }
             Event::Finish(which) => {
                 if let Some(receipt) = self.some(which) {
                     self.ours.finish(receipt.offset);
@@ -240,6 +355,7 @@ impl Pair {
                 for message in &mut self.reference.messages[..end.0 as usize] {
                     message.status = Status::Done;
                 }
+                self.reference.scanned = self.reference.scanned.max(end.0 as usize);
             }
             Event::MaxReceives(most) => self.set(Policy {
                 max_receives: most.map(u32::from),
@@ -255,6 +371,7 @@ impl Pair {
             }),
             Event::Restart => self.restart(),
         }
+        self.reference.line_up();
     }
 
     fn advance(&mut self) {
@@ -273,26 +390,40 @@ impl Pair {
                 group: group.map(|group| Group(group.into())),
             })
             .collect();
+        let was_scanned = self.reference.scanned as u64 == start.0;
         for &arrival in &arrivals {
-            let status = if arrival.due > self.now {
-                Status::Delayed(arrival.due)
-            } else {
-                Status::Waiting
-            };
             self.reference.messages.push(Message {
                 arrival,
-                status,
+                status: Status::Waiting,
                 receives: 0,
                 first_received: Timestamp::default(),
+                is_known: false,
             });
         }
-        let placed = (start.0..).map(Offset).zip(arrivals);
-        self.ours.arrive(self.end(), placed, self.now);
+        if was_scanned {
+            self.scan(self.end());
+        }
     }
 
     fn pick(&mut self, max: usize, visibility: Duration) {
         self.advance();
-        let picked = self.ours.pick(max, visibility, false, self.now);
+        self.last_pick.clear();
+        // As a queue does it: what is known, then what the log has.
+        loop {
+            let wanted = max - self.last_pick.len();
+            let may_scan = self.ours.next_scan() < self.end();
+            let is_dead = self.pick_known(wanted, visibility, may_scan);
+            if !may_scan || is_dead || self.last_pick.len() == max {
+                break;
+            }
+            let end = self.ours.next_scan().plus(SCANNED).min(self.end());
+            self.scan(end);
+        }
+    }
+
+    /// Whether there were dead letters.
+    fn pick_known(&mut self, max: usize, visibility: Duration, may_scan: bool) -> bool {
+        let picked = self.ours.pick(max, visibility, may_scan, self.now);
         let offsets = |holds: &[Hold]| holds.iter().map(|hold| hold.offset.0).collect::<Vec<_>>();
         let (live, dead) = self.reference.pick(max, visibility, self.now);
         assert_eq!(offsets(&picked.live), live);
@@ -308,7 +439,9 @@ impl Pair {
                 receives: hold.receives,
             });
         }
-        self.last_pick = picked.live;
+        let is_dead = !picked.dead.is_empty();
+        self.last_pick.extend(picked.live);
+        is_dead
     }
 
     fn hide(&mut self, which: u8, after: Duration) {
@@ -332,9 +465,11 @@ impl Pair {
         self.ours.undo(&picks);
         for pick in picks {
             let message = &mut self.reference.messages[pick.offset.0 as usize];
-            if matches!(message.status, Status::InFlight(_)) && message.receives == pick.receives {
-                message.status = Status::Waiting;
+            if message.status != Status::Done && message.receives == pick.receives {
                 message.receives -= 1;
+                if message.status.is_in_flight() {
+                    message.status = Status::Waiting;
+                }
             }
         }
         // Nobody got these receipts.
@@ -354,31 +489,47 @@ impl Pair {
             again.restore(hold, self.now);
         }
         self.last_pick.clear();
-        // Held back to be moved and received by nobody: a crash forgets it.
         for message in &mut self.reference.messages {
-            if matches!(message.status, Status::InFlight(_)) && message.receives == 0 {
+            if matches!(message.status, Status::HeldBack(_)) {
                 message.status = Status::Waiting;
             }
         }
-        let messages = self.reference.messages.iter().enumerate();
-        let log: Vec<_> = messages
-            .map(|(offset, message)| (Offset(offset as u64), message.arrival))
-            .collect();
-        again.arrive(self.end(), log, self.now);
+        let reference = &mut self.reference;
+        for message in &mut reference.messages {
+            message.is_known = message.receives > 0;
+        }
+        reference.scanned = 0;
+        reference.turns.clear();
+        reference.turn = 0;
+        reference.line_up();
         self.ours = again;
         self.advance();
+        // Order that is no promise depends on what is looked at.
+        if self.reference.policy.order == Order::Fair {
+            self.scan(self.end());
+        }
     }
 
     fn check(&self) {
         let reference = &self.reference;
         let counts = self.ours.counts(self.end());
         assert_eq!(counts.in_flight, reference.in_flight());
-        let delayed = reference.count(|status| matches!(status, Status::Delayed(_)));
-        assert_eq!(counts.delayed, delayed);
-        assert_eq!(
-            counts.visible,
-            reference.count(|status| status == Status::Waiting)
-        );
+        let left = |is: fn(&Message) -> bool| {
+            let all = reference.messages.iter();
+            let left = all.filter(|message| message.status != Status::Done);
+            left.filter(|message| is(message)).count() as u64
+        };
+        let is_delayed =
+            |message: &Message| message.is_known && matches!(message.status, Status::Delayed(_));
+        assert_eq!(counts.delayed, left(is_delayed));
+        // Those not looked at are taken to be visible.
+        let is_visible = |message: &Message| !message.is_known || message.status == Status::Waiting;
+        assert_eq!(counts.visible, left(is_visible));
+        let spent = reference
+            .messages
+            .iter()
+            .filter(|message| reference.is_spent(message));
+        assert_eq!(self.ours.spent.len(), spent.count());
         let first = reference
             .messages
             .iter()
@@ -398,7 +549,7 @@ impl Pair {
         );
         assert_eq!(
             self.ours.held.len() as u64,
-            counts.visible + counts.in_flight + counts.delayed
+            left(|message| message.is_known)
         );
     }
 }

@@ -73,6 +73,26 @@ fn a_group_waits_for_what_it_has_in_flight() {
     assert_eq!(pick(&mut state, 9, START.plus(VISIBILITY)), [1, 4]);
 }
 
+#[test]
+fn groups_take_turns() {
+    let groups = [Some(1), Some(1), Some(1), Some(2), Some(3), Some(3)];
+    let mut state = queue(Order::Grouped, &groups);
+    // As many of one group as possible, then of the others; the next receive goes on where this one left off.
+    for turn in [&[0][..], &[3], &[4], &[1], &[5]] {
+        assert_eq!(pick(&mut state, 1, START), turn);
+        turn.iter().for_each(|offset| state.finish(Offset(*offset)));
+    }
+    let arrival = |group| Arrival {
+        sent: START,
+        due: START,
+        group: Some(Group(group)),
+    };
+    let new = [(Offset(6), arrival(4)), (Offset(7), arrival(1))];
+    state.arrive(Offset(8), new, START);
+    assert_eq!(pick(&mut state, 2, START), [2, 7], "it came before");
+    assert_eq!(pick(&mut state, 2, START), [6]);
+}
+
 /// As AWS does it: a batch's failed head can be given back at once, without waiting for the rest.
 #[test]
 fn a_head_given_back_goes_out_before_the_rest_of_its_group() {

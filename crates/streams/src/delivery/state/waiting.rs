@@ -7,7 +7,7 @@ use model::Offset;
 use crate::delivery::{Group, Order};
 
 /// In flight of one group, to be passed over for the next less busy ones.
-const NOISY: u32 = 10;
+const NOISY: u64 = 10;
 
 /// Messages that wait to be delivered, by group.
 #[derive(Clone, Debug)]
@@ -16,8 +16,10 @@ pub(super) struct Waiting {
     /// Those without a group.
     loose: BTreeSet<Offset>,
     lines: HashMap<Group, Line>,
-    /// Groups that may deliver, best first: by how busy they are, then by their oldest message.
-    heads: BTreeSet<(u32, Offset, Group)>,
+    /// Groups that may deliver, best first: by [`Line::rank`], then by their oldest message.
+    heads: BTreeSet<(u64, Offset, Group)>,
+    /// Turns that groups had.
+    turns: u64,
     count: usize,
 }
 
@@ -28,13 +30,24 @@ struct Line {
     /// Not yet due. Those behind them wait too where order is strict.
     delayed: BTreeSet<Offset>,
     in_flight: BTreeSet<Offset>,
+    /// The turns that groups had when this one delivered last, or came up.
+    turn: u64,
     /// As it is in `heads`.
-    head: Option<(u32, Offset)>,
+    head: Option<(u64, Offset)>,
 }
 
 impl Line {
     fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.delayed.is_empty() && self.in_flight.is_empty()
+    }
+
+    /// Where order is strict, groups take turns: those go first that have waited longest since they delivered. Elsewhere those do that
+    /// are least busy.
+    fn rank(&self, order: Order) -> u64 {
+        match order {
+            Order::Grouped => self.turn,
+            Order::Fair => self.in_flight.len() as u64 / NOISY,
+        }
     }
 
     /// The next to go out. Where order is strict, nothing goes that is behind a message in flight or delayed; but messages up
@@ -62,6 +75,7 @@ impl Waiting {
             loose: BTreeSet::new(),
             lines: HashMap::new(),
             heads: BTreeSet::new(),
+            turns: 0,
             count: 0,
         }
     }
@@ -78,7 +92,9 @@ impl Waiting {
 
     /// Whether all that may go out now are of groups that have much in flight.
     pub(super) fn is_noisy(&self) -> bool {
-        self.loose.is_empty() && self.heads.first().is_some_and(|(rank, ..)| *rank > 0)
+        self.order == Order::Fair
+            && self.loose.is_empty()
+            && self.heads.first().is_some_and(|(rank, ..)| *rank > 0)
     }
 
     /// A message that is not yet due.
@@ -126,6 +142,15 @@ impl Waiting {
         }
     }
 
+    /// A group had its turn.
+    pub(super) fn serve(&mut self, group: Option<Group>) {
+        if let Some(group) = group {
+            self.turns += 1;
+            let turn = self.turns;
+            self.change(group, |line| line.turn = turn);
+        }
+    }
+
     /// A message is no longer in flight.
     pub(super) fn land(&mut self, offset: Offset, group: Option<Group>) {
         if let Some(group) = group {
@@ -152,12 +177,12 @@ impl Waiting {
     }
 
     fn change<T>(&mut self, group: Group, change: impl FnOnce(&mut Line) -> T) -> T {
-        let line = self.lines.entry(group).or_default();
+        let line = self.lines.entry(group).or_insert_with(|| Line {
+            turn: self.turns,
+            ..Line::default()
+        });
         let result = change(line);
-        let rank = match self.order {
-            Order::Grouped => 0,
-            Order::Fair => u32::try_from(line.in_flight.len()).unwrap_or(u32::MAX) / NOISY,
-        };
+        let rank = line.rank(self.order);
         let head = line.next(self.order, None).map(|offset| (rank, offset));
         if head != line.head {
             if let Some((rank, offset)) = line.head {

@@ -1,0 +1,448 @@
+//! All files of a flow, known by what they are and hold, not by their names.
+//!
+//! How rotations come out:
+//! - **Renamed**: the file is the same by device and inode; it is read to its end under any name, also one that no pattern names,
+//!   and after a restart is looked for in its directory.
+//! - **Copied and emptied** (`copytruncate`): a file that holds less than was read, or other bytes before the place, was emptied.
+//!   It is read from its start, and the copy, known by its first bytes and those before the place, from that place on. So a new
+//!   file that begins as another does waits for up to five seconds, to see whether it is such a copy.
+//! - **A new name**: a new file, read from its start.
+//!
+//! Files that left the patterns come first, then those read in part, then the others, all by their time of change: the old
+//! before the new.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use model::Timestamp;
+
+use super::fingerprint::Fingerprint;
+use super::pattern::{Found, Pattern, is_compressed};
+use super::tracked::{Tracked, key_of};
+use crate::checkpoint::{FileKey, Mark, Place};
+use crate::config::InitialPosition;
+
+/// Longest time that a file may turn out to be a copy of another.
+const UNDECIDED_MAX: Duration = Duration::from_secs(5);
+/// How long the copy of a file that was emptied may be met.
+const EMPTIED_MAX: Duration = Duration::from_secs(60);
+/// Emptied files remembered.
+const EMPTIED_COUNT_MAX: usize = 64;
+/// One warning in that time for each file.
+const WARNING_PERIOD: Duration = Duration::from_secs(60);
+/// Files warned of that are remembered.
+const WARNED_MAX: usize = 1_000;
+/// A file's last bytes, in which its last line's start is looked for.
+const LAST_LINE_MAX: u64 = 1 << 20;
+
+/// What a file held before it was emptied.
+#[derive(Debug)]
+struct Emptied {
+    directory: PathBuf,
+    head: Fingerprint,
+    tail: Fingerprint,
+    offset: u64,
+    at: Timestamp,
+}
+
+/// The files of one flow.
+#[derive(Debug)]
+pub(crate) struct Follower {
+    patterns: Vec<Pattern>,
+    initial: InitialPosition,
+    header_lines: u64,
+    checkpoint_life: Duration,
+    /// Where the last run left; looked for in the first scan.
+    remembered: Vec<Place>,
+    has_run: bool,
+    pub(crate) files: Vec<Tracked>,
+    emptied: Vec<Emptied>,
+    /// What the next batch is to tell the checkpoints.
+    marks: Vec<Mark>,
+    warned: HashMap<PathBuf, Timestamp>,
+    directories: Vec<PathBuf>,
+    /// What could not be read last.
+    pub(crate) last_error: Option<String>,
+}
+
+impl Follower {
+    /// The files of these patterns; `places` are from the checkpoints, and none where the flow never ran.
+    pub(crate) fn new(
+        patterns: Vec<Pattern>,
+        initial: InitialPosition,
+        header_lines: u64,
+        places: Option<Vec<Place>>,
+        checkpoint_life: Duration,
+    ) -> Follower {
+        Follower {
+            patterns,
+            initial,
+            header_lines,
+            checkpoint_life,
+            has_run: places.is_some(),
+            remembered: places.unwrap_or_default(),
+            files: Vec::new(),
+            emptied: Vec::new(),
+            marks: Vec::new(),
+            warned: HashMap::new(),
+            directories: Vec::new(),
+            last_error: None,
+        }
+    }
+
+    /// What the next batch is to tell the checkpoints.
+    pub(crate) fn take_marks(&mut self) -> Vec<Mark> {
+        std::mem::take(&mut self.marks)
+    }
+
+    /// The directories that files may come to.
+    pub(crate) fn directories(&self) -> &[PathBuf] {
+        &self.directories
+    }
+
+    /// Looks for files that came, left or changed their names; then as [`Follower::refresh`].
+    pub(crate) fn scan(&mut self, now: Timestamp) {
+        let mut found = self.list(now);
+        let is_first_run = !self.has_run;
+        for file in &mut self.files {
+            let one = found.remove(&file.key);
+            file.is_departed = one.is_none();
+            if let Some(one) = one {
+                if *file.path != *one.path {
+                    file.path = one.path.into();
+                }
+                file.note(&one.metadata, now);
+            }
+        }
+        let mut new: Vec<Found> = found.into_values().collect();
+        self.recognize(&mut new, now);
+        for one in new {
+            if let Some(file) = self.opened(&one.path, now) {
+                self.welcome(file, is_first_run, now);
+            }
+        }
+        self.has_run = true;
+        self.refresh(now);
+    }
+
+    /// Looks at the files there are: which grew, which were emptied, which are copies.
+    pub(crate) fn refresh(&mut self, now: Timestamp) {
+        let mut failures = Vec::new();
+        for file in &mut self.files {
+            if let Err(error) = file.refresh(now) {
+                failures.push((file.path.to_path_buf(), error));
+            }
+        }
+        for (path, error) in failures {
+            self.warn(&path, &error, now);
+        }
+        self.find_emptied(now);
+        self.decide(now);
+        self.find_copies(now);
+        self.emptied.retain(|one| now.since(one.at) < EMPTIED_MAX);
+        // The old before the new.
+        self.files.sort_by(|a, b| {
+            let order = |file: &Tracked| (!file.is_departed, file.offset == 0, file.modified);
+            order(a).cmp(&order(b)).then_with(|| a.path.cmp(&b.path))
+        });
+    }
+
+    /// Takes leave of a file that is read to its end and will not grow.
+    pub(crate) fn dismiss(&mut self, key: FileKey) {
+        self.files.retain(|file| file.key != key);
+        self.marks.push(Mark::Gone(key));
+    }
+
+    fn list(&mut self, now: Timestamp) -> HashMap<FileKey, Found> {
+        let mut failures = Vec::new();
+        let mut all = HashMap::new();
+        let mut directories = Vec::new();
+        for pattern in &self.patterns {
+            let mut failed = |path: &Path, error| failures.push((path.to_path_buf(), error));
+            let (found, looked_in) = pattern.list(&mut failed);
+            directories.extend(looked_in);
+            all.extend(found.into_iter().map(|one| (key_of(&one.metadata), one)));
+        }
+        directories.sort();
+        directories.dedup();
+        self.directories = directories;
+        for (path, error) in failures {
+            self.warn(&path, &error, now);
+        }
+        all
+    }
+
+    /// Finds the files that the last run left, and takes them out of `new`.
+    fn recognize(&mut self, new: &mut Vec<Found>, now: Timestamp) {
+        for place in std::mem::take(&mut self.remembered) {
+            let at = new
+                .iter()
+                .position(|one| key_of(&one.metadata) == place.key);
+            let (path, is_departed) = match at {
+                Some(at) => (Some(new.swap_remove(at).path), false),
+                None => (look_for(&place), true),
+            };
+            let file = path.and_then(|path| self.opened(&path, now));
+            match file {
+                Some(mut file) => {
+                    file.is_departed = is_departed;
+                    self.resume(file, &place, now);
+                }
+                None if now.since(place.noted) >= self.checkpoint_life => {
+                    self.marks.push(Mark::Gone(place.key));
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Goes on with a file where the last run left it, if it still holds what was read.
+    fn resume(&mut self, mut file: Tracked, place: &Place, now: Timestamp) {
+        let is_same = file.size >= place.offset
+            && file.file.as_ref().is_some_and(|open| {
+                place.head.begins(open).unwrap_or(false)
+                    && place.tail.ends_at(open, place.offset).unwrap_or(false)
+            });
+        if is_same {
+            if let Err(error) = file.go_to(place.offset) {
+                self.warn(&place.path, &error, now);
+            }
+            file.headers_left = if place.offset == 0 {
+                self.header_lines
+            } else {
+                0
+            };
+            self.files.push(file);
+            return;
+        }
+        self.remember_emptied(&place.path, place.head, place.tail, place.offset, now);
+        if !file.is_departed {
+            file.undecided = Some(now);
+            self.files.push(file);
+        }
+    }
+
+    /// Begins with a file that was never seen before.
+    fn welcome(&mut self, mut file: Tracked, is_first_run: bool, now: Timestamp) {
+        if is_first_run {
+            file.headers_left = self.header_lines;
+            if self.initial == InitialPosition::End && file.size > 0 {
+                let end = end_of_lines(&mut file).unwrap_or(file.size);
+                file.headers_left = 0;
+                if let Err(error) = file.go_to(end) {
+                    self.warn(&file.path.clone(), &error, now);
+                }
+            }
+            self.marks.push(file.mark(now));
+        } else {
+            file.undecided = Some(now);
+        }
+        self.files.push(file);
+    }
+
+    fn find_emptied(&mut self, now: Timestamp) {
+        let mut emptied = Vec::new();
+        for file in &mut self.files {
+            if file.undecided.is_some() || !std::mem::take(&mut file.is_changed) {
+                continue;
+            }
+            if file.is_same_content() {
+                continue;
+            }
+            let (head, tail) = (file.seen.head(), file.seen.tail());
+            emptied.push((file.path.to_path_buf(), head, tail, file.offset));
+            begin_at(file, 0, self.header_lines);
+        }
+        for (path, head, tail, offset) in emptied {
+            tracing::info!(path = %path.display(), offset, "was emptied or replaced; reading it from its start");
+            self.remember_emptied(&path, head, tail, offset, now);
+        }
+    }
+
+    fn remember_emptied(
+        &mut self,
+        path: &Path,
+        head: Fingerprint,
+        tail: Fingerprint,
+        offset: u64,
+        now: Timestamp,
+    ) {
+        if offset == 0 {
+            return;
+        }
+        if self.emptied.len() >= EMPTIED_COUNT_MAX {
+            self.emptied.remove(0);
+        }
+        self.emptied.push(Emptied {
+            directory: path.parent().unwrap_or(Path::new(".")).to_owned(),
+            head,
+            tail,
+            offset,
+            at: now,
+        });
+    }
+
+    /// Decides of each new file whether it is the copy of another.
+    fn decide(&mut self, now: Timestamp) {
+        for at in 0..self.files.len() {
+            let Some(file) = self.files.get(at) else {
+                break;
+            };
+            let Some(since) = file.undecided else {
+                continue;
+            };
+            let copied = self.emptied.iter().position(|one| is_copy(file, one));
+            let waits = file.size == 0 && !file.is_departed
+                || now.since(since) < UNDECIDED_MAX
+                    && !file.is_departed
+                    && self.files.iter().any(|other| may_be_copy(file, other));
+            let offset = match copied {
+                Some(at) => self.emptied.remove(at).offset,
+                None if waits => {
+                    if let Some(file) = self.files.get_mut(at)
+                        && file.size == 0
+                    {
+                        file.undecided = Some(now);
+                    }
+                    continue;
+                }
+                None => 0,
+            };
+            if let Some(file) = self.files.get_mut(at) {
+                begin_at(file, offset, self.header_lines);
+                if offset > 0 {
+                    self.marks.push(file.mark(now));
+                }
+            }
+        }
+    }
+
+    /// Looks for copies of emptied files under names that no pattern has.
+    fn find_copies(&mut self, now: Timestamp) {
+        for one in std::mem::take(&mut self.emptied) {
+            // Once is enough: a copy is whole before its origin is emptied.
+            let copy = (one.at == now).then(|| self.copy_of(&one, now)).flatten();
+            let Some(mut file) = copy else {
+                self.emptied.push(one);
+                continue;
+            };
+            tracing::info!(path = %file.path.display(), offset = one.offset, "is the copy of a file that was emptied; reading its rest");
+            begin_at(&mut file, one.offset, self.header_lines);
+            file.is_departed = true;
+            self.marks.push(file.mark(now));
+            self.files.push(file);
+        }
+    }
+
+    fn copy_of(&self, emptied: &Emptied, now: Timestamp) -> Option<Tracked> {
+        for entry in fs::read_dir(&emptied.directory).ok()?.flatten() {
+            let path = entry.path();
+            let Ok(metadata) = entry.metadata() else {
+                continue;
+            };
+            let is_candidate = metadata.is_file()
+                && metadata.len() >= emptied.offset
+                && !is_compressed(&path)
+                && !self.files.iter().any(|file| file.key == key_of(&metadata));
+            if is_candidate
+                && let Ok(file) = Tracked::open(&path, now)
+                && is_copy(&file, emptied)
+            {
+                return Some(file);
+            }
+        }
+        None
+    }
+
+    fn opened(&mut self, path: &Path, now: Timestamp) -> Option<Tracked> {
+        match Tracked::open(path, now) {
+            Ok(file) => {
+                self.warned.remove(path);
+                Some(file)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => {
+                self.warn(path, &error, now);
+                None
+            }
+        }
+    }
+
+    /// Says what cannot be read, once in a while for each path; it is tried again with every scan.
+    pub(crate) fn warn(&mut self, path: &Path, error: &io::Error, now: Timestamp) {
+        self.last_error = Some(format!("{}: {error}", path.display()));
+        let last = self.warned.get(path);
+        if last.is_some_and(|last| now.since(*last) < WARNING_PERIOD) {
+            return;
+        }
+        if self.warned.len() >= WARNED_MAX {
+            self.warned.clear();
+        }
+        self.warned.insert(path.to_owned(), now);
+        tracing::warn!(path = %path.display(), %error, "cannot be read; trying again");
+    }
+}
+
+fn begin_at(file: &mut Tracked, offset: u64, header_lines: u64) {
+    file.undecided = None;
+    file.is_changed = false;
+    file.headers_left = if offset == 0 { header_lines } else { 0 };
+    // Errors: what is read next tells.
+    let _ = file.go_to(offset);
+}
+
+/// Whether a file holds what another held before it was emptied.
+fn is_copy(file: &Tracked, emptied: &Emptied) -> bool {
+    let Some(open) = &file.file else {
+        return false;
+    };
+    file.size >= emptied.offset
+        && emptied.head.begins(open).unwrap_or(false)
+        && emptied.tail.ends_at(open, emptied.offset).unwrap_or(false)
+}
+
+/// Whether a new file may become a copy of another that was read in part: it begins as that does.
+fn may_be_copy(new: &Tracked, other: &Tracked) -> bool {
+    if other.key == new.key || other.undecided.is_some() || other.offset == 0 {
+        return false;
+    }
+    let Some(open) = &new.file else {
+        return false;
+    };
+    let has_reached = new.size >= other.offset;
+    if has_reached && !other.seen.ends_at(open, other.offset).unwrap_or(false) {
+        return false;
+    }
+    other.seen.begins_like(open).unwrap_or(false)
+}
+
+/// The file that a place is in, under whatever name its directory has it.
+fn look_for(place: &Place) -> Option<PathBuf> {
+    let directory = place.path.parent()?;
+    let entries = fs::read_dir(directory).ok()?.flatten();
+    let mut files = entries.filter_map(|entry| Some((entry.path(), entry.metadata().ok()?)));
+    let found = files.find(|(path, metadata)| {
+        key_of(metadata) == place.key && metadata.is_file() && !is_compressed(path)
+    });
+    found.map(|(path, _)| path)
+}
+
+/// Where the last whole line of a file ends.
+fn end_of_lines(file: &mut Tracked) -> io::Result<u64> {
+    let size = file.size;
+    let Some(open) = file.file.as_mut() else {
+        return Ok(size);
+    };
+    let start = size.saturating_sub(LAST_LINE_MAX);
+    let mut last = Vec::new();
+    open.seek(SeekFrom::Start(start))?;
+    open.take(size - start).read_to_end(&mut last)?;
+    Ok(match memchr::memrchr(b'\n', &last) {
+        Some(at) => start + at as u64 + 1,
+        None if start == 0 => 0,
+        None => size,
+    })
+}

@@ -1,0 +1,178 @@
+//! One file of a flow: what it is, and how far it is read.
+
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::Timestamp;
+
+use super::fingerprint::{Fingerprint, Seen};
+use crate::checkpoint::{FileKey, Mark, Place};
+use crate::split::Reach;
+
+/// A file that nobody writes to is closed after that time, and opened again if somebody does.
+const IDLE_MAX: Duration = Duration::from_secs(600);
+/// A file that its flow's patterns no longer name is read until nothing came for that long.
+const DEPARTED_QUIET: Duration = Duration::from_secs(600);
+/// The same for a deleted file, whose space is free once it is closed.
+const DELETED_QUIET: Duration = Duration::from_secs(60);
+
+/// One file.
+#[derive(Debug)]
+pub(crate) struct Tracked {
+    pub(crate) key: FileKey,
+    /// Its name when last seen.
+    pub(crate) path: Arc<Path>,
+    /// Open while it is of interest.
+    pub(crate) file: Option<File>,
+    /// Bytes read from its start.
+    pub(crate) offset: u64,
+    /// Where the line began whose rest is being passed over.
+    pub(crate) cut_line: Option<u64>,
+    /// Lines still to be passed over at the start.
+    pub(crate) headers_left: u64,
+    /// What was read of it: its first bytes, and those before `offset`.
+    pub(crate) seen: Seen,
+    pub(crate) size: u64,
+    /// Seconds and nanoseconds.
+    pub(crate) modified: (i64, i64),
+    links: u64,
+    /// Whether size or time changed since it was last checked to be the same content.
+    pub(crate) is_changed: bool,
+    /// When its size last changed.
+    pub(crate) grown_at: Timestamp,
+    /// Since when it is unclear whether it is a copy of another; such a file is not read yet.
+    pub(crate) undecided: Option<Timestamp>,
+    /// Whether the patterns name it no longer.
+    pub(crate) is_departed: bool,
+    /// Its size and whether it was settled when it was last read to its end.
+    pub(crate) exhausted: Option<(u64, Reach)>,
+}
+
+/// What a file is, by its metadata.
+pub(crate) fn key_of(metadata: &Metadata) -> FileKey {
+    FileKey {
+        device: metadata.dev(),
+        inode: metadata.ino(),
+    }
+}
+
+impl Tracked {
+    /// A file that nothing is known of yet.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub(crate) fn open(path: &Path, now: Timestamp) -> io::Result<Tracked> {
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        Ok(Tracked {
+            key: key_of(&metadata),
+            path: path.into(),
+            offset: 0,
+            cut_line: None,
+            headers_left: 0,
+            seen: Seen::default(),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            links: metadata.nlink(),
+            is_changed: false,
+            grown_at: now,
+            undecided: None,
+            is_departed: false,
+            exhausted: None,
+            file: Some(file),
+        })
+    }
+
+    /// Takes note of how it is now.
+    pub(crate) fn note(&mut self, metadata: &Metadata, now: Timestamp) {
+        let modified = (metadata.mtime(), metadata.mtime_nsec());
+        let size = metadata.size();
+        if size != self.size {
+            self.grown_at = now;
+        }
+        if size != self.size || modified != self.modified {
+            self.is_changed = true;
+        }
+        self.size = size;
+        self.modified = modified;
+        self.links = metadata.nlink();
+    }
+
+    /// Looks at the open file; opens it where there is something to read.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub(crate) fn refresh(&mut self, now: Timestamp) -> io::Result<()> {
+        if let Some(file) = &self.file {
+            let metadata = file.metadata()?;
+            self.note(&metadata, now);
+            let is_idle = self.offset >= self.size && now.since(self.grown_at) >= IDLE_MAX;
+            if is_idle && !self.is_departed && !self.is_changed {
+                self.file = None;
+            }
+        } else if self.is_changed {
+            let file = File::open(&self.path)?;
+            let metadata = file.metadata()?;
+            if key_of(&metadata) == self.key {
+                self.file = Some(file);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it still holds what was read of it. Errors of reading count as yes: the reading itself will meet them.
+    pub(crate) fn is_same_content(&self) -> bool {
+        let Some(file) = &self.file else {
+            return true;
+        };
+        self.size >= self.offset && self.seen.ends_at(file, self.offset).unwrap_or(true)
+    }
+
+    /// Goes to a place that was not read up to, or not by this run.
+    pub(crate) fn go_to(&mut self, offset: u64) -> io::Result<()> {
+        self.offset = offset;
+        self.cut_line = None;
+        self.exhausted = None;
+        self.seen = match &self.file {
+            Some(file) if offset > 0 => Seen::of(file, offset)?,
+            _ => Seen::default(),
+        };
+        Ok(())
+    }
+
+    /// Bytes that are there and not read.
+    pub(crate) fn lag(&self) -> u64 {
+        self.size.saturating_sub(self.offset)
+    }
+
+    /// How far it is done with, for the checkpoint. The start of a line whose rest is being passed over: reading goes on
+    /// there after a crash.
+    pub(crate) fn mark(&self, now: Timestamp) -> Mark {
+        let (offset, tail) = match (self.cut_line, &self.file) {
+            (Some(start), Some(file)) => (start, Fingerprint::tail(file, start)),
+            _ => (self.offset, Ok(self.seen.tail())),
+        };
+        Mark::Reached(Place {
+            path: Arc::clone(&self.path),
+            key: self.key,
+            offset,
+            head: self.seen.head(),
+            tail: tail.unwrap_or(self.seen.tail()),
+            noted: now,
+        })
+    }
+
+    /// Whether a file that departed has nothing more to say.
+    pub(crate) fn is_over(&self, now: Timestamp) -> bool {
+        let quiet = if self.links == 0 {
+            DELETED_QUIET
+        } else {
+            DEPARTED_QUIET
+        };
+        self.is_departed && now.since(self.grown_at) >= quiet
+    }
+}

@@ -1,0 +1,202 @@
+//! The Kafka broker beside the front door: its sockets, its start and its end, and what it is told of security.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use aws::sigv4::{Keys, Verifier};
+use aws::tls::{ClientCertificates, Identity};
+use kafka::{
+    Broker, ConnectionLimits, IamVerifier, Listener, OAuth, Options, PrincipalRules, Protocol,
+    SecurityOptions, Server, SignedConnect,
+};
+use model::{AccountId, Rng, Timestamp};
+use tokio::sync::oneshot;
+
+use super::lags::Lags;
+use super::{Services, bind};
+use crate::Failure;
+use crate::config::{AccessKey, ClientAuth, Config, KafkaConfig};
+
+/// What clients of MSK sign for.
+const SERVICE: &str = "kafka-cluster";
+
+/// A broker that listens already.
+pub(super) struct Kafka {
+    /// Where, and what is spoken there.
+    pub(super) addresses: Vec<(Protocol, SocketAddr)>,
+    broker: Arc<Broker>,
+    server: Server,
+}
+
+/// Opens the broker: without a listener too, for it alone knows of open transactions, and people's verbs talk to it.
+pub(super) async fn open(config: &Config, services: &Services) -> Result<Arc<Broker>, Failure> {
+    let options = Options {
+        security: security(config)?,
+        log_dir: config.data.value.display().to_string(),
+        ..Options::default()
+    };
+    let streams = Arc::clone(&services.kinesis.streams);
+    Broker::open(streams, &Rng::system(), options)
+        .await
+        .map_err(|error| Failure::because("could not open the Kafka broker", error))
+}
+
+impl Kafka {
+    /// Opens the broker's sockets; none, where no Kafka clients are to be answered.
+    pub(super) async fn listen(config: &Config, broker: Arc<Broker>) -> Result<Kafka, Failure> {
+        let settings = &config.kafka;
+        let mut server = Server::new(Arc::clone(&broker)).limits(ConnectionLimits {
+            all: settings.max_connections.value,
+            per_address: settings.max_connections_per_ip.value,
+        });
+        let mut addresses = Vec::new();
+        for listener in &settings.listen.value {
+            let socket = bind("--kafka-listen", listener.address).await?;
+            let address = socket.local_addr().map_err(|error| {
+                Failure::because("could not tell the address listened on", error)
+            })?;
+            addresses.push((listener.protocol, address));
+            let listener = Listener {
+                advertised: advertised(settings, listener.protocol),
+                protocol: listener.protocol,
+                tls: match listener.protocol.is_sealed() {
+                    true => Some(tls(config)?),
+                    false => None,
+                },
+            };
+            server = server.on(socket, listener);
+        }
+        Ok(Kafka {
+            addresses,
+            broker,
+            server,
+        })
+    }
+
+    /// Serves until `stop` is dropped or sent.
+    pub(super) async fn run(self, lags: Lags, stop: oneshot::Receiver<()>) {
+        let serving = self.server.run(async {
+            let _ = stop.await;
+        });
+        tokio::select! {
+            () = serving => {}
+            () = lags.keep_measuring(&self.broker) => {}
+        }
+    }
+}
+
+/// What clients of a protocol are told: what is said for it, else what is said for all.
+fn advertised(settings: &KafkaConfig, protocol: Protocol) -> Option<(String, u16)> {
+    let said = |wanted: Option<Protocol>| {
+        let mut said = settings.advertise.value.iter();
+        said.find(|one| one.protocol == wanted)
+    };
+    let one = said(Some(protocol)).or_else(|| said(None))?;
+    Some((one.host.clone(), one.port))
+}
+
+fn tls(config: &Config) -> Result<Arc<rustls::ServerConfig>, Failure> {
+    let identity = match (&config.tls_cert.value, &config.tls_key.value) {
+        (Some(certificate), Some(key)) => Identity::from_files(certificate, key),
+        _ => Identity::self_signed(&config.data.value.join("tls")),
+    };
+    let authorities = config.kafka.client_ca.value.as_deref();
+    let clients = match (config.kafka.client_auth.value, authorities) {
+        (ClientAuth::Requested, Some(path)) => ClientCertificates::Requested(path),
+        (ClientAuth::Required, Some(path)) => ClientCertificates::Required(path),
+        _ => ClientCertificates::Ignored,
+    };
+    identity
+        .and_then(|identity| identity.server(clients, &[]))
+        .map_err(|error| Failure::because("could not set up TLS for Kafka", error))
+}
+
+fn security(config: &Config) -> Result<SecurityOptions, Failure> {
+    let settings = &config.kafka;
+    let keys = &config.keys.value;
+    let rules = PrincipalRules::parse(&settings.principal_rules.value).map_err(Failure::Usage)?;
+    let oauth = settings.takes_tokens().then(|| OAuth {
+        jwks: settings.oauth_jwks.value.clone(),
+        issuer: settings.oauth_issuer.value.clone(),
+        audience: settings.oauth_audience.value.clone(),
+        scopes: settings.oauth_scope.value.clone(),
+        principal_claim: settings.oauth_principal_claim.value.clone(),
+        unsecured: settings.oauth_unsecured.value,
+    });
+    if let Some(path) = &settings.oauth_jwks.value {
+        let named = |why: String| format!("--kafka-oauth-jwks {}: {why}", path.display());
+        let text = std::fs::read(path).map_err(|error| Failure::Usage(named(error.to_string())))?;
+        kafka::check_key_set(&text).map_err(|why| Failure::Usage(named(why)))?;
+    }
+    let iam: Option<Arc<dyn IamVerifier>> = match keys.is_empty() {
+        true => None,
+        false => Some(Arc::new(Iam::of(keys))),
+    };
+    Ok(SecurityOptions {
+        mechanisms: settings.mechanisms(!keys.is_empty()),
+        users: settings.users.value.clone(),
+        oauth,
+        iam,
+        principal_rules: rules,
+        session_max: settings.max_reauth.value,
+        acls: settings.acls_decide(),
+        super_users: settings.super_users.value.clone(),
+        allow_everyone_if_no_acl_found: settings.allow_everyone_if_no_acl_found.value,
+        ..SecurityOptions::default()
+    })
+}
+
+/// Who has each access key, as ACLs name them.
+pub(super) fn arns(keys: &[AccessKey]) -> HashMap<String, String> {
+    let arn = |key: &AccessKey| {
+        let named = || AccountId::parse(&key.access_key);
+        let account = key.account.clone().or_else(named);
+        let account = account.unwrap_or_else(AccountId::unnamed);
+        format!("arn:aws:iam::{}:user/{}", account.as_str(), key.access_key)
+    };
+    keys.iter()
+        .map(|key| (key.access_key.clone(), arn(key)))
+        .collect()
+}
+
+/// The keys of the configuration, for clients that log in by signing.
+#[derive(Debug)]
+struct Iam {
+    verifier: Verifier,
+    arns: HashMap<String, String>,
+}
+
+impl Iam {
+    fn of(keys: &[AccessKey]) -> Iam {
+        let pairs = keys
+            .iter()
+            .map(|key| (key.access_key.clone(), key.secret.clone()));
+        Iam {
+            verifier: Verifier::new(pairs.collect::<Keys>()),
+            arns: arns(keys),
+        }
+    }
+}
+
+impl IamVerifier for Iam {
+    fn verify(&self, request: &SignedConnect, now: Timestamp) -> Result<String, String> {
+        let parts = http::Request::get(format!("/?{}", request.query))
+            .header(http::header::HOST, &request.host)
+            .body(())
+            .map_err(|_| "the request signed is none".to_owned())?
+            .into_parts()
+            .0;
+        // Its message may show the string that was to be signed, which is nobody's business here.
+        let signer = self
+            .verifier
+            .signer(&parts, now)
+            .map_err(|error| format!("Access denied: {}", error.code))?;
+        if signer.service != SERVICE {
+            return Err(format!("Access denied: signed for {}", signer.service));
+        }
+        let arn = self.arns.get(&signer.access_key);
+        arn.cloned()
+            .ok_or_else(|| "Access denied: an unknown key".to_owned())
+    }
+}

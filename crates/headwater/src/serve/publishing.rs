@@ -1,0 +1,37 @@
+//! What services count of themselves goes to CloudWatch, at the start of every minute: see `services::published`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::Clock;
+use services::kinesis::Kinesis;
+use services::metrics::Metrics;
+use services::sqs::Sqs;
+
+use super::lags::Lags;
+
+/// Whose numbers they are, and who is told.
+#[derive(Debug)]
+pub(super) struct Publishing {
+    pub(super) kinesis: Arc<Kinesis>,
+    pub(super) sqs: Arc<Sqs>,
+    pub(super) lags: Lags,
+    pub(super) cloudwatch: Arc<Metrics>,
+}
+
+impl Publishing {
+    /// Publishes for as long as it is polled. What is counted since the last minute began is lost when the process ends.
+    pub(super) async fn keep_publishing(self) {
+        let clock = Clock::system();
+        loop {
+            let into_minute = clock.now().0.rem_euclid(60_000).unsigned_abs();
+            tokio::time::sleep(Duration::from_millis(60_000 - into_minute)).await;
+            let mut all = self.kinesis.published();
+            all.extend(self.sqs.published());
+            all.extend(self.lags.published());
+            if let Err(error) = self.cloudwatch.publish(all).await {
+                tracing::warn!(%error, "CloudWatch was not told of a minute");
+            }
+        }
+    }
+}

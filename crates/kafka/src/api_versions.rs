@@ -1,0 +1,79 @@
+//! ApiVersions 0–4 (KIP-35, KIP-511, KIP-584): what is answered, from the table of APIs.
+
+use crate::apis::Apis;
+use crate::connection::Reply;
+use crate::session::Call;
+use crate::wire::{
+    ApiVersion, ApiVersionsRequestData, ApiVersionsResponseData, ErrorCode, FinalizedFeatureKey,
+    SupportedFeatureKey, text,
+};
+
+/// Features by their newest level. `transaction.version` 2: each transaction has an epoch of its own, and partitions are added
+/// to it by writing to them (KIP-890). `share.version` 1: share groups (KIP-932).
+const FEATURES: &[(&str, i16)] = &[("share.version", 1), ("transaction.version", 2)];
+/// From this version on answers have features.
+const WITH_FEATURES: i16 = 3;
+/// From this version on a feature's oldest level can be 0.
+const WITH_LEVEL_ZERO: i16 = 4;
+
+pub(crate) async fn api_versions(
+    call: Call,
+    request: ApiVersionsRequestData,
+) -> Reply<ApiVersionsResponseData> {
+    let is_name = |name: &str| {
+        let is_inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-');
+        let ends = [name.bytes().next(), name.bytes().last()];
+        name.bytes().all(is_inner) && ends.iter().flatten().all(u8::is_ascii_alphanumeric)
+    };
+    let says_who = |text: &str| !text.is_empty() && is_name(text);
+    let is_named = says_who(request.client_software_name.as_str())
+        && says_who(request.client_software_version.as_str());
+    if call.version >= 3 && !is_named {
+        return supported(&call.broker.apis, ErrorCode::InvalidRequest).into();
+    }
+    let mut response = supported(&call.broker.apis, ErrorCode::None);
+    if call.version >= WITH_FEATURES {
+        tell_features(&mut response, call.version);
+    }
+    response.into()
+}
+
+/// For a version that is not answered: what is.
+pub(crate) fn unsupported(apis: &Apis) -> ApiVersionsResponseData {
+    supported(apis, ErrorCode::UnsupportedVersion)
+}
+
+/// Features are in force at their newest level: there is no older broker in the cluster to wait for.
+fn tell_features(response: &mut ApiVersionsResponseData, version: i16) {
+    for &(name, newest) in FEATURES {
+        response.supported_features.push(SupportedFeatureKey {
+            name: text(name),
+            // Clients from before KAFKA-17011 take no answer with a zero in it.
+            min_version: i16::from(version < WITH_LEVEL_ZERO),
+            max_version: newest,
+            ..SupportedFeatureKey::default()
+        });
+        response.finalized_features.push(FinalizedFeatureKey {
+            name: text(name),
+            max_version_level: newest,
+            min_version_level: newest,
+            ..FinalizedFeatureKey::default()
+        });
+    }
+    response.finalized_features_epoch = 0;
+}
+
+fn supported(apis: &Apis, code: ErrorCode) -> ApiVersionsResponseData {
+    let api_keys = apis.iter().map(|api| ApiVersion {
+        api_key: api.key as i16,
+        min_version: *api.versions.start(),
+        max_version: *api.versions.end(),
+        ..ApiVersion::default()
+    });
+    ApiVersionsResponseData {
+        error_code: code.code(),
+        api_keys: api_keys.collect(),
+        finalized_features_epoch: -1,
+        ..ApiVersionsResponseData::default()
+    }
+}

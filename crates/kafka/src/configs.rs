@@ -1,0 +1,428 @@
+//! What a topic, the broker and groups can be told: configurations, their kinds and defaults.
+//!
+//! A topic's are kept in the stream's settings; what the stream has a field for (retention) is kept there, so that Kinesis
+//! sees it too. The others' are documents: [`kept`].
+
+pub(crate) mod broker;
+pub(crate) mod client_metrics;
+pub(crate) mod documentation;
+pub(crate) mod group;
+pub(crate) mod kept;
+mod topic;
+
+use std::collections::BTreeMap;
+
+use streams::Settings;
+
+use crate::error::Refusal;
+use crate::wire::ErrorCode;
+
+pub(crate) use topic::TOPIC;
+
+/// Of `retention.ms` and `retention.bytes`: without bound.
+const UNLIMITED: i64 = -1;
+
+/// What values a configuration takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    /// `true` or `false`.
+    Boolean,
+    /// A 32-bit number in this range.
+    Int(i64, i64),
+    /// A 64-bit number in this range.
+    Long(i64, i64),
+    /// A number in this range.
+    Double(f64, f64),
+    /// One of these.
+    OneOf(&'static [&'static str]),
+    /// Some of these, divided by commas.
+    ListOf(&'static [&'static str]),
+    /// Anything, divided by commas.
+    List,
+    /// Any text.
+    Text,
+    /// Where a share group begins: `earliest`, `latest` or `by_duration:` and a duration (KIP-932).
+    ShareStart,
+}
+
+impl Kind {
+    /// The type's number on the wire (KIP-569).
+    pub(crate) fn wire_type(self) -> i8 {
+        match self {
+            Kind::Boolean => 1,
+            Kind::Text | Kind::OneOf(_) | Kind::ShareStart => 2,
+            Kind::Int(..) => 3,
+            Kind::Long(..) => 5,
+            Kind::Double(..) => 6,
+            Kind::List | Kind::ListOf(_) => 7,
+        }
+    }
+
+    /// Whether values are lists, to which there can be added.
+    pub(crate) fn is_list(self) -> bool {
+        matches!(self, Kind::List | Kind::ListOf(_))
+    }
+}
+
+/// A configuration there is.
+#[derive(Debug)]
+pub(crate) struct Definition {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) default: &'static str,
+}
+
+const INT_MAX: i64 = i32::MAX as i64;
+
+const fn define(name: &'static str, kind: Kind, default: &'static str) -> Definition {
+    Definition {
+        name,
+        kind,
+        default,
+    }
+}
+
+impl Definition {
+    /// The configuration of that name.
+    pub(crate) fn find(name: &str) -> Option<&'static Definition> {
+        TOPIC.iter().find(|definition| definition.name == name)
+    }
+
+    /// Whether it can be `value`.
+    pub(crate) fn check(&self, value: &str) -> Result<(), Refusal> {
+        let is_right = match self.kind {
+            Kind::Boolean => matches!(value, "true" | "false"),
+            Kind::Int(least, most) | Kind::Long(least, most) => value
+                .trim()
+                .parse::<i64>()
+                .is_ok_and(|number| (least..=most).contains(&number)),
+            Kind::Double(least, most) => value
+                .trim()
+                .parse::<f64>()
+                .is_ok_and(|number| (least..=most).contains(&number)),
+            Kind::OneOf(values) => values.contains(&value),
+            Kind::ListOf(values) => value.split(',').all(|part| values.contains(&part.trim())),
+            Kind::List | Kind::Text => true,
+            Kind::ShareStart => is_share_start(value),
+        };
+        if is_right {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            ErrorCode::InvalidConfig,
+            format!(
+                "Invalid value {value} for configuration {}: {}",
+                self.name,
+                self.must_be()
+            ),
+        ))
+    }
+
+    fn must_be(&self) -> String {
+        match self.kind {
+            Kind::Boolean => "it must be true or false".into(),
+            Kind::Int(least, most) | Kind::Long(least, most) => {
+                format!("it must be a whole number from {least} to {most}")
+            }
+            Kind::Double(least, most) => format!("it must be a number from {least} to {most}"),
+            Kind::OneOf(values) => format!("it must be one of {}", values.join(", ")),
+            Kind::ListOf(values) => format!("it must be some of {}", values.join(", ")),
+            Kind::List | Kind::Text => "it must be text".into(),
+            Kind::ShareStart => {
+                "it must be earliest, latest or by_duration: and an ISO 8601 duration such as PT1H"
+                    .into()
+            }
+        }
+    }
+}
+
+fn is_share_start(value: &str) -> bool {
+    match value.split_once(':') {
+        None => matches!(value, "earliest" | "latest"),
+        Some(("by_duration", duration)) => duration_ms(duration).is_some(),
+        Some(_) => false,
+    }
+}
+
+/// Milliseconds of an ISO 8601 duration of days and smaller, such as `P1DT2H3M4.5S`, as Java's `Duration` reads it.
+pub(crate) fn duration_ms(text: &str) -> Option<u64> {
+    let rest = text.strip_prefix('P')?;
+    let (days, time) = match rest.split_once('T') {
+        Some((_, "")) => return None,
+        Some((days, time)) => (days, time),
+        None => (rest, ""),
+    };
+    let mut total = 0.0;
+    let mut count = 0;
+    for (part, units) in [(days, "D"), (time, "HMS")] {
+        let mut part = part;
+        for unit in units.chars() {
+            let Some((number, after)) = part.split_once(unit) else {
+                continue;
+            };
+            // Only seconds have fractions.
+            let is_plain = unit == 'S' || number.bytes().all(|b| b.is_ascii_digit());
+            let number: f64 = number.parse().ok().filter(|n| *n >= 0.0 && is_plain)?;
+            total += number
+                * match unit {
+                    'D' => 86_400_000.0,
+                    'H' => 3_600_000.0,
+                    'M' => 60_000.0,
+                    _ => 1_000.0,
+                };
+            part = after;
+            count += 1;
+        }
+        if !part.is_empty() {
+            return None;
+        }
+    }
+    (count > 0).then_some(total as u64)
+}
+
+/// What a topic is told by the broker's own configurations where it does not say itself, by the topic's name of each.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Defaults(pub(crate) BTreeMap<&'static str, String>);
+
+impl Defaults {
+    /// The value of a topic configuration that the topic does not have.
+    pub(crate) fn value(&self, name: &str) -> String {
+        let fixed = || Definition::find(name).map_or("", |definition| definition.default);
+        self.0
+            .get(name)
+            .cloned()
+            .unwrap_or_else(|| fixed().to_owned())
+    }
+
+    /// How long records of a topic that does not say are kept, in milliseconds.
+    fn retention_ms(&self) -> Option<u64> {
+        number(&self.value("retention.ms"))
+    }
+
+    /// As [`Defaults::retention_ms`], in bytes of each partition.
+    fn retention_bytes(&self) -> Option<u64> {
+        number(&self.value("retention.bytes"))
+    }
+}
+
+/// A limit as configurations have it: -1 is none.
+fn number(text: &str) -> Option<u64> {
+    text.trim()
+        .parse::<i64>()
+        .ok()
+        .and_then(|n| u64::try_from(n).ok())
+}
+
+/// Which timestamps a topic's records have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum TimestampType {
+    /// The producer's.
+    CreateTime,
+    /// The broker's.
+    LogAppendTime,
+}
+
+/// What handlers ask of a topic's configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct TopicConfig {
+    pub(crate) max_message_bytes: usize,
+    pub(crate) timestamp_type: TimestampType,
+    pub(crate) timestamp_before_max_ms: i64,
+    pub(crate) timestamp_after_max_ms: i64,
+    pub(crate) is_compacted: bool,
+    /// Whether records may be dropped that are not superseded.
+    pub(crate) deletes: bool,
+}
+
+impl TopicConfig {
+    /// As the stream's settings have it, and the broker's where they don't.
+    pub(crate) fn of(settings: &Settings, defaults: &Defaults) -> TopicConfig {
+        let value = |name: &str| value(settings, name, defaults);
+        let long = |name: &str| value(name).parse::<i64>().unwrap_or(i64::MAX);
+        TopicConfig {
+            max_message_bytes: usize::try_from(long("max.message.bytes")).unwrap_or(usize::MAX),
+            timestamp_type: match value("message.timestamp.type").as_str() {
+                "LogAppendTime" => TimestampType::LogAppendTime,
+                _ => TimestampType::CreateTime,
+            },
+            timestamp_before_max_ms: long("message.timestamp.before.max.ms"),
+            timestamp_after_max_ms: long("message.timestamp.after.max.ms"),
+            is_compacted: value("cleanup.policy").contains("compact"),
+            deletes: value("cleanup.policy") != "compact",
+        }
+    }
+}
+
+/// What a stream's settings have under a topic configuration's name; its default where they say nothing.
+pub(crate) fn value(settings: &Settings, name: &str, defaults: &Defaults) -> String {
+    own(settings, name, defaults).unwrap_or_else(|| defaults.value(name))
+}
+
+/// As [`value`], where it is not the default.
+pub(crate) fn own(settings: &Settings, name: &str, defaults: &Defaults) -> Option<String> {
+    let text = |limit: Option<u64>| {
+        limit
+            .map_or(UNLIMITED, |limit| i64::try_from(limit).unwrap_or(i64::MAX))
+            .to_string()
+    };
+    let limits = match name {
+        "retention.ms" => (settings.retention_ms, defaults.retention_ms()),
+        "retention.bytes" => (settings.retention_bytes, defaults.retention_bytes()),
+        _ => return settings.extra.get(name).cloned(),
+    };
+    (limits.0 != limits.1).then(|| text(limits.0))
+}
+
+/// Sets a configuration, checked already, in a stream's settings; without a value, its default.
+pub(crate) fn set(settings: &mut Settings, name: &str, value: Option<&str>, defaults: &Defaults) {
+    match (name, value) {
+        ("retention.ms", value) => {
+            settings.retention_ms = value.map_or_else(|| defaults.retention_ms(), number);
+        }
+        ("retention.bytes", value) => {
+            settings.retention_bytes = value.map_or_else(|| defaults.retention_bytes(), number);
+        }
+        (name, Some(value)) => {
+            settings
+                .extra
+                .insert(name.to_owned(), value.trim().to_owned());
+        }
+        (name, None) => {
+            settings.extra.remove(name);
+        }
+    }
+}
+
+/// Holds a topic's configurations to what they must be beside each other, and to what this broker can do.
+///
+/// # Errors
+/// [`ErrorCode::InvalidConfig`].
+pub(crate) fn check_together(value: impl Fn(&str) -> String) -> Result<(), Refusal> {
+    let invalid = |why: String| Err(Refusal::new(ErrorCode::InvalidConfig, why));
+    if value("remote.storage.enable") == "true" {
+        return invalid(
+            "Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log storage."
+                .into(),
+        );
+    }
+    let (least, most) = (
+        value("min.compaction.lag.ms"),
+        value("max.compaction.lag.ms"),
+    );
+    if number(&least) > number(&most) {
+        return invalid(format!(
+            "conflict topic config setting min.compaction.lag.ms ({least}) > max.compaction.lag.ms ({most})"
+        ));
+    }
+    Ok(())
+}
+
+/// A new topic's configurations, checked, divided into what a stream has fields for and the rest.
+#[derive(Debug)]
+pub(crate) struct Chosen {
+    pub(crate) retention_ms: Option<u64>,
+    pub(crate) retention_bytes: Option<u64>,
+    pub(crate) extra: BTreeMap<String, String>,
+}
+
+impl Chosen {
+    /// What a new topic is told.
+    ///
+    /// # Errors
+    /// The first that is unknown or can't be.
+    pub(crate) fn check<'a>(
+        configs: impl Iterator<Item = (&'a str, Option<&'a str>)>,
+        defaults: &Defaults,
+    ) -> Result<Chosen, Refusal> {
+        let mut chosen = Chosen {
+            retention_ms: defaults.retention_ms(),
+            retention_bytes: defaults.retention_bytes(),
+            extra: BTreeMap::new(),
+        };
+        for (name, value) in configs {
+            let definition = Definition::find(name).ok_or_else(|| unknown(name))?;
+            let value = value.ok_or_else(|| {
+                Refusal::new(
+                    ErrorCode::InvalidConfig,
+                    format!("Null value not supported for topic configs: {name}"),
+                )
+            })?;
+            definition.check(value)?;
+            match name {
+                "retention.ms" => chosen.retention_ms = number(value),
+                "retention.bytes" => chosen.retention_bytes = number(value),
+                _ => {
+                    chosen
+                        .extra
+                        .insert(name.to_owned(), value.trim().to_owned());
+                }
+            }
+        }
+        check_together(|name| {
+            let own = chosen.extra.get(name).cloned();
+            own.unwrap_or_else(|| defaults.value(name))
+        })?;
+        Ok(chosen)
+    }
+}
+
+/// There is no such configuration.
+pub(crate) fn unknown(name: &str) -> Refusal {
+    Refusal::new(
+        ErrorCode::InvalidConfig,
+        format!("Unknown topic config name: {name}"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_order_and_its_defaults_are_right() {
+        assert!(TOPIC.is_sorted_by_key(|definition| definition.name));
+        for definition in TOPIC {
+            assert!(
+                definition.check(definition.default).is_ok(),
+                "{}",
+                definition.name
+            );
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_and_named() {
+        let wrong = [
+            ("retention.ms", "-2"),
+            ("retention.ms", "a week"),
+            ("cleanup.policy", "compact,shred"),
+            ("preallocate", "yes"),
+            ("min.cleanable.dirty.ratio", "1.1"),
+            ("min.compaction.lag.ms", "9223372036854775808"),
+        ];
+        for (name, value) in wrong {
+            let refusal =
+                Chosen::check([(name, Some(value))].into_iter(), &Defaults::default()).unwrap_err();
+            assert!(refusal.message.unwrap().contains(name));
+        }
+        assert!(Chosen::check([("no.such", Some("1"))].into_iter(), &Defaults::default()).is_err());
+    }
+
+    #[test]
+    fn durations_are_read_as_java_reads_them() {
+        let known = [
+            ("PT1H", Some(3_600_000)),
+            ("P1DT2H3M4.5S", Some(93_784_500)),
+            ("P2D", Some(172_800_000)),
+            ("PT", None),
+            ("P", None),
+            ("1H", None),
+            ("PT1X", None),
+            ("PT-1H", None),
+            ("PT1.5H", None),
+        ];
+        for (text, expected) in known {
+            assert_eq!(duration_ms(text), expected, "{text}");
+        }
+    }
+}

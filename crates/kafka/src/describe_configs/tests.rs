@@ -1,0 +1,251 @@
+//! Configurations as clients see and change them, over the store in memory.
+
+use streams::{Mode, NewStream};
+
+use super::*;
+use crate::alter_configs::{alter_configs, incremental_alter_configs};
+use crate::list_config_resources::list_config_resources;
+use crate::wire::describe_configs_request::DescribeConfigsResource;
+use crate::wire::{
+    AlterConfigsRequestData, IncrementalAlterConfigsRequestData, ListConfigResourcesRequestData,
+    alter_configs_request, incremental_alter_configs_request,
+};
+use crate::world::{World, answer};
+
+const SET: i8 = 0;
+const DELETE: i8 = 1;
+
+/// A configuration's value and where it comes from.
+async fn described(world: &World, kind: Kinds, name: &str, key: &str) -> Option<(String, i8)> {
+    let request = DescribeConfigsRequestData {
+        resources: vec![DescribeConfigsResource {
+            resource_type: kind.number(),
+            resource_name: text(name),
+            configuration_keys: Some(vec![text(key)]),
+            ..DescribeConfigsResource::default()
+        }],
+        include_synonyms: true,
+        include_documentation: true,
+        ..DescribeConfigsRequestData::default()
+    };
+    let answer = answer(describe_configs(world.call(4), request).await).await;
+    let found = answer.results[0].configs.first()?;
+    let value = found.value.as_ref().unwrap().as_str().to_owned();
+    Some((value, found.config_source))
+}
+
+/// Changes one configuration; gives the code.
+async fn change(world: &World, kind: Kinds, name: &str, key: &str, value: Option<&str>) -> i16 {
+    let request = IncrementalAlterConfigsRequestData {
+        resources: vec![incremental_alter_configs_request::AlterConfigsResource {
+            resource_type: kind.number(),
+            resource_name: text(name),
+            configs: vec![incremental_alter_configs_request::AlterableConfig {
+                name: text(key),
+                config_operation: if value.is_some() { SET } else { DELETE },
+                value: value.map(text),
+                ..Default::default()
+            }],
+            ..Default::default()
+        }],
+        ..IncrementalAlterConfigsRequestData::default()
+    };
+    let answer = answer(incremental_alter_configs(world.call(1), request).await).await;
+    answer.responses[0].error_code
+}
+
+fn is(value: &str, source: Source) -> Option<(String, i8)> {
+    Some((value.to_owned(), source as i8))
+}
+
+#[tokio::test]
+async fn a_value_comes_from_the_topic_the_node_the_cluster_or_nowhere() {
+    let world = World::new().await;
+    world.topic("t", 1, &[]).await;
+    let key = "max.message.bytes";
+    let of_topic = || described(&world, Kinds::Topic, "t", key);
+    assert_eq!(of_topic().await, is("1048588", Source::Default));
+    let broker = "message.max.bytes";
+    for (holder, value, source) in [("", "2000", Source::Cluster), ("1", "3000", Source::Node)] {
+        let code = change(&world, Kinds::Broker, holder, broker, Some(value)).await;
+        assert_eq!(code, 0);
+        assert_eq!(of_topic().await, is(value, source));
+        let topic = world.broker.topic("t").await.unwrap();
+        assert_eq!(topic.config.max_message_bytes.to_string(), value);
+    }
+    change(&world, Kinds::Topic, "t", key, Some("4000")).await;
+    assert_eq!(of_topic().await, is("4000", Source::Topic));
+    change(&world, Kinds::Topic, "t", key, None).await;
+    assert_eq!(of_topic().await, is("3000", Source::Node));
+}
+
+#[tokio::test]
+async fn a_topic_is_given_its_retention_when_it_is_made() {
+    let world = World::new().await;
+    world.topic("before", 1, &[]).await;
+    let key = "retention.ms";
+    let code = change(&world, Kinds::Broker, "", "log.retention.ms", Some("60000")).await;
+    assert_eq!(code, 0);
+    world.topic("after", 1, &[]).await;
+    let found = described(&world, Kinds::Topic, "after", key).await;
+    assert_eq!(found, is("60000", Source::Cluster));
+    let found = described(&world, Kinds::Topic, "before", key).await;
+    assert_eq!(found, is("604800000", Source::Topic));
+    change(&world, Kinds::Topic, "before", key, None).await;
+    let found = described(&world, Kinds::Topic, "before", key).await;
+    assert_eq!(found, is("60000", Source::Cluster));
+}
+
+#[tokio::test]
+async fn a_stream_that_kinesis_made_tells_its_settings() {
+    let world = World::new().await;
+    let new = NewStream {
+        shards: 1,
+        mode: Mode::Provisioned,
+        retention_ms: Some(86_400_000),
+        max_record_bytes: 1 << 20,
+        warm_throughput_mibps: None,
+        retention_bytes: None,
+        extra: std::collections::BTreeMap::new(),
+        documents: Vec::new(),
+    };
+    let name = world.broker.stream_name("s");
+    world.broker.streams.create(&name, new).await.unwrap();
+    let found = described(&world, Kinds::Topic, "s", "retention.ms").await;
+    assert_eq!(found, is("86400000", Source::Topic));
+    change(&world, Kinds::Topic, "s", "retention.ms", Some("-1")).await;
+    let stream = world.broker.streams.find(&name).await.unwrap();
+    assert_eq!(stream.settings.retention_ms, None);
+}
+
+#[tokio::test]
+async fn the_older_request_resets_what_it_does_not_mention() {
+    let world = World::new().await;
+    world
+        .topic(
+            "t",
+            1,
+            &[("cleanup.policy", "compact"), ("segment.ms", "5000")],
+        )
+        .await;
+    let request = |value: &str, validate_only| AlterConfigsRequestData {
+        resources: vec![alter_configs_request::AlterConfigsResource {
+            resource_type: Kinds::Topic.number(),
+            resource_name: text("t"),
+            configs: vec![alter_configs_request::AlterableConfig {
+                name: text("segment.ms"),
+                value: Some(text(value)),
+                ..Default::default()
+            }],
+            ..Default::default()
+        }],
+        validate_only,
+        ..AlterConfigsRequestData::default()
+    };
+    for (value, is_trial, code, policy) in [
+        ("0", false, ErrorCode::InvalidConfig, "compact"),
+        ("6000", true, ErrorCode::None, "compact"),
+        ("6000", false, ErrorCode::None, "delete"),
+    ] {
+        let request = request(value, is_trial);
+        let answer = answer(alter_configs(world.call(2), request).await).await;
+        assert_eq!(answer.responses[0].error_code, code.code());
+        let found = described(&world, Kinds::Topic, "t", "cleanup.policy").await;
+        assert_eq!(found.unwrap().0, policy);
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_changed_is_refused() {
+    let world = World::new().await;
+    world.topic("t", 1, &[]).await;
+    let invalid = ErrorCode::InvalidConfig;
+    for (kind, name, key, value, code) in [
+        (Kinds::Topic, "t", "no.such", "1", invalid),
+        (Kinds::Topic, "t", "remote.storage.enable", "true", invalid),
+        (
+            Kinds::Topic,
+            "none",
+            "segment.ms",
+            "1",
+            ErrorCode::UnknownTopicOrPartition,
+        ),
+        (
+            Kinds::Topic,
+            "t\0x",
+            "segment.ms",
+            "1",
+            ErrorCode::UnknownTopicOrPartition,
+        ),
+        (Kinds::Broker, "", "listeners", "X://:1", invalid),
+        (
+            Kinds::Broker,
+            "2",
+            "num.partitions",
+            "3",
+            ErrorCode::InvalidRequest,
+        ),
+        (Kinds::BrokerLogger, "1", "root", "DEBUG", invalid),
+        (
+            Kinds::Group,
+            "g",
+            "consumer.session.timeout.ms",
+            "1",
+            invalid,
+        ),
+        (
+            Kinds::Group,
+            "",
+            "share.isolation.level",
+            "read_committed",
+            ErrorCode::InvalidRequest,
+        ),
+        (Kinds::ClientMetrics, "m", "match", "shoe_size=43", invalid),
+    ] {
+        let found = change(&world, kind, name, key, Some(value)).await;
+        assert_eq!(found, code.code(), "{kind:?} {key}");
+    }
+}
+
+#[tokio::test]
+async fn whatever_has_configurations_is_listed() {
+    let world = World::new().await;
+    world.topic("t", 1, &[]).await;
+    change(
+        &world,
+        Kinds::Group,
+        "g",
+        "share.isolation.level",
+        Some("read_committed"),
+    )
+    .await;
+    change(
+        &world,
+        Kinds::ClientMetrics,
+        "m",
+        "interval.ms",
+        Some("1000"),
+    )
+    .await;
+    let group = world.broker.configs.of_group("g", "share.isolation.level");
+    assert_eq!(group, "read_committed");
+    let listed = async |version, resource_types: &[i8]| {
+        let request = ListConfigResourcesRequestData {
+            resource_types: resource_types.to_vec(),
+            ..ListConfigResourcesRequestData::default()
+        };
+        let answer = answer(list_config_resources(world.call(version), request).await).await;
+        let names = answer.config_resources.iter();
+        let names: Vec<String> = names
+            .map(|one| one.resource_name.as_str().to_owned())
+            .collect();
+        (answer.error_code, names)
+    };
+    assert_eq!(listed(0, &[]).await, (0, vec!["m".to_owned()]));
+    let group_and_topic = [Kinds::Group.number(), Kinds::Topic.number()];
+    let both = vec!["t".to_owned(), "g".to_owned()];
+    assert_eq!(listed(1, &group_and_topic).await, (0, both));
+    assert_eq!(listed(1, &[]).await.1.len(), 5);
+    let unknown = ErrorCode::UnsupportedVersion.code();
+    assert_eq!(listed(1, &[99]).await, (unknown, Vec::new()));
+}

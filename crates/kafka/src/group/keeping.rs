@@ -1,0 +1,177 @@
+//! Groups made durable, and forgotten.
+
+use std::sync::Arc;
+
+use store::{StoreError, Txn, Write};
+use tokio::sync::{OwnedRwLockReadGuard, RwLock};
+use tokio::time::Instant;
+
+use super::consumer::Changes;
+use super::stored::{self, ConsumerMember, Document};
+use super::{Effect, Groups, Machine, Shared};
+use crate::wire::ErrorCode;
+
+/// What is being written of a group.
+struct Writing {
+    revision: u64,
+    txn: Txn,
+    /// Of a consumer group.
+    changes: Changes,
+}
+
+/// Writes a group until nothing new is to be written.
+pub(super) async fn keep(shared: Arc<Shared>, group: String) {
+    loop {
+        let Some(turn) = shared.turn(&group) else {
+            return;
+        };
+        let _turn = turn.write().await;
+        let Some(writing) = shared.begin_keeping(&group) else {
+            return;
+        };
+        let outcome = shared.store.commit(writing.txn).await;
+        let outcome = outcome.map(drop).map_err(|error| refusal(&group, &error));
+        if !shared.end_keeping(&group, writing.revision, writing.changes, outcome) {
+            return;
+        }
+    }
+}
+
+impl Groups {
+    /// Waits until nothing of the group is being written, and lets nothing be until what is given is dropped. Who commits
+    /// offsets meanwhile has them there before anybody else is given the partitions. `None` where there is no such group.
+    ///
+    /// Not to be awaited by a request's handler: who holds the group may wait for that handler to be done.
+    pub(crate) async fn hold(&self, group: &str) -> Option<OwnedRwLockReadGuard<()>> {
+        let turn = self.shared.turn(group)?;
+        Some(turn.read_owned().await)
+    }
+
+    /// Holds the group as who writes it does.
+    #[cfg(test)]
+    pub(crate) async fn alone(&self, group: &str) -> tokio::sync::OwnedRwLockWriteGuard<()> {
+        let turn = self.shared.turn(group).expect("there is the group");
+        turn.write_owned().await
+    }
+}
+
+/// What a client is told, so that it asks again where that can help.
+pub(super) fn refusal(group: &str, error: &StoreError) -> ErrorCode {
+    tracing::warn!(group, %error, "a group could not be made durable");
+    match error {
+        StoreError::Invalid { .. } => ErrorCode::UnknownServerError,
+        _ => ErrorCode::CoordinatorNotAvailable,
+    }
+}
+
+impl Shared {
+    pub(super) fn turn(&self, group: &str) -> Option<Arc<RwLock<()>>> {
+        let state = self.state();
+        state.groups.get(group).map(|entry| Arc::clone(&entry.turn))
+    }
+
+    fn begin_keeping(&self, group: &str) -> Option<Writing> {
+        let mut state = self.state();
+        let entry = state.groups.get_mut(group)?;
+        entry.must_be_stored = false;
+        entry.since = self.clock.now();
+        let mut writes: Vec<Write> = Vec::new();
+        let mut taken = Changes::default();
+        let kind = match &mut entry.machine {
+            Machine::Classic(machine) => stored::Kind::Classic(stored::Classic::of(machine)),
+            Machine::Consumer(machine) => {
+                taken = machine.take_changes();
+                let members = taken.members.iter();
+                writes.extend(members.map(|id| ConsumerMember::put(group, machine, id)));
+                stored::Kind::Consumer(stored::Consumer::of(machine))
+            }
+            Machine::Share(machine) => {
+                machine.begin_keeping();
+                stored::Kind::Share(stored::Share {
+                    epoch: machine.epoch(),
+                })
+            }
+        };
+        let since = entry.since;
+        writes.push(stored::put(group, &Document { since, kind }));
+        Some(Writing {
+            revision: entry.machine.revision(),
+            txn: Txn {
+                writes,
+                ..Txn::default()
+            },
+            changes: taken,
+        })
+    }
+
+    /// Whether there is more to write.
+    fn end_keeping(
+        self: &Arc<Shared>,
+        group: &str,
+        revision: u64,
+        changes: Changes,
+        outcome: Result<(), ErrorCode>,
+    ) -> bool {
+        let mut state = self.state();
+        let Some(entry) = state.groups.get_mut(group) else {
+            return false;
+        };
+        let (due, held) = std::mem::take(&mut entry.held)
+            .into_iter()
+            .partition(|(at, _)| *at <= revision);
+        entry.held = held;
+        for (_, answer) in due {
+            match outcome {
+                Ok(()) => answer.send(),
+                Err(code) => answer.fail(code),
+            }
+        }
+        let mut effects: Vec<Effect> = Vec::new();
+        match &mut entry.machine {
+            Machine::Classic(machine) => {
+                machine.on_stored(revision, outcome, Instant::now(), &mut effects);
+            }
+            Machine::Consumer(machine) if outcome.is_err() => machine.put_back(changes),
+            Machine::Share(machine) if outcome.is_err() => machine.must_be_kept(),
+            Machine::Consumer(_) | Machine::Share(_) => {}
+        }
+        self.carry_out(&mut state, group, effects);
+        self.schedule(&mut state, group);
+        let Some(entry) = state.groups.get_mut(group) else {
+            return false;
+        };
+        entry.is_being_stored = entry.must_be_stored;
+        entry.must_be_stored
+    }
+
+    /// Removes a group that nobody is in, with `writes` in the same transaction.
+    ///
+    /// # Errors
+    /// [`ErrorCode::GroupIdNotFound`], [`ErrorCode::NonEmptyGroup`], or as [`refusal`].
+    pub(super) async fn forget(&self, group: &str, writes: Vec<Write>) -> Result<(), ErrorCode> {
+        let turn = self.turn(group).ok_or(ErrorCode::GroupIdNotFound)?;
+        let _turn = turn.write().await;
+        {
+            let state = self.state();
+            let entry = state.groups.get(group).ok_or(ErrorCode::GroupIdNotFound)?;
+            if !entry.machine.is_deserted() {
+                return Err(ErrorCode::NonEmptyGroup);
+            }
+        }
+        let mut txn = Txn {
+            writes,
+            ..Txn::default()
+        };
+        txn.writes.push(Write::Delete {
+            key: stored::key(group),
+        });
+        let outcome = self.store.commit(txn).await;
+        outcome.map_err(|error| refusal(group, &error))?;
+        let mut state = self.state();
+        // Somebody who has come meanwhile writes it anew when their turn comes.
+        if state.groups.get(group).is_some_and(|entry| entry.is_idle()) {
+            state.groups.remove(group);
+        }
+        Ok(())
+    }
+}

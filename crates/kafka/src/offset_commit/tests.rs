@@ -1,0 +1,60 @@
+//! Commits while a group changes.
+
+use std::task::{Context, Poll, Waker};
+
+use super::*;
+use crate::connection::Later;
+use crate::world::{World, answer};
+
+fn code(answer: &OffsetCommitResponseData) -> i16 {
+    answer.topics[0].partitions[0].error_code
+}
+
+/// Begins an answer that is to come, and asserts that it is not there yet.
+fn begin<R>(reply: Reply<R>) -> Later<R> {
+    let Reply::Later(mut later) = reply else {
+        panic!("it has to wait");
+    };
+    assert!(is_pending(&mut later));
+    later
+}
+
+fn is_pending<R>(later: &mut Later<R>) -> bool {
+    let mut context = Context::from_waker(Waker::noop());
+    matches!(later.as_mut().poll(&mut context), Poll::Pending)
+}
+
+#[tokio::test]
+async fn a_commit_of_a_generation_that_has_passed_meanwhile_is_refused() {
+    let world = World::new().await;
+    world.topic("t", 1, &[]).await;
+    let first = world.join("g", "").await;
+    assert_eq!(answer(world.sync(&first).await).await.error_code, 0);
+    let done = answer(world.commit("g", Some(&first), "t", 3).await).await;
+    assert_eq!(code(&done), 0);
+    // The group is being written: the next commit, admitted, waits for that.
+    let writing = world.broker.groups.alone("g").await;
+    let late = begin(world.commit("g", Some(&first), "t", 7).await);
+    let _other = world.ask_to_join("g", "").await;
+    let again = world.join("g", first.joined.member_id.as_str()).await;
+    assert!(again.joined.generation_id > first.joined.generation_id);
+    drop(writing);
+    assert_eq!(code(&late.await), ErrorCode::IllegalGeneration.code());
+    assert_eq!(world.committed("g").await, 3);
+}
+
+#[tokio::test]
+async fn nobody_is_given_work_before_what_was_committed_is_there() {
+    let world = World::new().await;
+    world.topic("t", 1, &[]).await;
+    let first = world.join("g", "").await;
+    let committing = world.broker.groups.hold("g").await;
+    let mut synced = begin(world.sync(&first).await);
+    // Whatever else is to be done is done.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(is_pending(&mut synced));
+    drop(committing);
+    assert_eq!(synced.await.error_code, 0);
+}

@@ -1,0 +1,478 @@
+//! Produce 3–13 (KIP-98, KIP-467, KIP-516, KIP-951): each batch is checked and goes to its log as it came, all of a request in
+//! one append.
+//!
+//! A batch is not taken where Kafka would not: several in one partition's data, records that do not read as the header says, a
+//! checksum that is not its bytes', timestamps too far from now, records without a key in a compacted topic.
+
+mod implicit;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use model::{Batch, LogId, Offset, Timestamp};
+use store::{Appended, StoreError};
+use streams::inflate;
+use streams::undecided::Written;
+
+use crate::access::{Operation, Resource};
+use crate::configs::TimestampType;
+use crate::connection::Reply;
+use crate::error::Refusal;
+use crate::partition::wire_offset;
+use crate::quotas::PRODUCER;
+use crate::session::Call;
+use crate::topics::Topic;
+use crate::transaction::Writing;
+use crate::wire::{
+    ErrorCode, KafkaString, PartitionProduceData, PartitionProduceResponse, ProduceRequestData,
+    ProduceResponseData, TopicProduceData, TopicProduceResponse, text,
+};
+
+/// Where a partition's answer has no offset or time to tell.
+const NOTHING: i64 = -1;
+/// From this version on clients know [`ErrorCode::TransactionAbortable`] (KIP-890).
+const KNOWS_ABORTABLE: i16 = 11;
+/// From this version on, which clients use where transaction version 2 is in force, a partition is added to a transaction by
+/// writing to it.
+const ADDS: i16 = 12;
+
+/// A batch that may be written, and the place of its answer.
+struct Accepted {
+    topic: Arc<Topic>,
+    shard: u32,
+    batch: Batch,
+    at: (usize, usize),
+    /// Of a transaction's batch.
+    writing: Option<Writing>,
+}
+
+pub(crate) async fn produce(call: Call, request: ProduceRequestData) -> Reply<ProduceResponseData> {
+    let acks = request.acks;
+    let transactional_id = request.transactional_id.as_ref().map(KafkaString::as_str);
+    let (accepted, mut response) = check(&call, &request, transactional_id).await;
+    response.throttle_time_ms = call.take(PRODUCER, bytes_of(&request));
+    // Each stream's batches are written by one append, begun before the next request of the connection.
+    let mut writes = Vec::new();
+    for same in by_stream(accepted) {
+        let stream = Arc::clone(&same[0].topic.stream);
+        let batches = same
+            .iter()
+            .map(|one| (one.shard, one.batch.clone()))
+            .collect();
+        writes.push((same, call.broker.begin_append(stream, batches)));
+    }
+    let broker = Arc::clone(&call.broker);
+    let is_transactional = accepted_any(&writes, |one| one.writing.is_some());
+    let answer = async move {
+        for (accepted, results) in writes {
+            let results = results.await;
+            for (mut one, result) in accepted.into_iter().zip(results) {
+                if let Some(writing) = one.writing.take() {
+                    writing.done(written(&result));
+                }
+                let slot = slot(&mut response, one.at);
+                match result {
+                    Ok(appended) => {
+                        let start = broker.log_start(&one).await;
+                        fill(slot, &one, appended, start);
+                    }
+                    Err(error) => refuse(slot, &refusal(error, &one)),
+                }
+            }
+        }
+        response
+    };
+    match acks {
+        0 => unanswered(answer),
+        1 | -1 if is_transactional => followed(answer, &request),
+        1 | -1 => Reply::later(answer),
+        _ => invalid_acks(&request).into(),
+    }
+}
+
+/// Bytes of all batches of a request.
+fn bytes_of(request: &ProduceRequestData) -> usize {
+    let partitions = request
+        .topic_data
+        .iter()
+        .flat_map(|topic| &topic.partition_data);
+    partitions
+        .map(|partition| partition.records.as_ref().map_or(0, Bytes::len))
+        .sum()
+}
+
+/// A transaction's writes are followed to where they went, though the client may be gone by then.
+fn followed(
+    answer: impl Future<Output = ProduceResponseData> + Send + 'static,
+    request: &ProduceRequestData,
+) -> Reply<ProduceResponseData> {
+    let answer = tokio::spawn(answer);
+    let mut lost = empty_response(request);
+    Reply::later(async move {
+        match answer.await {
+            Ok(response) => response,
+            Err(_) => {
+                refuse_all(&mut lost, &ErrorCode::UnknownServerError.into());
+                lost
+            }
+        }
+    })
+}
+
+fn accepted_any<F>(writes: &[(Vec<Accepted>, F)], is_such: impl Fn(&Accepted) -> bool) -> bool {
+    writes
+        .iter()
+        .any(|(accepted, _)| accepted.iter().any(&is_such))
+}
+
+/// What became of a write, as its transaction is told.
+fn written(result: &Result<Appended, StoreError>) -> Written {
+    match result {
+        Ok(appended) => Written::At(appended.base_offset),
+        Err(StoreError::Unknown { .. }) => Written::Unknown,
+        Err(_) => Written::Nowhere,
+    }
+}
+
+/// With `acks=0` nobody waits; a client learns that something was refused by losing its connection, and looks again.
+fn unanswered(
+    answer: impl Future<Output = ProduceResponseData> + Send + 'static,
+) -> Reply<ProduceResponseData> {
+    Reply::Silent(Box::pin(async move {
+        let response = answer.await;
+        let mut partitions = response
+            .responses
+            .iter()
+            .flat_map(|topic| &topic.partition_responses);
+        partitions.all(|partition| partition.error_code == 0)
+    }))
+}
+
+fn invalid_acks(request: &ProduceRequestData) -> ProduceResponseData {
+    let mut response = empty_response(request);
+    refuse_all(&mut response, &ErrorCode::InvalidRequiredAcks.into());
+    response
+}
+
+fn refuse_all(response: &mut ProduceResponseData, refusal: &Refusal) {
+    for topic in &mut response.responses {
+        for slot in &mut topic.partition_responses {
+            refuse(slot, refusal);
+        }
+    }
+}
+
+fn empty_response(request: &ProduceRequestData) -> ProduceResponseData {
+    let topics = request.topic_data.iter().map(|topic| TopicProduceResponse {
+        name: topic.name.clone(),
+        topic_id: topic.topic_id,
+        partition_responses: topic
+            .partition_data
+            .iter()
+            .map(|partition| PartitionProduceResponse {
+                index: partition.index,
+                base_offset: NOTHING,
+                log_append_time_ms: NOTHING,
+                log_start_offset: NOTHING,
+                ..PartitionProduceResponse::default()
+            })
+            .collect(),
+        ..TopicProduceResponse::default()
+    });
+    ProduceResponseData {
+        responses: topics.collect(),
+        ..ProduceResponseData::default()
+    }
+}
+
+fn slot(response: &mut ProduceResponseData, at: (usize, usize)) -> &mut PartitionProduceResponse {
+    &mut response.responses[at.0].partition_responses[at.1]
+}
+
+/// Which batches may be written; the answer with the refusals of the others in it.
+async fn check(
+    call: &Call,
+    request: &ProduceRequestData,
+    transactional_id: Option<&str>,
+) -> (Vec<Accepted>, ProduceResponseData) {
+    let mut response = empty_response(request);
+    let mut accepted = Vec::new();
+    if !matches!(request.acks, -1..=1) {
+        return (accepted, response);
+    }
+    // Before any batch is let in: an end that waits for batches has the turn that this must wait for.
+    let added = match transactional_id {
+        Some(id) if call.version >= ADDS => implicit::add(call, request, id).await,
+        _ => Ok(()),
+    };
+    let may_in_transaction =
+        transactional_id.is_none_or(|id| call.may(Operation::Write, Resource::TransactionalId(id)));
+    for (topic_at, data) in request.topic_data.iter().enumerate() {
+        let topic = if may_in_transaction {
+            find(call, data).await
+        } else {
+            Err(ErrorCode::TransactionalIdAuthorizationFailed.into())
+        };
+        for (partition_at, partition) in data.partition_data.iter().enumerate() {
+            let at = (topic_at, partition_at);
+            let checked = match (topic.clone(), added.clone()) {
+                (Ok(topic), Ok(())) => accept(call, topic, partition, transactional_id, at).await,
+                (Err(refusal), _) | (_, Err(refusal)) => Err(refusal),
+            };
+            match checked {
+                Ok(one) => accepted.push(one),
+                Err(refusal) => refuse(slot(&mut response, at), &refusal),
+            }
+        }
+    }
+    (accepted, response)
+}
+
+async fn find(call: &Call, data: &TopicProduceData) -> Result<Arc<Topic>, Refusal> {
+    let topic = call
+        .broker
+        .topic_by(data.topic_id, data.name.as_str())
+        .await;
+    let name = topic
+        .as_ref()
+        .map_or(data.name.as_str(), |topic| topic.name());
+    if !call.may(Operation::Write, Resource::Topic(name)) {
+        return Err(ErrorCode::TopicAuthorizationFailed.into());
+    }
+    topic
+}
+
+async fn accept(
+    call: &Call,
+    topic: Arc<Topic>,
+    data: &PartitionProduceData,
+    transactional_id: Option<&str>,
+    at: (usize, usize),
+) -> Result<Accepted, Refusal> {
+    let partition = data.index;
+    let shard = topic.partition(partition)?;
+    if !shard.is_open() {
+        let children = topic.stream.topology.children(shard.index);
+        let children: Vec<String> = children.map(|child| child.index.to_string()).collect();
+        return Err(Refusal::new(
+            ErrorCode::PolicyViolation,
+            format!(
+                "partition {partition} was closed by resharding its stream and can only be read; its records go to {}",
+                children.join(" and ")
+            ),
+        ));
+    }
+    let shard = shard.index;
+    let now = call.broker.clock.now();
+    let batch = one_batch(data.records.clone(), topic.config.max_message_bytes)?;
+    let batch = check_batch(batch, &topic, now)?;
+    let log = topic.stream.log(shard);
+    let writing = admit(call, &batch, transactional_id, log).await?;
+    Ok(Accepted {
+        topic,
+        shard,
+        batch,
+        at,
+        writing,
+    })
+}
+
+/// Holds a batch to its transaction, where it is in one.
+async fn admit(
+    call: &Call,
+    batch: &Batch,
+    transactional_id: Option<&str>,
+    log: LogId,
+) -> Result<Option<Writing>, Refusal> {
+    let transactions = &call.broker.transactions;
+    match (batch.producer(), transactional_id) {
+        (Some(producer), Some(id)) if batch.is_transactional() => {
+            let admitted = transactions.admit(id, producer, log).await;
+            admitted
+                .map(Some)
+                .map_err(|refusal| transaction_refusal(refusal, call.version))
+        }
+        (Some(_), None) if batch.is_transactional() => {
+            Err(ErrorCode::TransactionalIdAuthorizationFailed.into())
+        }
+        (None, _) if batch.is_transactional() => Err(Refusal::new(
+            ErrorCode::InvalidRecord,
+            "a transactional batch must have a producer id",
+        )),
+        (Some(producer), _) if !transactions.admits_plain(producer, log) => Err(Refusal::new(
+            ErrorCode::InvalidTxnState,
+            "the producer has a transaction open here and must write in it",
+        )),
+        _ => Ok(None),
+    }
+}
+
+/// Why a batch is not let into its transaction, as a client of this version understands it.
+fn transaction_refusal(refusal: Refusal, version: i16) -> Refusal {
+    let code = match refusal.code {
+        ErrorCode::ProducerFenced => ErrorCode::InvalidProducerEpoch,
+        // Clients ask again after this one, and without looking for another leader.
+        ErrorCode::ConcurrentTransactions => ErrorCode::NotEnoughReplicas,
+        ErrorCode::TransactionAbortable if version < KNOWS_ABORTABLE => ErrorCode::InvalidTxnState,
+        ErrorCode::InvalidProducerIdMapping if version < KNOWS_ABORTABLE => {
+            ErrorCode::InvalidTxnState
+        }
+        other => other,
+    };
+    Refusal { code, ..refusal }
+}
+
+/// The one batch that a partition's data must be.
+fn one_batch(records: Option<Bytes>, bytes_max: usize) -> Result<Batch, Refusal> {
+    use model::batch::{BatchError, declared_length};
+    let records = records
+        .filter(|records| !records.is_empty())
+        .ok_or_else(|| {
+            Refusal::new(
+                ErrorCode::InvalidRecord,
+                "a partition's records are missing",
+            )
+        })?;
+    if records.len() > bytes_max {
+        return Err(Refusal::new(
+            ErrorCode::MessageTooLarge,
+            format!(
+                "a batch of {} bytes is over the topic's max.message.bytes of {bytes_max}",
+                records.len()
+            ),
+        ));
+    }
+    if declared_length(&records).is_some_and(|length| length < records.len()) {
+        return Err(Refusal::new(
+            ErrorCode::InvalidRecord,
+            "a partition's records must be exactly one batch",
+        ));
+    }
+    Batch::parse(records).map_err(|error| {
+        let code = match error {
+            BatchError::Magic(_) => ErrorCode::UnsupportedForMessageFormat,
+            BatchError::Count { .. } => ErrorCode::InvalidRecord,
+            BatchError::Length { .. } | BatchError::Checksum { .. } => ErrorCode::CorruptMessage,
+        };
+        Refusal::new(code, error.to_string())
+    })
+}
+
+/// Holds a batch to the rules of Kafka's `LogValidator`; gives it as it is to be written.
+fn check_batch(batch: Batch, topic: &Topic, now: Timestamp) -> Result<Batch, Refusal> {
+    let invalid = |why: &str| Refusal::new(ErrorCode::InvalidRecord, why);
+    if batch.is_control() {
+        return Err(invalid("clients must not write control batches"));
+    }
+    if batch.is_sealed() {
+        return Err(invalid("attribute bit 14 must not be set"));
+    }
+    if batch.record_count() == 0 || batch.record_count() != batch.offsets() {
+        return Err(invalid(
+            "a batch's count must be its last offset delta and one",
+        ));
+    }
+    if batch
+        .producer()
+        .is_some_and(|producer| producer.sequence < 0 || producer.epoch < 0)
+    {
+        return Err(invalid(
+            "a batch with a producer id must have an epoch and a sequence",
+        ));
+    }
+    let config = &topic.config;
+    let plain = inflate(&batch)
+        .map_err(|error| Refusal::new(ErrorCode::CorruptMessage, error.to_string()))?;
+    let takes_client_times = config.timestamp_type == TimestampType::CreateTime;
+    let earliest = now.0.saturating_sub(config.timestamp_before_max_ms);
+    let latest = now.0.saturating_add(config.timestamp_after_max_ms);
+    let mut count = 0;
+    for record in plain.records(Offset::ZERO) {
+        count += 1;
+        if config.is_compacted && record.key.is_none() {
+            return Err(invalid("a compacted topic takes no record without a key"));
+        }
+        let time = record.timestamp.0;
+        let is_odd = time != NOTHING && !(earliest..=latest).contains(&time);
+        if takes_client_times && is_odd {
+            return Err(Refusal::new(
+                ErrorCode::InvalidTimestamp,
+                format!("timestamp {time} is outside what the topic takes, {earliest} to {latest}"),
+            ));
+        }
+    }
+    if count != batch.record_count() {
+        return Err(invalid("a batch's records do not read as its header says"));
+    }
+    Ok(match config.timestamp_type {
+        // Retention goes by time: what came without one would be gone at once.
+        TimestampType::CreateTime if batch.max_timestamp().0 >= 0 => batch,
+        TimestampType::CreateTime | TimestampType::LogAppendTime => batch.taken_in_at(now),
+    })
+}
+
+/// Batches by the stream they go to, in the request's order.
+fn by_stream(accepted: Vec<Accepted>) -> Vec<Vec<Accepted>> {
+    let mut groups: Vec<Vec<Accepted>> = Vec::new();
+    for one in accepted {
+        match groups.last_mut() {
+            Some(group) if Arc::ptr_eq(&group[0].topic, &one.topic) => group.push(one),
+            _ => groups.push(vec![one]),
+        }
+    }
+    groups
+}
+
+impl crate::broker::Broker {
+    /// Begins to write batches to a stream. They are in line when this returns, whenever the answer is asked for.
+    pub(crate) fn begin_append(
+        &self,
+        stream: Arc<streams::Stream>,
+        batches: Vec<(u32, Batch)>,
+    ) -> crate::connection::Later<Vec<Result<Appended, StoreError>>> {
+        let streams = Arc::clone(&self.streams);
+        let mut writing: crate::connection::Later<_> =
+            Box::pin(async move { streams.append_batches(&stream, batches).await });
+        let waker = futures_util::task::noop_waker();
+        let mut context = std::task::Context::from_waker(&waker);
+        match writing.as_mut().poll(&mut context) {
+            std::task::Poll::Ready(done) => Box::pin(std::future::ready(done)),
+            std::task::Poll::Pending => writing,
+        }
+    }
+
+    async fn log_start(&self, one: &Accepted) -> Offset {
+        let bounds = self.streams.bounds(&one.topic.stream, one.shard).await;
+        bounds.map_or(Offset::ZERO, |bounds| bounds.start)
+    }
+}
+
+fn fill(slot: &mut PartitionProduceResponse, one: &Accepted, appended: Appended, start: Offset) {
+    slot.base_offset = wire_offset(appended.base_offset);
+    slot.log_start_offset = wire_offset(start);
+    if one.topic.config.timestamp_type == TimestampType::LogAppendTime {
+        slot.log_append_time_ms = one.batch.max_timestamp().0;
+    }
+}
+
+fn refusal(error: StoreError, one: &Accepted) -> Refusal {
+    match error {
+        // Deleted and made again under the same name meanwhile, or resharded: clients look again.
+        StoreError::NoSuchLog { .. } | StoreError::Sealed { .. } => {
+            let name = one.topic.name();
+            Refusal::new(
+                ErrorCode::NotLeaderOrFollower,
+                format!("topic {name} changed meanwhile: {error}"),
+            )
+        }
+        error => error.into(),
+    }
+}
+
+fn refuse(slot: &mut PartitionProduceResponse, refusal: &Refusal) {
+    slot.error_code = refusal.number();
+    slot.error_message = refusal.message.as_deref().map(text);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,289 @@
+//! Who has which records of a partition, and what an acknowledgement of theirs comes to (KIP-932). Pure: what a delivery is
+//! worth is asked of the queue, by a function passed in.
+
+use std::collections::BTreeMap;
+
+use model::Offset;
+use streams::delivery::{Receipt, Standing};
+
+use crate::wire::ErrorCode;
+
+/// What is said of a record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Act {
+    /// There is none at this offset.
+    Gap,
+    /// It was processed.
+    Accept,
+    /// It is to be delivered again.
+    Release,
+    /// It cannot be processed and is not to be delivered again.
+    Reject,
+    /// It is being processed still.
+    Renew,
+}
+
+impl Act {
+    /// As requests have it.
+    fn of(number: i8) -> Option<Act> {
+        Some(match number {
+            0 => Act::Gap,
+            1 => Act::Accept,
+            2 => Act::Release,
+            3 => Act::Reject,
+            4 => Act::Renew,
+            _ => return None,
+        })
+    }
+}
+
+/// What is said of the records from `first` up to `last`: one thing for all, or one for each.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Said {
+    first: u64,
+    last: u64,
+    acts: Vec<Act>,
+}
+
+impl Said {
+    /// A request's ranges, which must be in order, without overlap.
+    ///
+    /// # Errors
+    /// [`ErrorCode::InvalidRequest`].
+    pub(crate) fn all(
+        ranges: impl Iterator<Item = (i64, i64, Vec<i8>)>,
+        may_renew: bool,
+    ) -> Result<Vec<Said>, ErrorCode> {
+        let mut all: Vec<Said> = Vec::new();
+        for (first, last, acts) in ranges {
+            let invalid = ErrorCode::InvalidRequest;
+            let first = u64::try_from(first).map_err(|_| invalid)?;
+            let last = u64::try_from(last).map_err(|_| invalid)?;
+            let length = last.checked_sub(first).ok_or(invalid)?.saturating_add(1);
+            let is_each = u64::try_from(acts.len()) == Ok(length);
+            let follows = all.last().is_none_or(|before| before.last < first);
+            if !follows || !(is_each || acts.len() == 1) {
+                return Err(invalid);
+            }
+            let acts: Option<Vec<Act>> = acts.into_iter().map(Act::of).collect();
+            let acts = acts.ok_or(invalid)?;
+            if !may_renew && acts.contains(&Act::Renew) {
+                return Err(invalid);
+            }
+            all.push(Said { first, last, acts });
+        }
+        Ok(all)
+    }
+
+    fn act(&self, offset: u64) -> Option<Act> {
+        if let [one] = *self.acts {
+            return Some(one);
+        }
+        let at = usize::try_from(offset - self.first).ok()?;
+        self.acts.get(at).copied()
+    }
+}
+
+/// What is to be done.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Settled {
+    pub(crate) done: Vec<Offset>,
+    pub(crate) released: Vec<Receipt>,
+    pub(crate) renewed: Vec<Receipt>,
+}
+
+#[derive(Clone, Debug)]
+struct Owner {
+    member: String,
+    receives: u32,
+}
+
+/// Who has which records.
+#[derive(Debug, Default)]
+pub(crate) struct Owners {
+    by_offset: BTreeMap<Offset, Owner>,
+}
+
+impl Owners {
+    /// Somebody has these now.
+    pub(crate) fn give(&mut self, member: &str, receipts: &[Receipt]) {
+        for receipt in receipts {
+            let owner = Owner {
+                member: member.to_owned(),
+                receives: receipt.receives,
+            };
+            self.by_offset.insert(receipt.offset, owner);
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_offset.len()
+    }
+
+    /// Keeps those whose deliveries are worth something still.
+    pub(crate) fn prune(&mut self, standing: impl Fn(Receipt) -> Standing) {
+        self.by_offset
+            .retain(|offset, owner| standing(owner.receipt(*offset)) == Standing::Current);
+    }
+
+    /// Takes all from a member.
+    pub(crate) fn take_all(&mut self, member: &str) -> Vec<Receipt> {
+        let mut taken = Vec::new();
+        self.by_offset.retain(|offset, owner| {
+            let is_its = owner.member == member;
+            if is_its {
+                taken.push(owner.receipt(*offset));
+            }
+            !is_its
+        });
+        taken
+    }
+
+    /// Nobody has these any more.
+    pub(crate) fn forget(&mut self, offsets: impl IntoIterator<Item = Offset>) {
+        for offset in offsets {
+            self.by_offset.remove(&offset);
+        }
+    }
+
+    /// What a member's acknowledgement comes to; records before `base` are passed over, as nobody waits for them. All of it
+    /// holds, or nothing. Who lets go of a record has it no more.
+    ///
+    /// # Errors
+    /// [`ErrorCode::InvalidRecordState`] where the member does not have one of the records, or no longer.
+    pub(crate) fn settle(
+        &mut self,
+        member: &str,
+        base: Offset,
+        said: &[Said],
+        standing: impl Fn(Receipt) -> Standing,
+    ) -> Result<Settled, ErrorCode> {
+        let mut settled = Settled::default();
+        for one in said {
+            let first = one.first.max(base.0);
+            let length = one.last.saturating_sub(first);
+            if one.last < first {
+                continue;
+            }
+            // So that nobody has us look at more than there is.
+            if one.acts.len() == 1 && length >= self.by_offset.len() as u64 {
+                return Err(ErrorCode::InvalidRecordState);
+            }
+            for offset in first..=one.last {
+                let act = one.act(offset).ok_or(ErrorCode::InvalidRequest)?;
+                let offset = Offset(offset);
+                let owner = self.by_offset.get(&offset);
+                let receipt = owner
+                    .filter(|owner| owner.member == member)
+                    .map(|owner| owner.receipt(offset));
+                let receipt = receipt.filter(|receipt| standing(*receipt) == Standing::Current);
+                match (act, receipt) {
+                    (Act::Accept | Act::Reject | Act::Gap, Some(_)) => settled.done.push(offset),
+                    (Act::Release, Some(receipt)) => settled.released.push(receipt),
+                    (Act::Renew, Some(receipt)) => settled.renewed.push(receipt),
+                    (Act::Gap, None) if owner.is_none() => {}
+                    (_, None) => return Err(ErrorCode::InvalidRecordState),
+                }
+            }
+        }
+        self.forget(settled.done.iter().copied());
+        self.forget(settled.released.iter().map(|receipt| receipt.offset));
+        Ok(settled)
+    }
+}
+
+impl Owner {
+    fn receipt(&self, offset: Offset) -> Receipt {
+        Receipt {
+            offset,
+            receives: self.receives,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn receipts(offsets: std::ops::Range<u64>) -> Vec<Receipt> {
+        let receipt = |offset| Receipt {
+            offset: Offset(offset),
+            receives: 1,
+        };
+        offsets.map(receipt).collect()
+    }
+
+    fn said(ranges: &[(i64, i64, &[i8])]) -> Result<Vec<Said>, ErrorCode> {
+        let ranges = ranges.iter();
+        Said::all(
+            ranges.map(|(first, last, acts)| (*first, *last, acts.to_vec())),
+            false,
+        )
+    }
+
+    /// What becomes of offsets 10 to 19 that `m` has, of which 15 has lapsed, in a partition that begins at 10: numbers done,
+    /// and released.
+    fn check(ranges: &[(i64, i64, &[i8])], expected: Result<(&[u64], &[u64]), ErrorCode>) {
+        let mut owners = Owners::default();
+        owners.give("m", &receipts(10..20));
+        owners.give("other", &receipts(20..22));
+        let standing = |receipt: Receipt| match receipt.offset.0 {
+            15 => Standing::Lapsed,
+            _ => Standing::Current,
+        };
+        let settled = said(ranges).and_then(|said| owners.settle("m", Offset(10), &said, standing));
+        let settled = settled.map(|settled| {
+            let done: Vec<u64> = settled.done.iter().map(|offset| offset.0).collect();
+            let released: Vec<u64> = settled.released.iter().map(|one| one.offset.0).collect();
+            (done, released)
+        });
+        let expected = expected.map(|(done, released)| (done.to_vec(), released.to_vec()));
+        assert_eq!(settled, expected, "{ranges:?}");
+        let left = if settled.is_ok() { 0 } else { 12 };
+        assert!(
+            owners.len() >= left,
+            "a refused acknowledgement changes nothing"
+        );
+    }
+
+    #[test]
+    fn ranges_say_one_thing_for_all_or_one_for_each() {
+        check(&[(10, 12, &[1])], Ok((&[10, 11, 12], &[])));
+        check(&[(10, 12, &[1, 2, 3])], Ok((&[10, 12], &[11])));
+        check(&[(10, 10, &[2]), (12, 12, &[1])], Ok((&[12], &[10])));
+        check(&[(8, 11, &[1])], Ok((&[10, 11], &[])));
+        check(&[(2, 9, &[1])], Ok((&[], &[])));
+        check(&[(22, 23, &[0])], Ok((&[], &[])));
+    }
+
+    #[test]
+    fn what_is_not_a_members_is_refused_whole() {
+        let state = Err(ErrorCode::InvalidRecordState);
+        check(&[(14, 15, &[1])], state);
+        check(&[(19, 20, &[1])], state);
+        check(&[(10, 11, &[1]), (30, 30, &[2])], state);
+        check(&[(10, i64::MAX, &[1])], state);
+        let invalid = Err(ErrorCode::InvalidRequest);
+        check(&[(10, 12, &[1, 2])], invalid);
+        check(&[(10, 12, &[])], invalid);
+        check(&[(12, 10, &[1])], invalid);
+        check(&[(-1, 10, &[1])], invalid);
+        check(&[(10, 12, &[1]), (12, 13, &[1])], invalid);
+        check(&[(10, 10, &[5])], invalid);
+        check(&[(10, 10, &[4])], invalid);
+    }
+
+    #[test]
+    fn a_member_that_goes_gives_back_what_it_has() {
+        let mut owners = Owners::default();
+        owners.give("m", &receipts(0..3));
+        owners.give("other", &receipts(2..4));
+        assert_eq!(owners.take_all("m"), receipts(0..2));
+        assert_eq!(owners.len(), 2);
+        owners.prune(|receipt| match receipt.offset.0 {
+            2 => Standing::Stale,
+            _ => Standing::Current,
+        });
+        assert_eq!(owners.take_all("other"), receipts(3..4));
+    }
+}

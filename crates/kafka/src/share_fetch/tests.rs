@@ -1,0 +1,282 @@
+use std::time::Duration;
+
+use model::Timestamp;
+use model::batch::Producer;
+use model::{Batch, BatchBuilder};
+use store::StoreError;
+use streams::undecided::Written;
+
+use super::*;
+use crate::configs::kept::Holder;
+use crate::share_acknowledge::share_acknowledge;
+use crate::share_group_heartbeat::share_group_heartbeat;
+use crate::wire::share_acknowledge_request::{AcknowledgePartition, AcknowledgeTopic};
+use crate::wire::share_fetch_request::{AcknowledgementBatch, FetchPartition, FetchTopic};
+use crate::wire::{KafkaUuid, ShareAcknowledgeRequestData, ShareGroupHeartbeatRequestData};
+use crate::world::{World, answer, batch};
+
+/// What a fetch gave of partition 0 of topic `t`: ranges of offsets with their deliveries, and how many bytes.
+#[derive(PartialEq, Debug)]
+struct Seen {
+    acquired: Vec<(i64, i64, i16)>,
+    bytes: usize,
+    code: i16,
+    acknowledge_code: i16,
+}
+
+async fn group(configs: &[(&str, &str)]) -> World {
+    let world = World::new().await;
+    world.topic("t", 1, &[]).await;
+    let store = world.broker.streams.store();
+    let set = world
+        .broker
+        .configs
+        .change(&**store, (Holder::Group, "g"), false, |values| {
+            let start = ("share.auto.offset.reset", "earliest");
+            for (name, value) in configs.iter().copied().chain([start]) {
+                values.insert(name.to_owned(), value.to_owned());
+            }
+            Ok::<(), StoreError>(())
+        });
+    set.await.unwrap();
+    for member in ["a", "b"] {
+        let request = ShareGroupHeartbeatRequestData {
+            group_id: text("g"),
+            member_id: text(member),
+            subscribed_topic_names: Some(vec![text("t")]),
+            ..ShareGroupHeartbeatRequestData::default()
+        };
+        let joined = answer(share_group_heartbeat(world.call(1), request).await).await;
+        assert_eq!(joined.error_code, 0, "{joined:?}");
+        let assigned = joined.assignment.unwrap();
+        assert_eq!(assigned.topic_partitions[0].partitions, [0]);
+    }
+    world
+}
+
+async fn topic_id(world: &World) -> KafkaUuid {
+    world.broker.topic("t").await.unwrap().id
+}
+
+/// A fetch of up to `records`, with acknowledgements.
+async fn fetch(world: &World, member: &str, epoch: i32, records: i32) -> Seen {
+    fetch_with(world, member, epoch, records, &[]).await
+}
+
+async fn fetch_with(
+    world: &World,
+    member: &str,
+    epoch: i32,
+    records: i32,
+    said: &[(i64, i64, &[i8])],
+) -> Seen {
+    let ranges = said.iter().map(|(first, last, acts)| AcknowledgementBatch {
+        first_offset: *first,
+        last_offset: *last,
+        acknowledge_types: acts.to_vec(),
+        ..AcknowledgementBatch::default()
+    });
+    let request = ShareFetchRequestData {
+        group_id: Some(text("g")),
+        member_id: Some(text(member)),
+        share_session_epoch: epoch,
+        max_bytes: 1 << 20,
+        max_records: records,
+        topics: vec![FetchTopic {
+            topic_id: topic_id(world).await,
+            partitions: vec![FetchPartition {
+                acknowledgement_batches: ranges.collect(),
+                ..FetchPartition::default()
+            }],
+            ..FetchTopic::default()
+        }],
+        ..ShareFetchRequestData::default()
+    };
+    let response = answer(share_fetch(world.call(2), request).await).await;
+    let part = response.responses.first().map(|topic| &topic.partitions[0]);
+    let ranges = part.map_or(&[][..], |part| &part.acquired_records);
+    let code = |part: &PartitionData| part.error_code;
+    Seen {
+        acquired: ranges
+            .iter()
+            .map(|range| (range.first_offset, range.last_offset, range.delivery_count))
+            .collect(),
+        bytes: part.map_or(0, |part| part.records.as_ref().map_or(0, Bytes::len)),
+        code: part.map_or(response.error_code, code),
+        acknowledge_code: part.map_or(0, |part| part.acknowledge_error_code),
+    }
+}
+
+async fn acknowledge(world: &World, member: &str, epoch: i32, said: (i64, i64, &[i8])) -> i16 {
+    answer_of(world, acknowledgement(world, member, epoch, said).await).await
+}
+
+/// An acknowledgement that may renew.
+async fn renew(world: &World, member: &str, epoch: i32, said: (i64, i64, &[i8])) -> i16 {
+    let mut request = acknowledgement(world, member, epoch, said).await;
+    request.is_renew_ack = true;
+    answer_of(world, request).await
+}
+
+async fn answer_of(world: &World, request: ShareAcknowledgeRequestData) -> i16 {
+    let response = answer(share_acknowledge(world.call(2), request).await).await;
+    let topics = response.responses.first();
+    topics.map_or(response.error_code, |topic| topic.partitions[0].error_code)
+}
+
+async fn acknowledgement(
+    world: &World,
+    member: &str,
+    epoch: i32,
+    said: (i64, i64, &[i8]),
+) -> ShareAcknowledgeRequestData {
+    let (first_offset, last_offset, acts) = said;
+    ShareAcknowledgeRequestData {
+        group_id: Some(text("g")),
+        member_id: Some(text(member)),
+        share_session_epoch: epoch,
+        topics: vec![AcknowledgeTopic {
+            topic_id: topic_id(world).await,
+            partitions: vec![AcknowledgePartition {
+                acknowledgement_batches: vec![
+                    crate::wire::share_acknowledge_request::AcknowledgementBatch {
+                        first_offset,
+                        last_offset,
+                        acknowledge_types: acts.to_vec(),
+                        ..Default::default()
+                    },
+                ],
+                ..AcknowledgePartition::default()
+            }],
+            ..AcknowledgeTopic::default()
+        }],
+        ..ShareAcknowledgeRequestData::default()
+    }
+}
+
+#[tokio::test]
+async fn members_divide_a_batch_and_say_what_becomes_of_it() {
+    let world = group(&[]).await;
+    let records = batch(&["0", "1", "2", "3", "4"]);
+    world.produce("t", records.bytes().clone()).await;
+    let first = fetch(&world, "a", 0, 3).await;
+    assert_eq!(first.acquired, [(0, 2, 1)]);
+    assert_eq!(first.bytes, records.bytes().len(), "the batch as it lies");
+    assert_eq!(fetch(&world, "b", 0, 10).await.acquired, [(3, 4, 1)]);
+    assert_eq!(fetch(&world, "b", 1, 10).await.acquired, []);
+    // Accepted, released, rejected; another's is not its to accept.
+    assert_eq!(acknowledge(&world, "a", 1, (0, 2, &[1, 2, 3])).await, 0);
+    let state = ErrorCode::InvalidRecordState.code();
+    assert_eq!(acknowledge(&world, "a", 2, (3, 3, &[1])).await, state);
+    let piggybacked = fetch_with(&world, "b", 2, 10, &[(3, 4, &[1])]).await;
+    assert_eq!(piggybacked.acquired, [(1, 1, 2)]);
+    assert_eq!(piggybacked.acknowledge_code, 0);
+    assert_eq!(acknowledge(&world, "b", 3, (1, 1, &[1])).await, 0);
+    let topic = world.broker.topic("t").await.unwrap();
+    let shared = world.broker.shared("g", &topic, 0).await.unwrap();
+    assert_eq!(shared.queue.base(), Offset(5));
+}
+
+#[tokio::test]
+async fn what_a_member_had_comes_back_when_it_goes_or_is_late() {
+    let world = group(&[]).await;
+    world.produce("t", batch(&["0"]).bytes().clone()).await;
+    assert_eq!(fetch(&world, "a", 0, 10).await.acquired, [(0, 0, 1)]);
+    // It was not given to anybody who is known to have seen it.
+    assert_eq!(fetch(&world, "a", -1, 10).await.acquired, []);
+    assert_eq!(fetch(&world, "b", 0, 10).await.acquired, [(0, 0, 1)]);
+    world.clock.advance(Duration::from_secs(29));
+    assert_eq!(fetch(&world, "a", 0, 10).await.acquired, []);
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(fetch(&world, "a", 1, 10).await.acquired, [(0, 0, 2)]);
+    let state = ErrorCode::InvalidRecordState.code();
+    assert_eq!(acknowledge(&world, "b", 1, (0, 0, &[1])).await, state);
+    for count in 3..=5 {
+        world.clock.advance(Duration::from_secs(30));
+        let seen = fetch(&world, "a", count - 1, 10).await;
+        assert_eq!(seen.acquired, [(0, 0, count as i16)]);
+    }
+    world.clock.advance(Duration::from_secs(30));
+    assert_eq!(fetch(&world, "a", 5, 10).await.acquired, []);
+    world.produce("t", batch(&["1"]).bytes().clone()).await;
+    assert_eq!(fetch(&world, "a", 6, 10).await.acquired, [(1, 1, 1)]);
+}
+
+#[tokio::test]
+async fn sessions_out_of_turn_and_groups_of_another_sort_are_refused() {
+    let world = group(&[]).await;
+    let seen = fetch(&world, "a", 5, 10).await;
+    assert_eq!(seen.code, ErrorCode::ShareSessionNotFound.code());
+    fetch(&world, "a", 0, 10).await;
+    let seen = fetch(&world, "a", 2, 10).await;
+    assert_eq!(seen.code, ErrorCode::InvalidShareSessionEpoch.code());
+    let seen = fetch_with(&world, "b", 0, 10, &[(0, 0, &[1])]).await;
+    assert_eq!(seen.code, ErrorCode::InvalidRequest.code());
+    let request = ShareFetchRequestData {
+        group_id: Some(text("another")),
+        member_id: Some(text("a")),
+        ..ShareFetchRequestData::default()
+    };
+    let refused = answer(share_fetch(world.call(2), request).await).await;
+    assert_eq!(refused.error_code, ErrorCode::GroupIdNotFound.code());
+}
+
+/// A batch of producer 7 within its transaction.
+fn transactional(value: &str) -> Batch {
+    let producer = Producer {
+        id: 7,
+        epoch: 0,
+        sequence: -1,
+    };
+    let mut builder = BatchBuilder::with_capacity(8).by(producer).control();
+    builder.push(Timestamp(1), None, Some(value.as_bytes()), &[]);
+    let mut bytes = builder.finish().bytes().to_vec();
+    // Transactional, and no marker.
+    bytes[22] = 1 << 4;
+    let batch = Batch::parse_unverified(bytes.into()).unwrap();
+    batch.with_payload(batch.payload(), false)
+}
+
+#[tokio::test]
+async fn an_open_transaction_is_waited_for_where_committed_records_are_read() {
+    for (isolation, before) in [("read_committed", 0), ("read_uncommitted", 1)] {
+        let world = group(&[("share.isolation.level", isolation)]).await;
+        let topic = world.broker.topic("t").await.unwrap();
+        let log = topic.stream.log(0);
+        let streams = &world.broker.streams;
+        streams.undecided().enter(log, 7);
+        streams.undecided().begin_write(log, 7, Offset(0));
+        let written = streams.append_batches(&topic.stream, vec![(0, transactional("x"))]);
+        assert!(written.await[0].is_ok());
+        streams
+            .undecided()
+            .end_write(log, 7, Written::At(Offset(0)));
+        let seen = fetch(&world, "a", 0, 10).await.acquired.len();
+        assert_eq!(seen, before, "{isolation}");
+        streams.undecided().decide(log, 7);
+        let seen = fetch(&world, "a", 1, 10).await.acquired.len();
+        assert_eq!(seen, 1 - before, "{isolation}");
+    }
+}
+
+#[tokio::test]
+async fn a_member_that_needs_longer_renews_what_it_has() {
+    let world = group(&[]).await;
+    world.produce("t", batch(&["0", "1"]).bytes().clone()).await;
+    assert_eq!(fetch(&world, "a", 0, 10).await.acquired, [(0, 1, 1)]);
+    world.clock.advance(Duration::from_secs(20));
+    // Only where the request says that it may hold such.
+    let invalid = ErrorCode::InvalidRequest.code();
+    assert_eq!(acknowledge(&world, "a", 1, (0, 0, &[4])).await, invalid);
+    let state = ErrorCode::InvalidRecordState.code();
+    fetch(&world, "b", 0, 10).await;
+    assert_eq!(renew(&world, "b", 1, (0, 0, &[4])).await, state);
+    assert_eq!(renew(&world, "a", 2, (0, 0, &[4])).await, 0);
+    world.clock.advance(Duration::from_secs(20));
+    // The other one was not renewed, and its time is over.
+    assert_eq!(fetch(&world, "b", 2, 10).await.acquired, [(1, 1, 2)]);
+    assert_eq!(acknowledge(&world, "a", 3, (0, 0, &[1])).await, 0);
+    world.clock.advance(Duration::from_secs(30));
+    let again = fetch(&world, "a", 4, 10).await;
+    assert_eq!(again.acquired, [(1, 1, 3)], "what was accepted is done");
+}

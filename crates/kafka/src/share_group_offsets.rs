@@ -1,0 +1,309 @@
+//! DescribeShareGroupOffsets 0–1, AlterShareGroupOffsets 0, DeleteShareGroupOffsets 0 (KIP-932, KIP-1226): how far a share group
+//! is with partitions. Only a group that nobody is in can be had read from elsewhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use store::Bounds;
+
+use crate::access::{Operation, Resource};
+use crate::broker::LEADER_EPOCH;
+use crate::connection::Reply;
+use crate::error::Refusal;
+use crate::group::Kind;
+use crate::partition::wire_offset;
+use crate::session::Call;
+use crate::share::kept;
+use crate::topics::Topic;
+use crate::wire::alter_share_group_offsets_response::{
+    AlterShareGroupOffsetsResponsePartition, AlterShareGroupOffsetsResponseTopic,
+};
+use crate::wire::delete_share_group_offsets_response::DeleteShareGroupOffsetsResponseTopic;
+use crate::wire::describe_share_group_offsets_request::DescribeShareGroupOffsetsRequestGroup;
+use crate::wire::describe_share_group_offsets_response::{
+    DescribeShareGroupOffsetsResponseGroup, DescribeShareGroupOffsetsResponsePartition,
+    DescribeShareGroupOffsetsResponseTopic,
+};
+use crate::wire::{
+    AlterShareGroupOffsetsRequestData, AlterShareGroupOffsetsResponseData,
+    DeleteShareGroupOffsetsRequestData, DeleteShareGroupOffsetsResponseData,
+    DescribeShareGroupOffsetsRequestData, DescribeShareGroupOffsetsResponseData, ErrorCode, text,
+};
+
+/// Instead of an offset where the group has not begun.
+const NOWHERE: i64 = -1;
+/// From this version on, how much is left to do is told.
+const TELLS_LAG_FROM: i16 = 1;
+
+pub(crate) async fn describe(
+    call: Call,
+    request: DescribeShareGroupOffsetsRequestData,
+) -> Reply<DescribeShareGroupOffsetsResponseData> {
+    Reply::later(async move {
+        let mut response = DescribeShareGroupOffsetsResponseData::default();
+        for asked in &request.groups {
+            let group = asked.group_id.as_str();
+            let described = describe_group(&call, group, asked).await;
+            response.groups.push(described.unwrap_or_else(|refusal| {
+                DescribeShareGroupOffsetsResponseGroup {
+                    group_id: asked.group_id.clone(),
+                    error_code: refusal.number(),
+                    error_message: refusal.message.as_deref().map(text),
+                    ..DescribeShareGroupOffsetsResponseGroup::default()
+                }
+            }));
+        }
+        response
+    })
+}
+
+async fn describe_group(
+    call: &Call,
+    group: &str,
+    asked: &DescribeShareGroupOffsetsRequestGroup,
+) -> Result<DescribeShareGroupOffsetsResponseGroup, Refusal> {
+    if !call.may(Operation::Describe, Resource::Group(group)) {
+        return Err(ErrorCode::GroupAuthorizationFailed.into());
+    }
+    must_be_share(call, group)?;
+    let found = kept::all(&**call.broker.streams.store(), group).await?;
+    let mut wanted: BTreeMap<String, BTreeSet<i32>> = BTreeMap::new();
+    match &asked.topics {
+        Some(topics) => {
+            for topic in topics {
+                let partitions = wanted.entry(topic.topic_name.as_str().to_owned());
+                partitions.or_default().extend(&topic.partitions);
+            }
+        }
+        None => {
+            for one in &found {
+                let partitions = wanted.entry(one.kept.topic.clone()).or_default();
+                partitions.extend(i32::try_from(one.partition));
+            }
+        }
+    }
+    let mut topics = Vec::new();
+    for (name, partitions) in wanted {
+        if call.may(Operation::Describe, Resource::Topic(&name)) {
+            topics.extend(describe_topic(call, group, &name, partitions, &found).await);
+        }
+    }
+    Ok(DescribeShareGroupOffsetsResponseGroup {
+        group_id: text(group),
+        topics,
+        ..DescribeShareGroupOffsetsResponseGroup::default()
+    })
+}
+
+async fn describe_topic(
+    call: &Call,
+    group: &str,
+    name: &str,
+    partitions: BTreeSet<i32>,
+    found: &[kept::Found],
+) -> Option<DescribeShareGroupOffsetsResponseTopic> {
+    let topic = call.broker.topic(name).await.ok()?;
+    let mut described = DescribeShareGroupOffsetsResponseTopic {
+        topic_name: text(name),
+        topic_id: topic.id,
+        ..DescribeShareGroupOffsetsResponseTopic::default()
+    };
+    for index in partitions {
+        let mut part = DescribeShareGroupOffsetsResponsePartition {
+            partition_index: index,
+            start_offset: NOWHERE,
+            ..DescribeShareGroupOffsetsResponsePartition::default()
+        };
+        let is_it = |one: &&kept::Found| {
+            one.stream == topic.stream.settings.id && i32::try_from(one.partition) == Ok(index)
+        };
+        if let Some(one) = found.iter().find(is_it) {
+            match progress(call, group, &topic, one.partition).await {
+                Ok((start, lag)) => {
+                    part.start_offset = start;
+                    part.leader_epoch = LEADER_EPOCH;
+                    if call.version >= TELLS_LAG_FROM {
+                        part.lag = lag;
+                    }
+                }
+                Err(refusal) => {
+                    part.error_code = refusal.number();
+                    part.error_message = refusal.message.as_deref().map(text);
+                }
+            }
+        }
+        described.partitions.push(part);
+    }
+    Some(described)
+}
+
+/// The first record that the group is not done with, and how many such there are.
+async fn progress(
+    call: &Call,
+    group: &str,
+    topic: &Topic,
+    shard: u32,
+) -> Result<(i64, i64), Refusal> {
+    let shared = call.broker.shared(group, topic, shard).await?;
+    let counts = shared.queue.counts().await?;
+    let lag = counts.visible.saturating_add(counts.in_flight);
+    let lag = i64::try_from(lag).unwrap_or(i64::MAX);
+    Ok((wire_offset(shared.queue.base()), lag))
+}
+
+fn must_be_share(call: &Call, group: &str) -> Result<(), Refusal> {
+    if call.broker.groups.is_share(group) {
+        return Ok(());
+    }
+    let why = format!("Group {group} is not a share group.");
+    Err(Refusal::new(ErrorCode::GroupIdNotFound, why))
+}
+
+/// Refuses what can be done only to a share group that nobody is in.
+///
+/// # Errors
+/// [`ErrorCode::NonEmptyGroup`], [`ErrorCode::GroupIdNotFound`].
+pub(crate) fn must_be_empty(call: &Call, group: &str) -> Result<(), Refusal> {
+    let known = call.broker.groups.describe(group);
+    match known.filter(|(group, _)| group.kind == Kind::Share) {
+        None => must_be_share(call, group),
+        Some((_, members)) if members.is_empty() => Ok(()),
+        Some(_) => Err(ErrorCode::NonEmptyGroup.into()),
+    }
+}
+
+pub(crate) async fn alter(
+    call: Call,
+    request: AlterShareGroupOffsetsRequestData,
+) -> Reply<AlterShareGroupOffsetsResponseData> {
+    Reply::later(async move {
+        let group = request.group_id.as_str();
+        let allowed = if call.may(Operation::Read, Resource::Group(group)) {
+            must_be_empty(&call, group)
+        } else {
+            Err(ErrorCode::GroupAuthorizationFailed.into())
+        };
+        let mut response = AlterShareGroupOffsetsResponseData::default();
+        if let Err(refusal) = allowed {
+            response.error_code = refusal.number();
+            response.error_message = refusal.message.as_deref().map(text);
+            return response;
+        }
+        for asked in &request.topics {
+            let name = asked.topic_name.as_str();
+            let topic = find(&call, name).await;
+            let mut altered = AlterShareGroupOffsetsResponseTopic {
+                topic_name: asked.topic_name.clone(),
+                topic_id: topic
+                    .as_ref()
+                    .map_or_else(|_| Default::default(), |topic| topic.id),
+                ..AlterShareGroupOffsetsResponseTopic::default()
+            };
+            for part in &asked.partitions {
+                let (index, start) = (part.partition_index, part.start_offset);
+                let outcome = match &topic {
+                    Ok(topic) => alter_one(&call, group, topic, index, start).await,
+                    Err(refusal) => Err(refusal.clone()),
+                };
+                let refusal = outcome.err();
+                altered
+                    .partitions
+                    .push(AlterShareGroupOffsetsResponsePartition {
+                        partition_index: index,
+                        error_code: refusal.as_ref().map_or(0, Refusal::number),
+                        error_message: refusal
+                            .and_then(|refusal| refusal.message)
+                            .as_deref()
+                            .map(text),
+                        ..AlterShareGroupOffsetsResponsePartition::default()
+                    });
+            }
+            response.responses.push(altered);
+        }
+        response
+    })
+}
+
+async fn find(call: &Call, name: &str) -> Result<std::sync::Arc<Topic>, Refusal> {
+    if !call.may(Operation::Read, Resource::Topic(name)) {
+        return Err(ErrorCode::TopicAuthorizationFailed.into());
+    }
+    call.broker.topic(name).await
+}
+
+async fn alter_one(
+    call: &Call,
+    group: &str,
+    topic: &Topic,
+    index: i32,
+    start: i64,
+) -> Result<(), Refusal> {
+    let shard = topic.partition(index)?.index;
+    let Bounds {
+        start: first, end, ..
+    } = call.broker.streams.bounds(&topic.stream, shard).await?;
+    let start = u64::try_from(start).unwrap_or(0);
+    let start = model::Offset(start).clamp(first, end);
+    call.broker
+        .restart_sharing(group, topic, shard, start)
+        .await
+}
+
+pub(crate) async fn delete(
+    call: Call,
+    request: DeleteShareGroupOffsetsRequestData,
+) -> Reply<DeleteShareGroupOffsetsResponseData> {
+    Reply::later(async move {
+        let group = request.group_id.as_str();
+        let allowed = if call.may(Operation::Delete, Resource::Group(group)) {
+            must_be_empty(&call, group)
+        } else {
+            Err(ErrorCode::GroupAuthorizationFailed.into())
+        };
+        let mut response = DeleteShareGroupOffsetsResponseData::default();
+        if let Err(refusal) = allowed {
+            response.error_code = refusal.number();
+            response.error_message = refusal.message.as_deref().map(text);
+            return response;
+        }
+        for asked in &request.topics {
+            let topic = find(&call, asked.topic_name.as_str()).await;
+            let topic_id = topic
+                .as_ref()
+                .map_or_else(|_| Default::default(), |topic| topic.id);
+            let outcome = match topic {
+                Ok(topic) => delete_one(&call, group, &topic).await,
+                Err(refusal) => Err(refusal),
+            };
+            let refusal = outcome.err();
+            response
+                .responses
+                .push(DeleteShareGroupOffsetsResponseTopic {
+                    topic_name: asked.topic_name.clone(),
+                    topic_id,
+                    error_code: refusal.as_ref().map_or(0, Refusal::number),
+                    error_message: refusal
+                        .and_then(|refusal| refusal.message)
+                        .as_deref()
+                        .map(text),
+                    ..DeleteShareGroupOffsetsResponseTopic::default()
+                });
+        }
+        response
+    })
+}
+
+async fn delete_one(call: &Call, group: &str, topic: &Topic) -> Result<(), Refusal> {
+    let stream = topic.stream.settings.id;
+    let forgotten = call
+        .broker
+        .forget_shared(group, |found| found.stream == stream)
+        .await;
+    match forgotten {
+        Ok(0) => {
+            let why = format!("The group has no offsets of topic {}.", topic.name());
+            Err(Refusal::new(ErrorCode::UnknownTopicOrPartition, why))
+        }
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}

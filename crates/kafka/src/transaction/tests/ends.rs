@@ -1,0 +1,170 @@
+//! Ends in odd circumstances: with writes under way, in logs that take no marker, in spite of others.
+
+use streams::StreamsError;
+
+use super::*;
+
+/// One producer with a transaction open and one batch in partition 0.
+async fn begun() -> (World, Client) {
+    let mut world = World::new(1).await;
+    world.init().await;
+    let mut client = world.clients[0].clone();
+    client.bumps = false;
+    world.add(&client, 0).await.unwrap();
+    world.append(&mut client, 0).await.unwrap();
+    (world, client)
+}
+
+fn end(client: &Client, commits: bool) -> End {
+    End {
+        asking: client.asking,
+        commits,
+        bumps: false,
+    }
+}
+
+fn producer(client: &Client, sequence: i32) -> Producer {
+    Producer {
+        id: client.asking.producer_id,
+        epoch: client.asking.epoch,
+        sequence,
+    }
+}
+
+async fn visible(world: &World) -> Vec<String> {
+    let log = world.stream.log(0);
+    let end = world.store_bounds(log).await;
+    let stable = world.transactions.last_stable(log, end);
+    assert_eq!(stable, end, "nothing holds the log");
+    world.read_committed(0, stable.0).await
+}
+
+#[tokio::test]
+async fn an_end_waits_for_the_writes_under_way_and_lets_no_more_in() {
+    let (mut world, client) = begun().await;
+    let log = world.stream.log(0);
+    let by = producer(&client, client.sequences[&0]);
+    let writing = world.transactions.admit(client.id, by, log).await.unwrap();
+    let transactions = Arc::clone(&world.transactions);
+    let (id, asked) = (client.id, end(&client, true));
+    let ending = tokio::spawn(async move { transactions.end(id, asked).await });
+    while !matches!(
+        world.transactions.admit(client.id, by, log).await,
+        Err(refusal) if refusal.code == ErrorCode::ConcurrentTransactions
+    ) {
+        tokio::task::yield_now().await;
+    }
+    assert!(!ending.is_finished());
+    let (batch, values) = world.batch(Some(by));
+    let at = world.put(0, batch).await;
+    writing.done(Written::At(at));
+    ending.await.unwrap().unwrap();
+    let read = visible(&world).await;
+    assert!(read.ends_with(&values), "{read:?} ends with {values:?}");
+}
+
+#[tokio::test]
+async fn an_end_goes_on_when_its_client_is_gone() {
+    let (world, client) = begun().await;
+    let log = world.stream.log(0);
+    let by = producer(&client, client.sequences[&0]);
+    let writing = world.transactions.admit(client.id, by, log).await.unwrap();
+    let asked = world.transactions.end(client.id, end(&client, true));
+    let gone = tokio::time::timeout(Duration::from_millis(1), asked).await;
+    assert!(gone.is_err(), "it waits for the write");
+    drop(writing);
+    // The next who asks waits for its turn, and finds it ended.
+    let again = world.transactions.end(client.id, end(&client, true));
+    again.await.unwrap();
+    assert!(!visible(&world).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_closed_shard_takes_no_marker_and_holds_nothing() {
+    for commits in [true, false] {
+        let (world, client) = begun().await;
+        let plan = |_: &Stream, planner: streams::reshard::Planner<'_>| {
+            Ok::<_, StreamsError>(planner.uniform(5)?)
+        };
+        let streams = &world.transactions.streams;
+        streams.reshard(&world.stream.name, plan).await.unwrap();
+        world
+            .transactions
+            .end(client.id, end(&client, commits))
+            .await
+            .unwrap();
+        assert_eq!(visible(&world).await.is_empty(), !commits);
+        let mut world = world;
+        world.crash().await;
+        assert_eq!(visible(&world).await.is_empty(), !commits, "after a crash");
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_topic_keeps_no_transaction_open() {
+    let (mut world, client) = begun().await;
+    let streams = &world.transactions.streams;
+    streams
+        .delete(&world.stream.name, Vec::new())
+        .await
+        .unwrap();
+    world.crash().await;
+    world
+        .transactions
+        .end(client.id, end(&client, true))
+        .await
+        .unwrap();
+    let machine = world.transactions.find(client.id).unwrap().machine();
+    assert_eq!(machine.map(|machine| machine.stage), Some(Stage::Committed));
+}
+
+#[tokio::test]
+async fn a_stranger_under_its_id_keeps_no_transaction_open() {
+    let (mut world, client) = begun().await;
+    let mut stranger = producer(&client, 0);
+    stranger.epoch += 100;
+    let (batch, _) = world.batch(Some(stranger));
+    world.put(0, batch).await;
+    world
+        .transactions
+        .end(client.id, end(&client, false))
+        .await
+        .unwrap();
+    assert!(visible(&world).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_id_without_use_is_forgotten_and_begins_anew() {
+    let (world, client) = begun().await;
+    world
+        .transactions
+        .end(client.id, end(&client, true))
+        .await
+        .unwrap();
+    world.clock.advance(machine::IDLE_MAX);
+    world.transactions.expire(world.clock.now()).await;
+    assert!(world.transactions.all().is_empty());
+    let lost = world.add(&client, 0).await.unwrap_err();
+    assert_eq!(lost.code, ErrorCode::InvalidProducerIdMapping);
+    let init = Init {
+        timeout_ms: TIMEOUT_MS,
+        expected: None,
+    };
+    let anew = world.transactions.init(client.id, init).await.unwrap();
+    assert_ne!(anew.producer_id, client.asking.producer_id);
+}
+
+#[tokio::test]
+async fn nobody_writes_plainly_where_they_have_a_transaction_open() {
+    let (world, client) = begun().await;
+    let by = producer(&client, 9);
+    let log = world.stream.log(0);
+    assert!(!world.transactions.admits_plain(by, log));
+    assert!(world.transactions.admits_plain(by, world.stream.log(1)));
+    world
+        .transactions
+        .end(client.id, end(&client, true))
+        .await
+        .unwrap();
+    assert!(world.transactions.admits_plain(by, log));
+}

@@ -1,0 +1,86 @@
+//! Deliveries that did not happen, and messages that are kept from everybody while they are moved.
+
+use model::{Offset, Timestamp};
+
+use super::super::Receipt;
+use super::{Hold, State, Status, WHILE_MOVING};
+
+impl State {
+    /// Takes back deliveries that did not reach anybody.
+    pub fn undo(&mut self, picks: &[Hold]) {
+        // The newest first: one that was back at once may have been picked twice.
+        for pick in picks.iter().rev() {
+            let held = self.held.get_mut(&pick.offset);
+            let Some(held) = held.filter(|held| held.receives == pick.receives) else {
+                continue;
+            };
+            held.receives -= 1;
+            held.hidden_until = None;
+            let (status, receives) = (held.status, held.receives);
+            match status {
+                Status::InFlight { until } if self.timers.remove(&(until, pick.offset)) => {
+                    self.settle(pick.offset);
+                }
+                _ if !self.policy.is_spent(receives) => {
+                    self.spent.remove(&pick.offset);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// As [`State::undo`], of a delivery that is known by its receipt.
+    pub fn undo_receipt(&mut self, receipt: Receipt) {
+        let held = self.held.get(&receipt.offset);
+        let pick = held.map(|held| held.hold(receipt.offset, held.received));
+        if let Some(pick) = pick.filter(|pick| pick.receives == receipt.receives) {
+            self.undo(&[pick]);
+        }
+    }
+
+    /// Takes messages back that were to be given up.
+    pub fn restore_dead(&mut self, picks: &[Hold]) {
+        for pick in picks {
+            if self.timers.remove(&(pick.until, pick.offset)) {
+                self.settle(pick.offset);
+            }
+        }
+    }
+
+    /// Holds messages back from everybody while they are being moved. Gives when each would have become visible.
+    pub fn keep_back(&mut self, offsets: &[Offset], now: Timestamp) -> Vec<(Offset, Timestamp)> {
+        let mut before = Vec::with_capacity(offsets.len());
+        for &offset in offsets {
+            let Some(held) = self.held.get(&offset).copied() else {
+                continue;
+            };
+            let until = match held.status {
+                Status::Waiting => now,
+                Status::Delayed { until } | Status::InFlight { until } => until,
+            };
+            before.push((offset, until));
+            // What it was is let go of afterwards, so that its group keeps its turn.
+            if let Status::InFlight { .. } = held.status {
+                self.timers.remove(&(until, offset));
+                self.in_flight -= 1;
+                self.launch(offset, WHILE_MOVING);
+            } else {
+                self.launch(offset, WHILE_MOVING);
+                self.release(offset, &held);
+            }
+        }
+        before
+    }
+
+    /// Lets messages go that were held back, each to become visible at its time.
+    pub fn let_go(&mut self, held_back: &[(Offset, Timestamp)]) {
+        for &(offset, until) in held_back {
+            if self.timers.remove(&(WHILE_MOVING, offset))
+                && let Some(held) = self.held.get_mut(&offset)
+            {
+                held.status = Status::InFlight { until };
+                self.timers.insert((until, offset));
+            }
+        }
+    }
+}
