@@ -27,7 +27,7 @@ SUITES = {
         "streams", "listing", "puts", "put_limits", "iterators", "reads", "shards", "reshard", "scaling",
         "settings", "capacity", "consumers", "fanout", "tags", "policies", "identity", "validation",
         "dry_run", "unsupported", "transport",
-        "beyond",
+        "beyond", "queues.life", "queues.records", "queues.dead_letters",
     ],
     # Needs a server that was started with `--limits aws`.
     "limits": ["limits"],

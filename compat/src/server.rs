@@ -34,6 +34,7 @@ pub struct Server {
     child: Option<Child>,
     endpoint: String,
     tls_endpoint: Option<String>,
+    kafka: Option<String>,
 }
 
 impl Server {
@@ -55,10 +56,14 @@ impl Server {
             child: None,
             endpoint: String::new(),
             tls_endpoint: None,
+            kafka: None,
         };
         File::create(&server.log).expect("target/ can be written to");
         match std::env::var("HEADWATER_ENDPOINT") {
-            Ok(endpoint) => server.endpoint = endpoint,
+            Ok(endpoint) => {
+                server.endpoint = endpoint;
+                server.kafka = std::env::var("HEADWATER_KAFKA").ok();
+            }
             Err(_) => server.run(),
         }
         server
@@ -98,6 +103,20 @@ impl Server {
         self.child.is_some()
     }
 
+    /// Its data directory.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Where Kafka's clients find it: the same after [`Server::start_again`].
+    ///
+    /// # Panics
+    /// Where HEADWATER_ENDPOINT names a server and HEADWATER_KAFKA does not.
+    pub fn kafka(&self) -> &str {
+        let address = self.kafka.as_deref();
+        address.expect("HEADWATER_KAFKA says where Kafka's clients find the server that HEADWATER_ENDPOINT names")
+    }
+
     /// Tells `command` where the server is, and nothing else of this machine's AWS settings.
     pub fn known_to<'command>(&self, command: &'command mut Command) -> &'command mut Command {
         for (name, _) in std::env::vars_os() {
@@ -106,9 +125,14 @@ impl Server {
             }
         }
         command.env("HEADWATER_ENDPOINT", &self.endpoint);
+        command.env("HEADWATER_ENDPOINTS", self.data.join("endpoints.json"));
         match &self.tls_endpoint {
             Some(endpoint) => command.env("HEADWATER_TLS_ENDPOINT", endpoint),
             None => command.env_remove("HEADWATER_TLS_ENDPOINT"),
+        };
+        match &self.kafka {
+            Some(address) => command.env("HEADWATER_KAFKA", address),
+            None => command.env_remove("HEADWATER_KAFKA"),
         }
     }
 
@@ -181,14 +205,19 @@ impl Server {
             Some(address) => address.to_owned(),
             None => "127.0.0.1:0".to_owned(),
         };
+        let kafka = self.kafka.as_deref().unwrap_or("127.0.0.1:0").to_owned();
         let mut command = Command::new(&self.program);
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("HEADWATER_") {
                 command.env_remove(name);
             }
         }
+        command.arg("serve");
+        if !self.flags.iter().any(|flag| flag == "--kafka-listen") {
+            command.args(["--kafka-listen", &kafka]);
+        }
         let child = command
-            .args(["serve", "--listen", &listen, "--data"])
+            .args(["--listen", &listen, "--data"])
             .arg(&self.data)
             .args(&self.flags)
             .stdin(Stdio::null())
@@ -213,6 +242,7 @@ impl Server {
         self.child = Some(child);
         self.endpoint = text(&announced, "aws");
         self.tls_endpoint = Some(text(&announced, "aws_tls"));
+        self.kafka = Some(text(&announced, "kafka"));
     }
 
     fn log_tail(&self) -> String {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::process::Command;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 
 use compat::client::check;
 use compat::server::Server;
@@ -11,6 +12,9 @@ use compat::{folder, tools, workplace};
 use serde_json::Value;
 
 use crate::{PROGRAM, aws_cli, java, node, python, server_with_key};
+
+/// How often the server is killed under a queue on a stream.
+const QUEUE_KILLS: usize = 12;
 
 /// What botocore knows of each operation of Kinesis: see `python-boto3/dump_model.py`.
 fn kinesis_model() -> Option<Value> {
@@ -35,7 +39,7 @@ fn boto3_finds_the_whole_api_as_documented() {
     );
     server.stop();
 
-    // Queues and channels, too: that they are refused is part of the API. Which of the others the server claims to
+    // Channels, too: that they are refused is part of the API. Which of the others the server claims to
     // support is compared with the model by its own tests.
     let called = fs::read_to_string(&operations).unwrap();
     let called: BTreeSet<&str> = called.lines().collect();
@@ -117,6 +121,67 @@ fn everything_survives_a_restart_and_a_kill() {
     server.kill();
     server.start_again();
     run(&server, "verify");
+    server.stop();
+}
+
+#[test]
+fn queues_on_streams_survive_a_restart_and_kills() {
+    let state = workplace()
+        .join("python-boto3")
+        .join("kept-stream-queues.json");
+    let run = |server: &Server, action: &str| {
+        let mut command = python("python-boto3", "persistence_queues.py")?;
+        check(server.known_to(&mut command).arg(action).arg(&state));
+        Some(())
+    };
+    let mut server = Server::start(PROGRAM, "stream-queues-restart", &[]);
+    if !server.is_own() || run(&server, "write").is_none() {
+        return;
+    }
+    server.kill();
+    server.start_again();
+    run(&server, "verify");
+    server.stop();
+    server.start_again();
+    run(&server, "verify");
+    server.kill();
+    server.start_again();
+    run(&server, "verify");
+    server.stop();
+}
+
+#[test]
+fn a_queue_on_a_stream_that_is_killed_loses_no_record_and_brings_none_back() {
+    let Some(mut command) = python("python-boto3", "kill_queues.py") else {
+        return;
+    };
+    let mut server = Server::start(PROGRAM, "stream-queues-killed", &[]);
+    if !server.is_own() {
+        return;
+    }
+    let mut client = server
+        .known_to(&mut command)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("python runs");
+    let mut told = BufReader::new(client.stdout.take().expect("it is piped")).lines();
+    // A line for every so many acknowledgements: the server is killed where it is then.
+    for _ in 0..QUEUE_KILLS {
+        for _ in 0..3 {
+            let line = told
+                .next()
+                .expect("the client goes on")
+                .expect("it is text");
+            assert!(line.starts_with("acknowledged "), "{line}");
+        }
+        server.kill();
+        server.start_again();
+    }
+    drop(client.stdin.take());
+    let last: Vec<String> = told.map_while(Result::ok).collect();
+    let status = client.wait().expect("a child can be waited for");
+    assert!(status.success(), "{status}: {last:#?}");
     server.stop();
 }
 

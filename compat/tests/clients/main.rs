@@ -1,5 +1,14 @@
 //! One test a client and service: the client's packages are installed, a server of its own is started, and its checks are run.
 
+mod cloudwatch;
+mod dynamodb;
+mod kafka;
+mod kafka_admin;
+mod kafka_compaction;
+mod kafka_groups;
+mod kafka_security;
+mod kafka_transactions;
+mod kcl;
 mod kinesis;
 mod s3;
 mod sqs;
@@ -44,10 +53,15 @@ fn aws_cli(script: &str) -> Option<Command> {
 
 /// The client's Java program.
 fn java(client: &str) -> Option<Command> {
+    java_class(client, "Main")
+}
+
+/// A Java program of the client's folder, by its class.
+fn java_class(client: &str, class: &str) -> Option<Command> {
     let classes = or_skip(client, tools::java(client))?;
     let mut command = Command::new("java");
     command.args(["-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", &classes]);
-    command.arg("compat.Main");
+    command.arg(format!("compat.{class}"));
     Some(command)
 }
 
