@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 
+use crate::kafka::args as kafka;
 use crate::queue::args as queue;
 use crate::request::Format;
 
@@ -59,6 +60,8 @@ pub(crate) enum Workload {
     VerifyQueue(queue::VerifyQueue),
     /// SQS: the same load on every peer, and one table
     QueuePeers(queue::QueuePeers),
+    /// Kafka: Apache Kafka's own tools on every peer, and one table
+    KafkaPeers(kafka::KafkaPeers),
 }
 
 /// A server that runs already.

@@ -11,7 +11,7 @@ use crate::get::{self, GetPlan};
 use crate::peers::Peer;
 use crate::put::{self, PutPlan};
 use crate::report::{Report, Row};
-use crate::request::{Format, PutShape, Service};
+use crate::request::{Format, Protocol, PutShape, Service};
 use crate::side_by_side::{Comparison, Line, Step};
 
 /// The longest a server is read from.
@@ -39,7 +39,7 @@ pub(crate) fn run(peers: &[Peer], load: &Load, report: &mut Report) -> Result<Ve
         load: load.clone(),
     };
     let comparison = Comparison {
-        service: Service::Kinesis,
+        protocol: Protocol::Aws(Service::Kinesis),
         begin: &begin,
         steps: STEPS,
         suits: |peer, workload| peer.keeps || !READING.contains(&workload),

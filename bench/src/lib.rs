@@ -1,4 +1,4 @@
-//! Measures servers of Kinesis streams and SQS queues: Headwater and its peers, with the same load. How to use it: bench/README.md; what it
+//! Measures servers of Kinesis streams, SQS queues and Kafka topics: Headwater and its peers, with the same load. How to use it: bench/README.md; what it
 //! found: bench/RESULTS.md.
 //!
 //! Read `request` (the bytes sent), `drive` (the loop that sends them), `put` and `get` (what is measured of streams), then `queue`.
@@ -19,6 +19,7 @@ mod event_stream;
 mod fanout;
 mod get;
 mod http1;
+mod kafka;
 mod lifecycle;
 mod pace;
 mod peers;
@@ -74,6 +75,7 @@ fn run(cli: &Cli) -> Result<()> {
         Workload::QueuePoll(args) => queue::workloads::poll(args, label, &mut report),
         Workload::QueueBacklog(args) => queue::workloads::backlog(args, label, &mut report),
         Workload::VerifyQueue(args) => queue::workloads::verify(args, label, &mut report),
+        Workload::KafkaPeers(args) => kafka::workloads::compare_peers(args, &mut report),
         Workload::QueuePeers(args) => queue::workloads::compare_peers(args, &mut report),
     }
 }

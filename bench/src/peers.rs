@@ -1,6 +1,7 @@
 //! The servers that are compared: which version, how it is installed, how it is started so that it does its best. Those of
-//! streams are listed in `streams`, those of queues in `queues`.
+//! streams are listed in `streams`, those of queues in `queues`, Kafka brokers in `kafka`.
 
+pub(crate) mod kafka;
 pub(crate) mod queues;
 pub(crate) mod streams;
 
@@ -10,7 +11,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::process::Recipe;
-use crate::request::Service;
+use crate::request::Protocol;
 
 /// Where a peer comes from.
 #[derive(Debug, Clone, Copy)]
@@ -55,15 +56,15 @@ pub(crate) fn find(peers: &[Peer], name: &str) -> Result<Peer> {
 }
 
 impl Peer {
-    /// Installs the peer under `root`/peers if it is not there yet; returns how to start it for `service`.
-    pub(crate) fn prepare(&self, root: &Path, service: Service) -> Result<Recipe> {
+    /// Installs the peer under `root`/peers if it is not there yet; returns how to start it for `protocol`.
+    pub(crate) fn prepare(&self, root: &Path, protocol: Protocol) -> Result<Recipe> {
         let home = match self.source {
             Source::Workspace => release_directory(),
             _ => root.join("peers").join(self.name),
         };
         self.install(&home)?;
         let program = match self.program {
-            interpreter @ ("node" | "java") => PathBuf::from(interpreter),
+            interpreter @ ("node" | "java" | "sh") => PathBuf::from(interpreter),
             own => home.join(own),
         };
         let home = home.display().to_string();
@@ -80,7 +81,7 @@ impl Peer {
             words,
             variables: variables.collect(),
             file: self.file.map(str::to_owned),
-            service,
+            protocol,
         })
     }
 
@@ -144,7 +145,7 @@ fn crates_io(home: &Path, name: &str, version: &str) -> Result<()> {
 }
 
 /// Copies the library and what it needs to `home`/lib.
-fn maven(home: &Path, group: &str, artifact: &str, version: &str) -> Result<()> {
+pub(crate) fn maven(home: &Path, group: &str, artifact: &str, version: &str) -> Result<()> {
     if home.join(format!("lib/{artifact}-{version}.jar")).exists() {
         return Ok(());
     }

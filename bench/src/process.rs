@@ -12,7 +12,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::control::{CallError, Control};
-use crate::request::Service;
+use crate::kafka::ping::ping;
+use crate::request::{Protocol, Service};
 
 /// How long a server may take to answer for the first time.
 pub(crate) const START_MAX: Duration = Duration::from_secs(120);
@@ -30,7 +31,7 @@ pub(crate) struct Recipe {
     /// What a configuration file must say, for servers that take their port from nothing else.
     pub(crate) file: Option<String>,
     /// What it serves, and so which call tells that it has started.
-    pub(crate) service: Service,
+    pub(crate) protocol: Protocol,
 }
 
 impl Recipe {
@@ -40,7 +41,7 @@ impl Recipe {
             words: command.split_whitespace().map(str::to_owned).collect(),
             variables: Vec::new(),
             file: None,
-            service,
+            protocol: Protocol::Aws(service),
         }
     }
 }
@@ -82,7 +83,7 @@ impl Server {
                 .map(|(name, value)| (name.clone(), fill(value)))
                 .collect(),
             file: recipe.file.as_ref().map(fill),
-            service: recipe.service,
+            protocol: recipe.protocol,
         };
         if let Some(content) = &recipe.file {
             fs::write(&file, content).with_context(|| format!("write {file}"))?;
@@ -98,10 +99,6 @@ impl Server {
 
     /// Waits for the first successful ListStreams or ListQueues. `since` is when the server was started; returns how long ago.
     pub(crate) fn await_answer(&mut self, since: Instant) -> Result<Duration> {
-        let operation = match self.recipe.service {
-            Service::Kinesis => "ListStreams",
-            Service::Sqs => "ListQueues",
-        };
         while since.elapsed() < START_MAX {
             if let Some(status) = self.child.try_wait()? {
                 bail!(
@@ -109,20 +106,33 @@ impl Server {
                     self.directory.join("log").display()
                 );
             }
-            let patience = Duration::from_secs(10);
-            let mut control = Control::of(self.recipe.service, self.address, patience);
-            match control.call(operation, &json!({})) {
-                Ok(_) => return Ok(since.elapsed()),
-                Err(CallError::Refused { status, body, .. }) if status < 500 => {
-                    bail!("{operation} refused with status {status}: {body}")
-                }
-                Err(_) => std::thread::sleep(TRY_EVERY),
+            if self.answers()? {
+                return Ok(since.elapsed());
             }
+            std::thread::sleep(TRY_EVERY);
         }
         bail!(
             "no answer within {START_MAX:?}; see {}",
             self.directory.join("log").display()
         )
+    }
+
+    /// Whether the server answers now. An error is an answer that no waiting will change.
+    fn answers(&self) -> Result<bool> {
+        let patience = Duration::from_secs(10);
+        let (service, operation) = match self.recipe.protocol {
+            Protocol::Aws(service @ Service::Kinesis) => (service, "ListStreams"),
+            Protocol::Aws(service @ Service::Sqs) => (service, "ListQueues"),
+            Protocol::Kafka => return Ok(ping(self.address, patience).is_ok()),
+        };
+        let mut control = Control::of(service, self.address, patience);
+        match control.call(operation, &json!({})) {
+            Ok(_) => Ok(true),
+            Err(CallError::Refused { status, body, .. }) if status < 500 => {
+                bail!("{operation} refused with status {status}: {body}")
+            }
+            Err(_) => Ok(false),
+        }
     }
 
     /// Ends the server as a crash would: SIGKILL, nothing flushed.

@@ -42,6 +42,15 @@ pub(crate) enum Service {
     Sqs,
 }
 
+/// What a server is spoken to in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// A service of AWS's.
+    Aws(Service),
+    /// Kafka's own, which nothing here but a ping speaks: the load comes from Kafka's tools.
+    Kafka,
+}
+
 impl Service {
     fn target_prefix(self) -> &'static str {
         match self {

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use crate::peers::{Peer, workspace};
 use crate::process::{self, CpuMeter, Server};
 use crate::report::{self, Report, Row};
-use crate::request::Service;
+use crate::request::Protocol;
 
 /// Quiet time before idle memory is read.
 const SETTLE: Duration = Duration::from_secs(2);
@@ -21,7 +21,7 @@ pub(crate) type Step<B> = (&'static str, fn(&mut B, &mut Row) -> Result<()>);
 
 /// What is compared, and how. `B` is what the steps on one server share.
 pub(crate) struct Comparison<'a, B> {
-    pub(crate) service: Service,
+    pub(crate) protocol: Protocol,
     /// The state before the first step on a server.
     pub(crate) begin: &'a dyn Fn(SocketAddr) -> B,
     /// In this order, on one server.
@@ -58,7 +58,7 @@ impl<B> Comparison<'_, B> {
         report: &mut Report,
     ) -> Result<()> {
         let recipe = peer
-            .prepare(root, self.service)
+            .prepare(root, self.protocol)
             .context("cannot be installed")?;
         let since = Instant::now();
         let mut server = Server::start(&recipe, &root.join("run").join(peer.name))?;

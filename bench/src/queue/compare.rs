@@ -13,7 +13,7 @@ use super::send::{self, SendPlan};
 use super::wire::Queue;
 use crate::peers::Peer;
 use crate::report::{self, Report, Row};
-use crate::request::Service;
+use crate::request::{Protocol, Service};
 use crate::side_by_side::{Comparison, Line, Step, figure};
 
 /// The server the bars are for.
@@ -52,7 +52,7 @@ pub(crate) fn run(peers: &[Peer], load: &QueueLoad, report: &mut Report) -> Resu
         bodies: Bodies::new(SIZE, load.run),
     };
     let comparison = Comparison {
-        service: Service::Sqs,
+        protocol: Protocol::Aws(Service::Sqs),
         begin: &begin,
         steps: STEPS,
         suits: |peer, workload| workload != "queue-fifo" || FIFO_PEERS.contains(&peer.name),

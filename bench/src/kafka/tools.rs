@@ -1,0 +1,177 @@
+//! Apache Kafka's own tools, each run in a virtual machine of its own, and the figures they print.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::peers::kafka::KAFKA_VERSION;
+use crate::peers::maven;
+
+/// Bytes of a record.
+pub(crate) const RECORD_BYTES: u64 = 1024;
+
+/// The tools, and the broker they work on.
+#[derive(Debug)]
+pub(crate) struct Tools {
+    home: PathBuf,
+    server: SocketAddr,
+}
+
+/// What producing gave.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Produced {
+    pub(crate) records_per_second: f64,
+    /// In units of 2^20 bytes, as the tool counts.
+    pub(crate) mib_per_second: f64,
+    pub(crate) p50_ms: f64,
+    pub(crate) p99_ms: f64,
+    pub(crate) p999_ms: f64,
+    pub(crate) max_ms: f64,
+}
+
+impl Tools {
+    /// Fetches the tools into `root` if they are not there yet.
+    pub(crate) fn prepare(root: &Path) -> Result<PathBuf> {
+        let home = root.join("kafka-tools");
+        maven(&home, "org.apache.kafka", "kafka-tools", KAFKA_VERSION)?;
+        Ok(home)
+    }
+
+    pub(crate) fn of(home: PathBuf, server: SocketAddr) -> Tools {
+        Tools { home, server }
+    }
+
+    /// Makes a topic.
+    pub(crate) fn create(&self, topic: &str, partitions: u32) -> Result<()> {
+        let partitions = partitions.to_string();
+        let text = self.run(
+            "org.apache.kafka.tools.TopicCommand",
+            &["--create", "--topic", topic, "--partitions", &partitions],
+        )?;
+        ensure!(text.contains("Created topic"), "kafka-topics: {text}");
+        Ok(())
+    }
+
+    /// Produces records as fast as the broker acknowledges them to all replicas, or at `rate` a second.
+    pub(crate) fn produce(&self, topic: &str, records: u64, rate: Option<f64>) -> Result<Produced> {
+        let (records, size) = (records.to_string(), RECORD_BYTES.to_string());
+        let rate = rate.map_or("-1".to_owned(), |rate| format!("{rate:.0}"));
+        let text = self.run(
+            "org.apache.kafka.tools.ProducerPerformance",
+            &[
+                "--topic",
+                topic,
+                "--num-records",
+                &records,
+                "--record-size",
+                &size,
+                "--throughput",
+                &rate,
+                "--command-property",
+                "acks=all",
+            ],
+        )?;
+        parse_produced(&text)
+    }
+
+    /// Consumes as many records from the topic's start. Gives units of 2^20 bytes a second, without the time to join a group.
+    pub(crate) fn consume(&self, topic: &str, records: u64) -> Result<f64> {
+        let records = records.to_string();
+        let text = self.run(
+            "org.apache.kafka.tools.ConsumerPerformance",
+            &["--topic", topic, "--num-records", &records],
+        )?;
+        parse_consumed(&text)
+    }
+
+    fn run(&self, class: &str, arguments: &[&str]) -> Result<String> {
+        let output = Command::new("java")
+            .args(["-Xmx512M", "-cp"])
+            .arg(self.home.join("lib/*"))
+            .arg(class)
+            .args(["--bootstrap-server", &self.server.to_string()])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .context("run java")?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        ensure!(
+            output.status.success(),
+            "{class} ended with {}: {text}{errors}",
+            output.status
+        );
+        Ok(text)
+    }
+}
+
+/// The last line of ProducerPerformance: `N records sent, R records/sec (M MB/sec), A ms avg latency, X ms max latency, a ms 50th, b
+/// ms 95th, c ms 99th, d ms 99.9th.`
+fn parse_produced(text: &str) -> Result<Produced> {
+    let line = text.lines().rfind(|line| line.contains("99.9th"));
+    let line = line.with_context(|| format!("no percentiles in: {text}"))?;
+    let before = |mark: &str| -> Result<f64> {
+        let end = line
+            .find(mark)
+            .with_context(|| format!("no {mark:?} in: {line}"))?;
+        let word = line[..end].trim_end().rsplit([' ', '(']).next();
+        word.and_then(|word| word.parse().ok())
+            .with_context(|| format!("no number before {mark:?} in: {line}"))
+    };
+    Ok(Produced {
+        records_per_second: before(" records/sec")?,
+        mib_per_second: before(" MB/sec")?,
+        p50_ms: before(" ms 50th")?,
+        p99_ms: before(" ms 99th")?,
+        p999_ms: before(" ms 99.9th")?,
+        max_ms: before(" ms max latency")?,
+    })
+}
+
+/// ConsumerPerformance prints names and values divided by commas; `fetch.MB.sec` is the rate while fetching.
+fn parse_consumed(text: &str) -> Result<f64> {
+    let mut lines = text.lines().filter(|line| line.contains(", "));
+    let (Some(names), Some(values)) = (lines.next(), lines.next_back()) else {
+        bail!("no figures in: {text}");
+    };
+    let at = names.split(", ").position(|name| name == "fetch.MB.sec");
+    let at = at.with_context(|| format!("no fetch.MB.sec in: {names}"))?;
+    let value = values.split(", ").nth(at);
+    value
+        .and_then(|value| value.trim().parse().ok())
+        .with_context(|| format!("no number {at} in: {values}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_producer_prints_is_read() {
+        let text = "1000 records sent, 200.5 records/sec (0.2 MB/sec), 1.0 ms avg latency, 2.0 ms max latency.\n\
+                    5000 records sent, 1923.4 records/sec (1.88 MB/sec), 3.10 ms avg latency, 120.00 ms max latency, 2 ms 50th, \
+                    7 ms 95th, 9 ms 99th, 100 ms 99.9th.\n";
+        let produced = parse_produced(text).unwrap();
+        assert_eq!(
+            produced,
+            Produced {
+                records_per_second: 1923.4,
+                mib_per_second: 1.88,
+                p50_ms: 2.0,
+                p99_ms: 9.0,
+                p999_ms: 100.0,
+                max_ms: 120.0,
+            }
+        );
+        assert!(parse_produced("nothing").is_err());
+    }
+
+    #[test]
+    fn what_the_consumer_prints_is_read() {
+        let text = "start.time, end.time, data.consumed.in.MB, MB.sec, data.consumed.in.nMsg, nMsg.sec, rebalance.time.ms, fetch.time.ms, fetch.MB.sec, fetch.nMsg.sec\n\
+                    2026-11-27 22:00:00:000, 2026-11-27 22:00:05:000, 100.0, 20.0, 102400, 20480.0, 3000, 2000, 50.5, 51200.0\n";
+        assert!((parse_consumed(text).unwrap() - 50.5).abs() < 1e-9);
+    }
+}
