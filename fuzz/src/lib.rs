@@ -1,5 +1,7 @@
 //! What several fuzz targets need: requests written as text, and answering one.
 
+pub mod kafka;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
