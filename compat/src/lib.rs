@@ -3,6 +3,7 @@
 //! Each client lives in a folder of its own beside this one (`python-boto3/`, `java-sdk2/`, ...) with a README. This crate
 //! holds what they share and knows nothing of what they check:
 //! - [`server`]: a Headwater server of one's own, its restarts, and its log, in which nothing unexpected may stand.
+//! - [`ports`]: where servers listen.
 //! - [`tools`]: each client's packages, installed once under `target/compat/`.
 //! - [`client`]: one run of a client's program, and what it printed where it failed.
 //! - [`skip`]: what happens where a client cannot be installed.
@@ -10,6 +11,7 @@
 //! `tests/clients` puts them together, one test a client.
 
 pub mod client;
+pub mod ports;
 pub mod server;
 pub mod skip;
 pub mod tools;

@@ -16,10 +16,10 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::workplace;
+use crate::{ports, workplace};
 
 /// How long a server may take to answer after it was started, or to end after it was asked to.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Lines of the log that a failed test shows.
 const LOG_TAIL: usize = 40;
@@ -41,7 +41,7 @@ impl Server {
     /// Starts `program` as `program serve FLAGS` with an empty data directory named after the test.
     ///
     /// # Panics
-    /// Where it does not answer within 30 s.
+    /// Where it does not answer within 60 s.
     pub fn start(program: &str, test: &str, flags: &[&str]) -> Server {
         let data = workplace().join("data").join(test);
         if data.exists() {
@@ -72,7 +72,7 @@ impl Server {
     /// Starts it with `--auth on` and one key: `access_key` with `secret` acts for `account`.
     ///
     /// # Panics
-    /// Where it does not answer within 30 s.
+    /// Where it does not answer within 60 s.
     pub fn start_with_key(
         program: &str,
         test: &str,
@@ -139,7 +139,7 @@ impl Server {
     /// Ends the server by SIGTERM, waits for its end and looks through its log.
     ///
     /// # Panics
-    /// Where it does not end with 0 within 30 s, or logged what it should not.
+    /// Where it does not end with 0 within 60 s, or logged what it should not.
     pub fn stop(&mut self) {
         let Some(mut child) = self.child.take() else {
             return;
@@ -190,7 +190,7 @@ impl Server {
     /// Starts the server again on what it left.
     ///
     /// # Panics
-    /// Where it does not answer within 30 s.
+    /// Where it does not answer within 60 s.
     pub fn start_again(&mut self) {
         assert!(self.child.is_none(), "a server that runs cannot be started");
         self.run();
@@ -203,9 +203,9 @@ impl Server {
             .expect("the log was created");
         let listen = match self.endpoint.strip_prefix("http://") {
             Some(address) => address.to_owned(),
-            None => "127.0.0.1:0".to_owned(),
+            None => ports::unused(),
         };
-        let kafka = self.kafka.as_deref().unwrap_or("127.0.0.1:0").to_owned();
+        let kafka = self.kafka.clone().unwrap_or_else(ports::unused);
         let mut command = Command::new(&self.program);
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("HEADWATER_") {
@@ -254,7 +254,7 @@ impl Server {
 }
 
 impl Drop for Server {
-    /// Kills the server and, where the test failed, shows what it logged last.
+    /// Kills the server. Where the test failed, shows what it logged last; otherwise removes its data, gigabytes for all tests.
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
             // It may have ended by itself, which the log shows.
@@ -263,6 +263,9 @@ impl Drop for Server {
         }
         if thread::panicking() {
             eprintln!("{}", self.log_tail());
+        } else {
+            // The next run with this name begins by removing it, too.
+            let _ = fs::remove_dir_all(&self.data);
         }
     }
 }

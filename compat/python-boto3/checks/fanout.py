@@ -82,12 +82,14 @@ def latest_receives_what_is_put_afterwards(world):
     name, _ = filled(world)
     consumer = world.consumer(name)
     with subscription(world, consumer, Type="LATEST") as events:
+        fastest = 60
         for round_ in range(3):
             world.put(name, f"new {round_}")
             start = time.monotonic()
             equal(datas(take(events, 1)[0]), [f"new {round_}"])
-            # AWS documents about 70 ms; a server that polled by the second would be far above it.
-            true(time.monotonic() - start < 1, "pushed when it is put")
+            fastest = min(fastest, time.monotonic() - start)
+        # AWS documents about 70 ms; a server that polled by the second would be above it each time. One may be held up.
+        true(fastest < 0.5, f"pushed when it is put, took {fastest:.2f} s at best")
 
 
 @check

@@ -104,7 +104,7 @@ def a_long_poll_wakes_when_a_record_arrives(world):
             queue.put([number])
             records, woken = poll.result()
             equal(numbers(records), [number])
-            true(woken - put < 1, f"awake within 1 s of the put, took {woken - put:.2f} s")
+            true(woken - put < 10, f"awake within 10 s of the put, took {woken - put:.2f} s")
             queue.acknowledge(records)
 
 
@@ -116,7 +116,7 @@ def a_poll_of_an_empty_queue_lasts_its_time(world):
             start = time.monotonic()
             equal(call(QueueARN=queue.arn, **arguments)["QueueRecords"], [])
             took = time.monotonic() - start
-            true(seconds - 0.1 <= took < seconds + 3, f"{seconds} s, took {took:.2f} s")
+            true(seconds - 0.1 <= took < seconds + 15, f"{seconds} s, took {took:.2f} s")
 
 
 @check
@@ -162,7 +162,7 @@ def records_of_shards_made_later_are_received(world):
         put = time.monotonic()
         queue.put(range(50, 51))
         records = poll.result()
-        true(time.monotonic() - put < 2, "who waits is woken by a record of a new shard")
+        true(time.monotonic() - put < 10, "who waits is woken by a record of a new shard")
         equal(numbers(records), [50])
         queue.acknowledge(records)
     queue.put(range(51, 150))

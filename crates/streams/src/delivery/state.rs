@@ -101,6 +101,8 @@ pub struct Picked {
     pub dead: Vec<Hold>,
     /// Whether [`Policy::in_flight_max`] was in the way.
     pub is_over_limit: bool,
+    /// The last of [`Picked::live`], where it is of a group: what the same receive is to pick next may follow it.
+    pub last: Option<(Group, Offset)>,
 }
 
 impl State {
@@ -290,24 +292,27 @@ impl State {
     }
 
     /// Takes up to `max` messages, in flight for `visibility` from now. With `may_scan`, groups that have much in flight are left
-    /// for when there is nothing else in the log.
+    /// for when there is nothing else in the log. `last` is [`Picked::last`] of what the same receive picked before.
     pub fn pick(
         &mut self,
         max: usize,
         visibility: Duration,
         may_scan: bool,
         now: Timestamp,
+        last: Option<(Group, Offset)>,
     ) -> Picked {
-        let mut picked = Picked::default();
+        let mut picked = Picked {
+            last,
+            ..Picked::default()
+        };
         if may_scan && self.knows_ahead() {
             return picked;
         }
-        let mut last = None;
         while picked.live.len() < max && picked.dead.len() < max {
             if may_scan && self.waiting.is_noisy() {
                 break;
             }
-            let Some(offset) = self.waiting.next(last) else {
+            let Some(offset) = self.waiting.next(picked.last) else {
                 break;
             };
             if self.in_flight >= self.policy.in_flight_max {
@@ -325,11 +330,11 @@ impl State {
             }
             if self.policy.is_spent(held.receives) {
                 // Nothing of its group goes out before it is moved: the order holds even if it stays.
-                last = None;
+                picked.last = None;
                 picked.dead.push(self.hold_back(offset, &held, now));
             } else {
                 self.waiting.remove(offset, held.group);
-                last = held.group.map(|group| (group, offset));
+                picked.last = held.group.map(|group| (group, offset));
                 let hold = self.deliver(offset, now, now.plus(visibility));
                 picked.live.extend(hold);
             }

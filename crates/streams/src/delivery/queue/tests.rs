@@ -4,7 +4,7 @@ use model::{BatchBuilder, LogId, Offset, RecordRef, StreamId};
 use store::{Append, LogChange, Memory, StoredBatch};
 
 use super::*;
-use crate::delivery::{Arrival, Order};
+use crate::delivery::{Arrival, Group, Order};
 
 const START: Timestamp = Timestamp(1_000_000);
 const VISIBILITY: Duration = Duration::from_secs(30);
@@ -307,6 +307,40 @@ async fn what_is_not_decided_is_waited_for() {
         gate.0.send_replace(Offset(u64::MAX));
     });
     assert_eq!(offsets(&received.unwrap()), [Offset(2), Offset(3)]);
+}
+
+/// All messages are of one group.
+struct OneGroup;
+
+impl Source for OneGroup {
+    fn open(&self, stored: StoredBatch) -> Result<StoredBatch, StoreError> {
+        Ok(stored)
+    }
+
+    fn arrival(&self, record: &RecordRef<'_>) -> Arrival {
+        Arrival {
+            group: Some(Group(7)),
+            ..Plain.arrival(record)
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_receive_takes_a_group_though_part_of_it_was_counted_before() {
+    let world = World::new().await;
+    let policy = Policy {
+        order: Order::Grouped,
+        ..world.open().await.policy()
+    };
+    let (store, clock) = (Arc::clone(&world.store), world.clock.clone());
+    let queue = Queue::open(store, clock, world.logs, Arc::new(OneGroup), policy);
+    let queue = queue.await.unwrap();
+    world.send(1).await;
+    assert_eq!(queue.counts().await.unwrap().visible, 1);
+    world.send(1).await;
+    world.send(1).await;
+    let taken = queue.take(10, VISIBILITY).await.unwrap();
+    assert_eq!(offsets(&taken), [Offset(0), Offset(1), Offset(2)]);
 }
 
 #[tokio::test]

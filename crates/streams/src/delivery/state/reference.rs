@@ -143,17 +143,22 @@ impl Reference {
         })
     }
 
-    fn pick(&mut self, max: usize, visibility: Duration, now: Timestamp) -> (Vec<u64>, Vec<u64>) {
+    /// `run` are those of one group that the same receive picked one after the other.
+    fn pick(
+        &mut self,
+        max: usize,
+        visibility: Duration,
+        now: Timestamp,
+        run: &mut Vec<usize>,
+    ) -> (Vec<u64>, Vec<u64>) {
         let (mut live, mut dead) = (Vec::new(), Vec::new());
         let is_ahead = |message: &Message| message.is_known && message.status != Status::Done;
         if self.policy.order == Order::Grouped && self.messages[self.scanned..].iter().any(is_ahead)
         {
             return (live, dead);
         }
-        // Those of one group that went out one after the other.
-        let mut run: Vec<usize> = Vec::new();
         while live.len() < max && dead.len() < max {
-            let Some(at) = self.next(&run) else { break };
+            let Some(at) = self.next(run) else { break };
             if self.in_flight() >= self.policy.in_flight_max as u64 {
                 break;
             }
@@ -408,11 +413,16 @@ impl Pair {
     fn pick(&mut self, max: usize, visibility: Duration) {
         self.advance();
         self.last_pick.clear();
+        let (mut last, mut run) = (None, Vec::new());
         // As a queue does it: what is known, then what the log has.
         loop {
             let wanted = max - self.last_pick.len();
             let may_scan = self.ours.next_scan() < self.end();
-            let is_dead = self.pick_known(wanted, visibility, may_scan);
+            let picked = self.ours.pick(wanted, visibility, may_scan, self.now, last);
+            last = picked.last;
+            let reference = &mut self.reference;
+            let expected = reference.pick(wanted, visibility, self.now, &mut run);
+            let is_dead = self.check_picked(picked, expected);
             if !may_scan || is_dead || self.last_pick.len() == max {
                 break;
             }
@@ -422,10 +432,9 @@ impl Pair {
     }
 
     /// Whether there were dead letters.
-    fn pick_known(&mut self, max: usize, visibility: Duration, may_scan: bool) -> bool {
-        let picked = self.ours.pick(max, visibility, may_scan, self.now);
+    fn check_picked(&mut self, picked: Picked, expected: (Vec<u64>, Vec<u64>)) -> bool {
         let offsets = |holds: &[Hold]| holds.iter().map(|hold| hold.offset.0).collect::<Vec<_>>();
-        let (live, dead) = self.reference.pick(max, visibility, self.now);
+        let (live, dead) = expected;
         assert_eq!(offsets(&picked.live), live);
         assert_eq!(offsets(&picked.dead), dead);
         for hold in &picked.live {

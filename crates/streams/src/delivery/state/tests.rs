@@ -32,7 +32,7 @@ fn queue(order: Order, groups: &[Option<u64>]) -> State {
 
 fn pick(state: &mut State, max: usize, now: Timestamp) -> Vec<u64> {
     state.advance(now);
-    let picked = state.pick(max, VISIBILITY, false, now);
+    let picked = state.pick(max, VISIBILITY, false, now, None);
     picked.live.iter().map(|hold| hold.offset.0).collect()
 }
 
@@ -149,7 +149,7 @@ fn a_message_received_too_often_is_given_up() {
     assert_eq!(pick(&mut state, 1, START), [0]);
     let later = START.plus(VISIBILITY);
     state.advance(later);
-    let picked = state.pick(10, VISIBILITY, false, later);
+    let picked = state.pick(10, VISIBILITY, false, later, None);
     assert_eq!(
         picked
             .dead
