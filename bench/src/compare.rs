@@ -56,12 +56,12 @@ struct Bench {
 
 /// In this order, on one server: what is put first is what is read next.
 const STEPS: &[Step<Bench>] = &[
-    ("put-records", put_records),
-    ("get-records", get_records),
-    ("put-record", put_record),
-    ("put-record at rate", put_record_at_rate),
-    ("put-record, gently", put_record_gently),
-    ("fanout", fan_out),
+    Step::of("put-records", put_records),
+    Step::of("get-records", get_records),
+    Step::of("put-record", put_record),
+    Step::of("put-record at rate", put_record_at_rate),
+    Step::of("put-record, gently", put_record_gently),
+    Step::of("fanout", fan_out),
 ];
 
 /// The steps that make no sense without the data.
@@ -166,6 +166,7 @@ pub(crate) const LINES: &[Line] = &[
     ("… p99", "put-records", "p99"),
     ("… server CPU", "put-records", "server CPU"),
     ("… generator CPU", "put-records", "generator CPU"),
+    ("… idle of all processors", "put-records", "idle"),
     ("… memory after", "put-records", "memory"),
     ("GetRecords of the same", "get-records", "payload"),
     ("PutRecord 100 B, 64 connections", "put-record", "records"),

@@ -32,6 +32,7 @@ mod request;
 mod reshard;
 mod scan;
 mod side_by_side;
+mod usage;
 pub mod verify;
 pub mod verify_queue;
 mod workloads;

@@ -7,10 +7,11 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
 
 use crate::control::Control;
-use crate::process::{self, Recipe, Server};
+use crate::process::{Recipe, Server};
 use crate::put::{self, PutPlan};
 use crate::random::Random;
 use crate::report::Row;
+use crate::usage;
 use crate::verify::{Verdict, WriterPlan, Writers};
 
 /// Quiet time before memory is read, so that what starting needed has been given back.
@@ -26,7 +27,7 @@ pub(crate) fn idle(recipe: &Recipe, directory: &Path, rounds: usize, row: &mut R
         times.push(server.await_answer(since)?);
         if times.len() == rounds.max(1) {
             std::thread::sleep(SETTLE);
-            resident = process::resident(server.id())?;
+            resident = usage::resident(server.id())?;
         }
         server.stop()?;
     }
@@ -88,7 +89,7 @@ pub(crate) fn restart(
     row.add("first record", read.as_secs_f64() * 1000.0, "ms");
     row.add(
         "memory after",
-        process::resident(server.id())? as f64 / 1e6,
+        usage::resident(server.id())? as f64 / 1e6,
         "MB",
     );
     row.note("what the page cache held was left there");

@@ -1,6 +1,7 @@
 //! The servers that are compared: which version, how it is installed, how it is started so that it does its best. Those of
-//! streams are listed in `streams`, those of queues in `queues`, Kafka brokers in `kafka`.
+//! streams are listed in `streams`, those of queues in `queues`, Kafka brokers in `kafka`; `headwater` is in all three.
 
+mod headwater;
 pub(crate) mod kafka;
 pub(crate) mod queues;
 pub(crate) mod streams;
@@ -20,8 +21,8 @@ enum Source {
     Npm(&'static str),
     /// PyPI, in a virtual environment of its own: requirement.
     PyPi(&'static str),
-    /// crates.io, compiled with one job at low priority: crate and version.
-    CratesIo(&'static str, &'static str),
+    /// crates.io, compiled with one job at low priority: crate, version and features.
+    CratesIo(&'static str, &'static str, &'static str),
     /// Maven Central: a library's group, artifact and version, with all it needs to run.
     Maven(&'static str, &'static str, &'static str),
     /// Nowhere: measured if its program is where it would be installed, put there by hand.
@@ -69,6 +70,9 @@ impl Peer {
         };
         let home = home.display().to_string();
         let mut words = vec![program.display().to_string()];
+        if matches!(self.source, Source::Workspace) {
+            words.extend(headwater::words(protocol).map(str::to_owned));
+        }
         words.extend(
             self.arguments
                 .iter()
@@ -109,7 +113,7 @@ impl Peer {
             Source::Maven(group, artifact, version) => maven(home, group, artifact, version),
             _ if program.exists() => Ok(()),
             Source::PyPi(requirement) => pypi(home, requirement),
-            Source::CratesIo(name, version) => crates_io(home, name, version),
+            Source::CratesIo(name, version, features) => crates_io(home, name, version, features),
         }
     }
 }
@@ -128,7 +132,7 @@ fn pypi(home: &Path, requirement: &str) -> Result<()> {
     run(&[&pip, "install", "--quiet", requirement])
 }
 
-fn crates_io(home: &Path, name: &str, version: &str) -> Result<()> {
+fn crates_io(home: &Path, name: &str, version: &str, features: &str) -> Result<()> {
     let prefix = home.display().to_string();
     let built_in = format!("{prefix}/target");
     let gently = ["nice", "cargo", "install", "--locked", "--jobs", "1"];
@@ -136,6 +140,8 @@ fn crates_io(home: &Path, name: &str, version: &str) -> Result<()> {
         name,
         "--version",
         version,
+        "--features",
+        features,
         "--root",
         &prefix,
         "--target-dir",
@@ -183,7 +189,8 @@ pub(crate) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-fn run(words: &[&str]) -> Result<()> {
+/// Runs an installer, or says which failed.
+pub(crate) fn run(words: &[&str]) -> Result<()> {
     let [program, arguments @ ..] = words else {
         bail!("an empty command")
     };

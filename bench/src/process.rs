@@ -1,4 +1,4 @@
-//! Servers as processes: started from a command line, asked for memory and processor time through /proc, ended by their id.
+//! Servers as processes: started from a command line, ended by their id.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
@@ -209,116 +209,4 @@ fn free_ports() -> Result<[u16; 2]> {
     let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let second = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     Ok([first.local_addr()?.port(), second.local_addr()?.port()])
-}
-
-/// Memory in use by a process and its children, in bytes: resident set size.
-pub(crate) fn resident(pid: u32) -> Result<u64> {
-    let mut total = 0;
-    for process in family(pid) {
-        let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line
-            .and_then(|rest| rest.trim().strip_suffix(" kB"))
-            .and_then(|text| text.trim().parse::<u64>().ok());
-        total += kib.unwrap_or_default() * 1024;
-    }
-    ensure!(total > 0, "process {pid} is not there");
-    Ok(total)
-}
-
-/// Processor time these processes have used.
-fn cpu_time(processes: &[u32]) -> Result<Duration> {
-    let mut ticks = 0;
-    for process in processes {
-        let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
-        // Fields are counted after the name, which stands in parentheses and may hold anything (proc_pid_stat(5)).
-        let after_name = stat
-            .rsplit_once(')')
-            .map(|(_, rest)| rest)
-            .unwrap_or_default();
-        let fields: Vec<&str> = after_name.split_whitespace().collect();
-        for at in [11, 12] {
-            ticks += fields
-                .get(at)
-                .and_then(|text| text.parse::<u64>().ok())
-                .unwrap_or_default();
-        }
-    }
-    let per_second = rustix::param::clock_ticks_per_second().max(1);
-    Ok(Duration::from_secs_f64(ticks as f64 / per_second as f64))
-}
-
-/// The process and all below it that are there now.
-fn family(pid: u32) -> Vec<u32> {
-    let mut found = vec![pid];
-    let mut at = 0;
-    while let Some(&parent) = found.get(at) {
-        let tasks = fs::read_dir(format!("/proc/{parent}/task"))
-            .into_iter()
-            .flatten()
-            .flatten();
-        for task in tasks {
-            let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
-            found.extend(
-                children
-                    .split_whitespace()
-                    .filter_map(|text| text.parse::<u32>().ok()),
-            );
-        }
-        at += 1;
-    }
-    found
-}
-
-/// How busy this process and a server were over a piece of work.
-#[derive(Debug)]
-pub(crate) struct CpuMeter {
-    server: Option<u32>,
-    start: Instant,
-    own_before: Duration,
-    server_before: Duration,
-}
-
-impl CpuMeter {
-    /// Starts measuring.
-    pub(crate) fn start(server: Option<u32>) -> Self {
-        let own_before = cpu_time(&[std::process::id()]).unwrap_or_default();
-        let server_before = server.and_then(|pid| cpu_time(&family(pid)).ok());
-        Self {
-            server,
-            start: Instant::now(),
-            own_before,
-            server_before: server_before.unwrap_or_default(),
-        }
-    }
-
-    /// Processors in use by the server and its children, if its id is known, and by this process alone, since the start.
-    pub(crate) fn stop(&self) -> (Option<f64>, f64) {
-        let seconds = self.start.elapsed().as_secs_f64().max(1e-9);
-        let share = |processes: &[u32], before| {
-            let used = cpu_time(processes).unwrap_or_default();
-            used.saturating_sub(before).as_secs_f64() / seconds
-        };
-        let own = share(&[std::process::id()], self.own_before);
-        let server = self
-            .server
-            .map(|pid| share(&family(pid), self.server_before));
-        (server, own)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn this_process_has_memory_and_used_time() {
-        assert!(resident(std::process::id()).unwrap() > 100_000);
-        let own = [std::process::id()];
-        let before = cpu_time(&own).unwrap();
-        let start = Instant::now();
-        while cpu_time(&own).unwrap() == before {
-            assert!(start.elapsed() < Duration::from_secs(60));
-        }
-    }
 }

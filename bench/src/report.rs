@@ -75,6 +75,16 @@ impl Row {
         self.notes.push(note.into());
     }
 
+    /// Notes why a step failed: the first line of it. What follows, which may be a stack trace, goes to standard error.
+    pub(crate) fn note_failure(&mut self, error: &anyhow::Error) {
+        let text = format!("{error:#}");
+        let (first, rest) = text.trim().split_once('\n').unwrap_or((text.trim(), ""));
+        if !rest.is_empty() {
+            eprintln!("{}, {}: {first}\n{rest}", self.server, self.workload);
+        }
+        self.note(first.trim_end());
+    }
+
     /// The figure called `name`.
     pub(crate) fn figure(&self, name: &str) -> Option<&Figure> {
         self.figures.iter().find(|figure| figure.name == name)
@@ -161,6 +171,17 @@ mod tests {
         ] {
             assert_eq!(readable(value), expected);
         }
+    }
+
+    #[test]
+    fn a_stack_trace_is_no_note() {
+        let mut row = Row::new("any", "any");
+        let trace = "org.example.Timeout: too late\n\tat org.example.Tool.run(Tool.java:7)\n";
+        row.note_failure(&anyhow::anyhow!("{trace}").context("the tool failed"));
+        assert_eq!(
+            row.notes,
+            ["the tool failed: org.example.Timeout: too late"]
+        );
     }
 
     #[test]

@@ -6,8 +6,9 @@ use anyhow::{Context, Result};
 use serde_json::json;
 
 use crate::control::Control;
-use crate::process::{self, Server};
+use crate::process::Server;
 use crate::report::Row;
+use crate::usage;
 
 /// Doubles a stream of `from` shards with UpdateShardCount: time to the answer, and to ACTIVE with all shards open.
 pub(crate) fn double(server: &Server, from: usize, row: &mut Row) -> Result<()> {
@@ -34,7 +35,7 @@ pub(crate) fn many(server: &Server, streams: usize, shards: usize, row: &mut Row
     let mut control = Control::new(server.address, Duration::from_secs(120));
     row.add(
         "memory before",
-        process::resident(server.id())? as f64 / 1e6,
+        usage::resident(server.id())? as f64 / 1e6,
         "MB",
     );
     let start = Instant::now();
@@ -44,7 +45,7 @@ pub(crate) fn many(server: &Server, streams: usize, shards: usize, row: &mut Row
     row.add("create", start.elapsed().as_secs_f64() * 1000.0, "ms");
     row.add(
         "memory after",
-        process::resident(server.id())? as f64 / 1e6,
+        usage::resident(server.id())? as f64 / 1e6,
         "MB",
     );
     for index in 0..streams {

@@ -9,15 +9,42 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use crate::peers::{Peer, workspace};
-use crate::process::{self, CpuMeter, Server};
+use crate::process::Server;
 use crate::report::{self, Report, Row};
 use crate::request::Protocol;
+use crate::usage::{self, CpuMeter};
 
 /// Quiet time before idle memory is read.
 const SETTLE: Duration = Duration::from_secs(2);
 
-/// One workload: its name in the rows, and what fills its row.
-pub(crate) type Step<B> = (&'static str, fn(&mut B, &mut Row) -> Result<()>);
+/// One workload.
+pub(crate) struct Step<B> {
+    /// Its name in the rows.
+    workload: &'static str,
+    /// What must be there first, and is not measured.
+    before: fn(&mut B) -> Result<()>,
+    /// What fills its row.
+    measured: fn(&mut B, &mut Row) -> Result<()>,
+}
+
+impl<B> Step<B> {
+    /// A workload that needs nothing beforehand.
+    pub(crate) const fn of(
+        workload: &'static str,
+        measured: fn(&mut B, &mut Row) -> Result<()>,
+    ) -> Self {
+        Self {
+            workload,
+            before: |_| Ok(()),
+            measured,
+        }
+    }
+
+    /// The same, after `before`.
+    pub(crate) const fn after(self, before: fn(&mut B) -> Result<()>) -> Self {
+        Self { before, ..self }
+    }
+}
 
 /// What is compared, and how. `B` is what the steps on one server share.
 pub(crate) struct Comparison<'a, B> {
@@ -39,7 +66,7 @@ impl<B> Comparison<'_, B> {
             let before = rows.len();
             if let Err(error) = self.run_peer(peer, &root, &mut rows, report) {
                 let mut row = Row::new(peer.name, "run");
-                row.note(format!("{error:#}"));
+                row.note_failure(&error);
                 report.push(&row)?;
                 rows.push(row);
             }
@@ -66,26 +93,26 @@ impl<B> Comparison<'_, B> {
         std::thread::sleep(SETTLE);
         let mut row = Row::new(peer.name, "start");
         row.add("start", started.as_secs_f64() * 1000.0, "ms");
-        let idle = process::resident(server.id())? as f64 / 1e6;
+        let idle = usage::resident(server.id())? as f64 / 1e6;
         row.add("idle memory", idle, "MB");
         report.push(&row)?;
         rows.push(row);
 
         let mut shared = (self.begin)(server.address);
-        for (workload, step) in self.steps {
-            if !(self.suits)(peer, workload) {
+        for step in self.steps {
+            if !(self.suits)(peer, step.workload) {
                 continue;
             }
-            let mut row = Row::new(peer.name, workload);
+            let mut row = Row::new(peer.name, step.workload);
+            let ready = (step.before)(&mut shared);
             let meter = CpuMeter::start(Some(server.id()));
-            if let Err(error) = step(&mut shared, &mut row) {
-                row.note(format!("{error:#}"));
+            let done = ready.and_then(|()| (step.measured)(&mut shared, &mut row));
+            if let Err(error) = done {
+                row.note_failure(&error);
             }
             if !row.figures.is_empty() {
-                let (server_cpu, own_cpu) = meter.stop();
-                row.add("server CPU", server_cpu.unwrap_or_default(), "cores");
-                row.add("generator CPU", own_cpu, "cores");
-                row.add("memory", process::resident(server.id())? as f64 / 1e6, "MB");
+                meter.describe(&mut row);
+                row.add("memory", usage::resident(server.id())? as f64 / 1e6, "MB");
             }
             report.push(&row)?;
             rows.push(row);

@@ -6,10 +6,11 @@ use anyhow::{Context, Result, ensure};
 
 use crate::args::{self, Time};
 use crate::control::Control;
-use crate::process::{self, CpuMeter, Recipe, Server};
+use crate::process::{Recipe, Server};
 use crate::put::{self, PutPlan};
 use crate::report::{Report, Row};
 use crate::request::{Format, PutShape, STAMP_LEN, Service};
+use crate::usage::{self, CpuMeter};
 use crate::verify::{WriterPlan, Writers};
 use crate::{compare, disk, fanout, get, lifecycle, peers, reshard, side_by_side};
 
@@ -29,13 +30,9 @@ pub(crate) fn measure(
     let mut row = Row::new(label, workload);
     let meter = CpuMeter::start(pid);
     work(&mut row)?;
-    let (server, own) = meter.stop();
-    if let Some(server) = server {
-        row.add("server CPU", server, "cores");
-    }
-    row.add("generator CPU", own, "cores");
+    meter.describe(&mut row);
     if let Some(pid) = pid {
-        row.add("memory", process::resident(pid)? as f64 / 1e6, "MB");
+        row.add("memory", usage::resident(pid)? as f64 / 1e6, "MB");
     }
     report.push(&row)
 }

@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result, anyhow};
 
+use super::librdkafka::{Librdkafka, Moved};
 use super::tools::{Produced, Tools};
 use crate::peers::Peer;
 use crate::report::{self, Report, Row};
@@ -29,18 +30,34 @@ pub(crate) struct KafkaLoad {
     pub(crate) seconds: f64,
 }
 
+/// Where the tools are. Without librdkafka's, its steps fail with the reason, and the others are measured.
+struct Homes {
+    java: PathBuf,
+    librdkafka: Result<PathBuf, String>,
+}
+
 struct Bench {
     tools: Tools,
+    librdkafka: Result<Librdkafka, String>,
     load: KafkaLoad,
 }
 
+/// In this order, on one broker. Topics are made before the measuring of what produces to them.
 const FULL: &[Step<Bench>] = &[
-    ("produce", produce),
-    ("consume", consume),
-    ("produce, 1,000 partitions", produce_1000),
-    ("produce, 10,000 partitions", produce_10000),
+    Step::of("produce", produce).after(warm_up),
+    Step::of("consume", consume),
+    Step::of("librdkafka, produce", librdkafka_produce).after(create_for_librdkafka),
+    Step::of("librdkafka, consume", librdkafka_consume),
+    Step::of("produce, 1,000 partitions", produce_1000).after(create_1000),
+    Step::of("produce, 10,000 partitions", produce_10000).after(create_10000),
 ];
-const HALF: &[Step<Bench>] = &[("produce at half load", produce_half)];
+const HALF: &[Step<Bench>] = &[Step::of("produce at half load", produce_half).after(warm_up_half)];
+
+/// The topics of these steps.
+const FEW: &str = "bench";
+const FOR_LIBRDKAFKA: &str = "bench-librdkafka";
+const THOUSAND: (&str, u32) = ("bench-1000", 1_000);
+const TEN_THOUSAND: (&str, u32) = ("bench-10000", 10_000);
 
 /// Takes every peer through the load as fast as it can, then through half of what the slowest of them takes.
 pub(crate) fn run(
@@ -49,8 +66,11 @@ pub(crate) fn run(
     root: &Path,
     report: &mut Report,
 ) -> Result<Vec<Row>> {
-    let home = Tools::prepare(root)?;
-    let mut rows = through(peers, load, &home, FULL, report)?;
+    let homes = Homes {
+        java: Tools::prepare(root)?,
+        librdkafka: Librdkafka::prepare(root).map_err(|error| format!("{error:#}")),
+    };
+    let mut rows = through(peers, load, &homes, FULL, report)?;
     let rates = rows.iter().filter(|row| row.workload == "produce");
     let rates = rates.filter_map(|row| row.figure("records").map(|figure| figure.value));
     let slowest = rates.fold(f64::INFINITY, f64::min);
@@ -59,7 +79,7 @@ pub(crate) fn run(
             rate: Some(slowest / 2.0),
             ..load.clone()
         };
-        let half = through(peers, &load, &home, HALF, report)?;
+        let half = through(peers, &load, &homes, HALF, report)?;
         // Started again; the first start is the one in the table.
         rows.extend(half.into_iter().filter(|row| row.workload != "start"));
     }
@@ -69,12 +89,16 @@ pub(crate) fn run(
 fn through(
     peers: &[Peer],
     load: &KafkaLoad,
-    home: &Path,
+    homes: &Homes,
     steps: &[Step<Bench>],
     report: &mut Report,
 ) -> Result<Vec<Row>> {
     let begin = |server: SocketAddr| Bench {
-        tools: Tools::of(home.to_owned(), server),
+        tools: Tools::of(homes.java.clone(), server),
+        librdkafka: homes
+            .librdkafka
+            .clone()
+            .map(|program| Librdkafka::of(program, server)),
         load: load.clone(),
     };
     let comparison = Comparison {
@@ -86,48 +110,89 @@ fn through(
     comparison.run(peers, report)
 }
 
-fn produce(bench: &mut Bench, row: &mut Row) -> Result<()> {
-    bench.tools.create("bench", bench.load.partitions)?;
-    bench.tools.create("warm-up", bench.load.partitions)?;
+impl Bench {
+    fn create(&self, topic: &str, partitions: u32) -> Result<()> {
+        self.tools.create(topic, partitions)
+    }
+
+    fn produce(&self, topic: &str, records: u64, rate: Option<f64>, row: &mut Row) -> Result<()> {
+        describe(&self.tools.produce(topic, records, rate)?, row);
+        Ok(())
+    }
+
+    fn librdkafka(&self) -> Result<&Librdkafka> {
+        let built = self.librdkafka.as_ref();
+        built
+            .map_err(|reason| anyhow!("{reason}"))
+            .context("the tool cannot be built")
+    }
+
+    fn half_rate(&self) -> f64 {
+        self.load.rate.unwrap_or(1.0)
+    }
+}
+
+fn warm_up(bench: &mut Bench) -> Result<()> {
+    bench.create("warm-up", bench.load.partitions)?;
     bench.tools.produce("warm-up", WARM_UP_RECORDS, None)?;
-    describe(
-        &bench.tools.produce("bench", bench.load.records, None)?,
-        row,
-    );
-    Ok(())
+    bench.create(FEW, bench.load.partitions)
+}
+
+fn produce(bench: &mut Bench, row: &mut Row) -> Result<()> {
+    bench.produce(FEW, bench.load.records, None, row)
 }
 
 fn consume(bench: &mut Bench, row: &mut Row) -> Result<()> {
-    let rate = bench.tools.consume("bench", bench.load.records)?;
+    let rate = bench.tools.consume(FEW, bench.load.records)?;
     row.add("rate", rate, "MiB/s");
     Ok(())
 }
 
+fn create_for_librdkafka(bench: &mut Bench) -> Result<()> {
+    bench.create(FOR_LIBRDKAFKA, bench.load.partitions)
+}
+
+fn librdkafka_produce(bench: &mut Bench, row: &mut Row) -> Result<()> {
+    let tool = bench.librdkafka()?;
+    describe_moved(&tool.produce(FOR_LIBRDKAFKA, bench.load.records)?, row);
+    Ok(())
+}
+
+fn librdkafka_consume(bench: &mut Bench, row: &mut Row) -> Result<()> {
+    let tool = bench.librdkafka()?;
+    describe_moved(&tool.consume(FOR_LIBRDKAFKA, bench.load.records)?, row);
+    Ok(())
+}
+
+fn create_1000(bench: &mut Bench) -> Result<()> {
+    let (topic, partitions) = THOUSAND;
+    bench.create(topic, partitions)
+}
+
 fn produce_1000(bench: &mut Bench, row: &mut Row) -> Result<()> {
-    produce_to(bench, 1_000, row)
+    bench.produce(THOUSAND.0, bench.load.records, None, row)
+}
+
+fn create_10000(bench: &mut Bench) -> Result<()> {
+    let (topic, partitions) = TEN_THOUSAND;
+    bench.create(topic, partitions)
 }
 
 fn produce_10000(bench: &mut Bench, row: &mut Row) -> Result<()> {
-    produce_to(bench, 10_000, row)
+    bench.produce(TEN_THOUSAND.0, bench.load.records, None, row)
 }
 
-fn produce_to(bench: &Bench, partitions: u32, row: &mut Row) -> Result<()> {
-    let topic = format!("bench-{partitions}");
-    bench.tools.create(&topic, partitions)?;
-    describe(&bench.tools.produce(&topic, bench.load.records, None)?, row);
+fn warm_up_half(bench: &mut Bench) -> Result<()> {
+    bench.create(FEW, bench.load.partitions)?;
+    let rate = Some(bench.half_rate());
+    bench.tools.produce(FEW, WARM_UP_RECORDS, rate)?;
     Ok(())
 }
 
 fn produce_half(bench: &mut Bench, row: &mut Row) -> Result<()> {
-    let rate = bench.load.rate.unwrap_or(1.0);
-    bench.tools.create("bench", bench.load.partitions)?;
-    bench.tools.produce("bench", WARM_UP_RECORDS, Some(rate))?;
+    let rate = bench.half_rate();
     let records = (rate * bench.load.seconds) as u64;
-    describe(
-        &bench.tools.produce("bench", records.max(1), Some(rate))?,
-        row,
-    );
-    Ok(())
+    bench.produce(FEW, records.max(1), Some(rate), row)
 }
 
 fn describe(produced: &Produced, row: &mut Row) {
@@ -139,6 +204,11 @@ fn describe(produced: &Produced, row: &mut Row) {
     row.add("max", produced.max_ms, "ms");
 }
 
+fn describe_moved(moved: &Moved, row: &mut Row) {
+    row.add("records", moved.records_per_second, "/s");
+    row.add("rate", moved.mib_per_second, "MiB/s");
+}
+
 /// What the table compares.
 pub(crate) const LINES: &[Line] = &[
     ("start to first answer", "start", "start"),
@@ -147,10 +217,30 @@ pub(crate) const LINES: &[Line] = &[
     ("… p50", "produce", "p50"),
     ("… p99", "produce", "p99"),
     ("… server CPU", "produce", "server CPU"),
+    ("… tool CPU", "produce", "generator CPU"),
+    ("… idle of all processors", "produce", "idle"),
     ("… memory after", "produce", "memory"),
     ("consume the same", "consume", "rate"),
     ("… server CPU", "consume", "server CPU"),
+    ("… tool CPU", "consume", "generator CPU"),
+    ("… idle of all processors", "consume", "idle"),
     ("… memory after", "consume", "memory"),
+    (
+        "librdkafka: produce 1 KiB, acks=all",
+        "librdkafka, produce",
+        "rate",
+    ),
+    ("… server CPU", "librdkafka, produce", "server CPU"),
+    ("… tool CPU", "librdkafka, produce", "generator CPU"),
+    ("… idle of all processors", "librdkafka, produce", "idle"),
+    (
+        "librdkafka: consume the same",
+        "librdkafka, consume",
+        "rate",
+    ),
+    ("… server CPU", "librdkafka, consume", "server CPU"),
+    ("… tool CPU", "librdkafka, consume", "generator CPU"),
+    ("… idle of all processors", "librdkafka, consume", "idle"),
     (
         "produce, 1,000 partitions",
         "produce, 1,000 partitions",
@@ -160,9 +250,15 @@ pub(crate) const LINES: &[Line] = &[
         "produce, 10,000 partitions",
         "produce, 10,000 partitions",
         "rate",
+    ),
+    (
+        "… idle of all processors",
+        "produce, 10,000 partitions",
+        "idle",
     ),
     ("… memory after", "produce, 10,000 partitions", "memory"),
     ("produce at half load", "produce at half load", "rate"),
+    ("… idle of all processors", "produce at half load", "idle"),
     ("… p50", "produce at half load", "p50"),
     ("… p99", "produce at half load", "p99"),
     ("… p99.9", "produce at half load", "p99.9"),
@@ -186,6 +282,18 @@ const BARS: &[Bar] = &[
         Compared::AtLeast(1.2),
     ),
     ("consume", "consume", "rate", Compared::AtLeast(1.2)),
+    (
+        "produce by librdkafka",
+        "librdkafka, produce",
+        "rate",
+        Compared::AtLeast(1.2),
+    ),
+    (
+        "consume by librdkafka",
+        "librdkafka, consume",
+        "rate",
+        Compared::AtLeast(1.2),
+    ),
     (
         "p99 of producing at half load",
         "produce at half load",

@@ -1,9 +1,10 @@
-//! Measures Kafka brokers by the tools that Apache Kafka ships: the same Java client for all of them.
+//! Measures Kafka brokers by the tools that Apache Kafka and librdkafka ship: the same clients in Java and in C for all of them.
 //!
-//! `tools` runs them and reads what they print, `compare` says which, `workloads` ties both to the command line.
+//! `tools` and `librdkafka` run them and read what they print, `compare` says which, `workloads` ties both to the command line.
 
 pub(crate) mod args;
 mod compare;
+mod librdkafka;
 pub(crate) mod ping;
 mod tools;
 pub(crate) mod workloads;

@@ -1,5 +1,6 @@
-//! Apache Kafka's own tools, each run in a virtual machine of its own, and the figures they print.
+//! Apache Kafka's own tools, each run in a virtual machine of its own, and the figures they print; and how any tool is run.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -11,6 +12,8 @@ use crate::peers::maven;
 
 /// Bytes of a record.
 pub(crate) const RECORD_BYTES: u64 = 1024;
+/// Seconds a tool may run before it is ended and has failed.
+const TOOL_MAX: &str = "900";
 
 /// The tools, and the broker they work on.
 #[derive(Debug)]
@@ -22,6 +25,7 @@ pub(crate) struct Tools {
 /// What producing gave.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Produced {
+    pub(crate) records: u64,
     pub(crate) records_per_second: f64,
     /// In units of 2^20 bytes, as the tool counts.
     pub(crate) mib_per_second: f64,
@@ -56,7 +60,7 @@ impl Tools {
 
     /// Produces records as fast as the broker acknowledges them to all replicas, or at `rate` a second.
     pub(crate) fn produce(&self, topic: &str, records: u64, rate: Option<f64>) -> Result<Produced> {
-        let (records, size) = (records.to_string(), RECORD_BYTES.to_string());
+        let (number, size) = (records.to_string(), RECORD_BYTES.to_string());
         let rate = rate.map_or("-1".to_owned(), |rate| format!("{rate:.0}"));
         let text = self.run(
             "org.apache.kafka.tools.ProducerPerformance",
@@ -64,7 +68,7 @@ impl Tools {
                 "--topic",
                 topic,
                 "--num-records",
-                &records,
+                &number,
                 "--record-size",
                 &size,
                 "--throughput",
@@ -73,38 +77,77 @@ impl Tools {
                 "acks=all",
             ],
         )?;
-        parse_produced(&text)
+        let produced = parse_produced(&text)?;
+        let acked = produced.records;
+        ensure!(acked == records, "{acked} of {records} records were acked");
+        Ok(produced)
     }
 
     /// Consumes as many records from the topic's start. Gives units of 2^20 bytes a second, without the time to join a group.
     pub(crate) fn consume(&self, topic: &str, records: u64) -> Result<f64> {
-        let records = records.to_string();
+        let number = records.to_string();
         let text = self.run(
             "org.apache.kafka.tools.ConsumerPerformance",
-            &["--topic", topic, "--num-records", &records],
+            &["--topic", topic, "--num-records", &number],
         )?;
-        parse_consumed(&text)
+        let seen = parse_consumed(&text, "data.consumed.in.nMsg")?;
+        // The last fetch may bring more than was asked for.
+        ensure!(seen >= records as f64, "{seen} of {records} records came");
+        parse_consumed(&text, "fetch.MB.sec")
     }
 
     fn run(&self, class: &str, arguments: &[&str]) -> Result<String> {
-        let output = Command::new("java")
-            .args(["-Xmx512M", "-cp"])
+        let mut java = tool("java");
+        java.args(["-Xmx512M", "-cp"])
             .arg(self.home.join("lib/*"))
             .arg(class)
             .args(["--bootstrap-server", &self.server.to_string()])
-            .args(arguments)
-            .stdin(Stdio::null())
-            .output()
-            .context("run java")?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let errors = String::from_utf8_lossy(&output.stderr);
-        ensure!(
-            output.status.success(),
-            "{class} ended with {}: {text}{errors}",
-            output.status
-        );
-        Ok(text)
+            .args(arguments);
+        output_of(&mut java, class)
     }
+}
+
+/// A command that is ended after [`TOOL_MAX`].
+pub(super) fn tool(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("timeout");
+    command.arg(TOOL_MAX).arg(program);
+    command
+}
+
+/// What the tool called `name` prints. If it fails, the first line of the error is the one that says why.
+pub(super) fn output_of(command: &mut Command, name: &str) -> Result<String> {
+    let output = command.stdin(Stdio::null()).output();
+    let output = output.with_context(|| format!("run {name}"))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let all = format!("{text}{}", String::from_utf8_lossy(&output.stderr));
+    ensure!(
+        output.status.success(),
+        "{name} ended with {}: {}\n{all}",
+        output.status,
+        reason(&all)
+    );
+    Ok(text)
+}
+
+/// The first line that speaks of an error, else the last that says anything.
+fn reason(text: &str) -> &str {
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+    let marks = ["Exception", "Error", "ERROR"];
+    let last = lines.clone().next_back().unwrap_or("nothing was printed");
+    lines
+        .find(|line| marks.iter().any(|mark| line.contains(mark)))
+        .unwrap_or(last)
+        .trim()
+}
+
+/// The number that stands before `mark` in a line.
+pub(super) fn number_before(line: &str, mark: &str) -> Result<f64> {
+    let end = line
+        .find(mark)
+        .with_context(|| format!("no {mark:?} in: {line}"))?;
+    let word = line[..end].trim_end().rsplit([' ', '(']).next();
+    word.and_then(|word| word.parse().ok())
+        .with_context(|| format!("no number before {mark:?} in: {line}"))
 }
 
 /// The last line of ProducerPerformance: `N records sent, R records/sec (M MB/sec), A ms avg latency, X ms max latency, a ms 50th, b
@@ -112,15 +155,9 @@ impl Tools {
 fn parse_produced(text: &str) -> Result<Produced> {
     let line = text.lines().rfind(|line| line.contains("99.9th"));
     let line = line.with_context(|| format!("no percentiles in: {text}"))?;
-    let before = |mark: &str| -> Result<f64> {
-        let end = line
-            .find(mark)
-            .with_context(|| format!("no {mark:?} in: {line}"))?;
-        let word = line[..end].trim_end().rsplit([' ', '(']).next();
-        word.and_then(|word| word.parse().ok())
-            .with_context(|| format!("no number before {mark:?} in: {line}"))
-    };
+    let before = |mark| number_before(line, mark);
     Ok(Produced {
+        records: before(" records sent")? as u64,
         records_per_second: before(" records/sec")?,
         mib_per_second: before(" MB/sec")?,
         p50_ms: before(" ms 50th")?,
@@ -130,14 +167,14 @@ fn parse_produced(text: &str) -> Result<Produced> {
     })
 }
 
-/// ConsumerPerformance prints names and values divided by commas; `fetch.MB.sec` is the rate while fetching.
-fn parse_consumed(text: &str) -> Result<f64> {
+/// ConsumerPerformance prints names and values divided by commas: `fetch.MB.sec` is the rate while fetching. The value called `wanted`.
+fn parse_consumed(text: &str, wanted: &str) -> Result<f64> {
     let mut lines = text.lines().filter(|line| line.contains(", "));
     let (Some(names), Some(values)) = (lines.next(), lines.next_back()) else {
         bail!("no figures in: {text}");
     };
-    let at = names.split(", ").position(|name| name == "fetch.MB.sec");
-    let at = at.with_context(|| format!("no fetch.MB.sec in: {names}"))?;
+    let at = names.split(", ").position(|name| name == wanted);
+    let at = at.with_context(|| format!("no {wanted} in: {names}"))?;
     let value = values.split(", ").nth(at);
     value
         .and_then(|value| value.trim().parse().ok())
@@ -157,6 +194,7 @@ mod tests {
         assert_eq!(
             produced,
             Produced {
+                records: 5000,
                 records_per_second: 1923.4,
                 mib_per_second: 1.88,
                 p50_ms: 2.0,
@@ -172,6 +210,32 @@ mod tests {
     fn what_the_consumer_prints_is_read() {
         let text = "start.time, end.time, data.consumed.in.MB, MB.sec, data.consumed.in.nMsg, nMsg.sec, rebalance.time.ms, fetch.time.ms, fetch.MB.sec, fetch.nMsg.sec\n\
                     2026-11-27 22:00:00:000, 2026-11-27 22:00:05:000, 100.0, 20.0, 102400, 20480.0, 3000, 2000, 50.5, 51200.0\n";
-        assert!((parse_consumed(text).unwrap() - 50.5).abs() < 1e-9);
+        assert!((parse_consumed(text, "fetch.MB.sec").unwrap() - 50.5).abs() < 1e-9);
+        assert!((parse_consumed(text, "data.consumed.in.nMsg").unwrap() - 102_400.0).abs() < 1e-9);
+        assert!(parse_consumed(text, "no.such.name").is_err());
+    }
+
+    #[test]
+    fn a_failure_says_why_in_its_first_line() {
+        let refused = "Error while executing topic command : too many\n[2026-11-28 00:00:00,000] ERROR too many\n\tat a.B.c(B.java:7)\n";
+        for (text, expected) in [
+            (refused, "Error while executing topic command : too many"),
+            (
+                "5 records sent\norg.a.TimeoutException: late\n\tat b\n",
+                "org.a.TimeoutException: late",
+            ),
+            ("one\ntwo\n\n", "two"),
+            ("", "nothing was printed"),
+        ] {
+            assert_eq!(reason(text), expected);
+        }
+        let script = format!("printf '{}'; exit 3", "x\\nError: y\\n  at z\\n");
+        let failed = output_of(tool("sh").args(["-c", &script]), "it").unwrap_err();
+        let text = failed.to_string();
+        assert_eq!(
+            text.lines().next(),
+            Some("it ended with exit status: 3: Error: y"),
+            "{text}"
+        );
     }
 }

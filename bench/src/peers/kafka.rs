@@ -1,52 +1,14 @@
 //! The Kafka brokers that are compared.
 
-use super::{Peer, Source};
+use super::{Peer, Source, headwater};
 
 /// The version of Apache Kafka compared with, and whose tools are the load.
 pub(crate) const KAFKA_VERSION: &str = "4.3.1";
 
 /// All that can be compared. `{home}` is where the peer is installed; see `Recipe` for the rest.
 pub(crate) const PEERS: &[Peer] = &[
-    Peer {
-        name: "headwater",
-        version: "this tree",
-        source: Source::Workspace,
-        program: "headwater",
-        arguments: &[
-            "serve",
-            "--data",
-            "{data}",
-            "--listen",
-            "127.0.0.1:{port2}",
-            "--kafka-listen",
-            "127.0.0.1:{port}",
-        ],
-        variables: &[],
-        file: None,
-        keeps: true,
-        about: "synced to disk before each ack",
-    },
-    Peer {
-        name: "headwater-os",
-        version: "this tree",
-        source: Source::Workspace,
-        program: "headwater",
-        arguments: &[
-            "serve",
-            "--data",
-            "{data}",
-            "--listen",
-            "127.0.0.1:{port2}",
-            "--kafka-listen",
-            "127.0.0.1:{port}",
-            "--durability",
-            "os",
-        ],
-        variables: &[],
-        file: None,
-        keeps: true,
-        about: "Headwater without syncing: acked once written to the page cache",
-    },
+    headwater::SYNCED,
+    headwater::UNSYNCED,
     Peer {
         name: "kafka",
         version: KAFKA_VERSION,

@@ -1,49 +1,11 @@
 //! The servers of SQS queues that are compared. All of them speak AWS JSON 1.0.
 
-use super::{Peer, Source};
+use super::{Peer, Source, headwater};
 
 /// All that can be compared. `{home}` is where the peer is installed; see `Recipe` for the rest.
 pub(crate) const PEERS: &[Peer] = &[
-    Peer {
-        name: "headwater",
-        version: "this tree",
-        source: Source::Workspace,
-        program: "headwater",
-        arguments: &[
-            "serve",
-            "--data",
-            "{data}",
-            "--listen",
-            "127.0.0.1:{port}",
-            "--kafka-listen",
-            "off",
-        ],
-        variables: &[],
-        file: None,
-        keeps: true,
-        about: "synced to disk before each ack",
-    },
-    Peer {
-        name: "headwater-os",
-        version: "this tree",
-        source: Source::Workspace,
-        program: "headwater",
-        arguments: &[
-            "serve",
-            "--data",
-            "{data}",
-            "--listen",
-            "127.0.0.1:{port}",
-            "--kafka-listen",
-            "off",
-            "--durability",
-            "os",
-        ],
-        variables: &[],
-        file: None,
-        keeps: true,
-        about: "Headwater without syncing: acked once written to the page cache",
-    },
+    headwater::SYNCED,
+    headwater::UNSYNCED,
     Peer {
         name: "elasticmq",
         version: "1.7.1",

@@ -1,70 +1,12 @@
 //! The servers of Kinesis streams that are compared.
 
-use super::{Peer, Source};
+use super::{Peer, Source, headwater};
 
 /// All that can be compared. `{home}` is where the peer is installed; see `Recipe` for the rest.
 pub(crate) const PEERS: &[Peer] = &[
-    Peer {
-        name: "headwater",
-        version: "this tree",
-        source: Source::Workspace,
-        program: "headwater",
-        arguments: &[
-            "serve",
-            "--data",
-            "{data}",
-            "--listen",
-            "127.0.0.1:{port}",
-            "--kafka-listen",
-            "off",
-        ],
-        variables: &[],
-        file: None,
-        keeps: true,
-        about: "synced to disk before each ack",
-    },
-    Peer {
-        name: "headwater-os",
-        version: "this tree",
-        source: Source::Workspace,
-        program: "headwater",
-        arguments: &[
-            "serve",
-            "--data",
-            "{data}",
-            "--listen",
-            "127.0.0.1:{port}",
-            "--kafka-listen",
-            "off",
-            "--durability",
-            "os",
-        ],
-        variables: &[],
-        file: None,
-        keeps: true,
-        about: "Headwater without syncing: acked once written to the page cache",
-    },
-    Peer {
-        name: "headwater-discard",
-        version: "this tree",
-        source: Source::Workspace,
-        program: "headwater",
-        arguments: &[
-            "serve",
-            "--data",
-            "{data}",
-            "--listen",
-            "127.0.0.1:{port}",
-            "--kafka-listen",
-            "off",
-            "--store",
-            "discard",
-        ],
-        variables: &[],
-        file: None,
-        keeps: false,
-        about: "Headwater's front door alone: records are acked and dropped",
-    },
+    headwater::SYNCED,
+    headwater::UNSYNCED,
+    headwater::DISCARDING,
     Peer {
         name: "kinesalite",
         version: "3.3.3",
@@ -138,7 +80,7 @@ pub(crate) const PEERS: &[Peer] = &[
     Peer {
         name: "fakecloud",
         version: "0.51.0",
-        source: Source::CratesIo("fakecloud", "0.51.0"),
+        source: Source::CratesIo("fakecloud", "0.51.0", ""),
         program: "bin/fakecloud",
         arguments: &["--addr", "127.0.0.1:{port}"],
         variables: &[],

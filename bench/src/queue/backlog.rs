@@ -15,9 +15,10 @@ use super::wire::{self, Queue, SendRequest};
 use crate::control::Control;
 use crate::drive::{self, Load, Next};
 use crate::http1::Answer;
-use crate::process::{self, Server};
+use crate::process::Server;
 use crate::report::Row;
 use crate::request::Service;
+use crate::usage;
 
 /// Quiet time before memory is read, so that what filling needed has been given back.
 const SETTLE: Duration = Duration::from_secs(5);
@@ -88,7 +89,7 @@ pub(crate) fn run(
 /// Resident memory once it has settled.
 fn resident(server: &Server) -> Result<u64> {
     std::thread::sleep(SETTLE);
-    process::resident(server.id())
+    usage::resident(server.id())
 }
 
 /// Kills the server with the backlog in it: time to the first answer and the first message, and memory then.

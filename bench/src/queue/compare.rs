@@ -68,10 +68,10 @@ struct Bench {
 
 /// In this order, on one server, each on a queue of its own.
 const STEPS: &[Step<Bench>] = &[
-    ("queue", standard),
-    ("queue-send", send_at_rate),
-    ("queue-poll", long_poll),
-    ("queue-fifo", fifo),
+    Step::of("queue", standard),
+    Step::of("queue-send", send_at_rate),
+    Step::of("queue-poll", long_poll),
+    Step::of("queue-fifo", fifo),
 ];
 
 impl Bench {
@@ -146,6 +146,7 @@ pub(crate) const LINES: &[Line] = &[
     ("… p99", "queue", "p99"),
     ("… server CPU", "queue", "server CPU"),
     ("… generator CPU", "queue", "generator CPU"),
+    ("… idle of all processors", "queue", "idle"),
     ("… memory after", "queue", "memory"),
     ("the same in 64 FIFO groups", "queue-fifo", "messages"),
     ("… p99 of a cycle of 10", "queue-fifo", "p99"),
