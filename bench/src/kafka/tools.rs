@@ -88,7 +88,15 @@ impl Tools {
         let number = records.to_string();
         let text = self.run(
             "org.apache.kafka.tools.ConsumerPerformance",
-            &["--topic", topic, "--num-records", &number],
+            // What a broker that is busy may take to let a first member into its group.
+            &[
+                "--topic",
+                topic,
+                "--num-records",
+                &number,
+                "--timeout",
+                "60000",
+            ],
         )?;
         let seen = parse_consumed(&text, "data.consumed.in.nMsg")?;
         // The last fetch may bring more than was asked for.
@@ -107,10 +115,10 @@ impl Tools {
     }
 }
 
-/// A command that is ended after [`TOOL_MAX`].
+/// A command that is ended after [`TOOL_MAX`], or with this program at the terminal.
 pub(super) fn tool(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("timeout");
-    command.arg(TOOL_MAX).arg(program);
+    command.args(["--foreground", TOOL_MAX]).arg(program);
     command
 }
 
