@@ -116,7 +116,12 @@ impl Bench {
     }
 
     fn produce(&self, topic: &str, records: u64, rate: Option<f64>, row: &mut Row) -> Result<()> {
-        describe(&self.tools.produce(topic, records, rate)?, row);
+        let produced = self.tools.produce(topic, records, rate)?;
+        describe(&produced, row);
+        let acked = produced.records;
+        if acked != records {
+            row.note(format!("{acked} of {records} records were acked"));
+        }
         Ok(())
     }
 

@@ -25,6 +25,7 @@ pub(crate) struct Tools {
 /// What producing gave.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Produced {
+    /// Those that were acked, which the others count.
     pub(crate) records: u64,
     pub(crate) records_per_second: f64,
     /// In units of 2^20 bytes, as the tool counts.
@@ -60,7 +61,7 @@ impl Tools {
 
     /// Produces records as fast as the broker acknowledges them to all replicas, or at `rate` a second.
     pub(crate) fn produce(&self, topic: &str, records: u64, rate: Option<f64>) -> Result<Produced> {
-        let (number, size) = (records.to_string(), RECORD_BYTES.to_string());
+        let (records, size) = (records.to_string(), RECORD_BYTES.to_string());
         let rate = rate.map_or("-1".to_owned(), |rate| format!("{rate:.0}"));
         let text = self.run(
             "org.apache.kafka.tools.ProducerPerformance",
@@ -68,7 +69,7 @@ impl Tools {
                 "--topic",
                 topic,
                 "--num-records",
-                &number,
+                &records,
                 "--record-size",
                 &size,
                 "--throughput",
@@ -77,10 +78,7 @@ impl Tools {
                 "acks=all",
             ],
         )?;
-        let produced = parse_produced(&text)?;
-        let acked = produced.records;
-        ensure!(acked == records, "{acked} of {records} records were acked");
-        Ok(produced)
+        parse_produced(&text)
     }
 
     /// Consumes as many records from the topic's start. Gives units of 2^20 bytes a second, without the time to join a group.

@@ -31,4 +31,24 @@ pub(crate) const PEERS: &[Peer] = &[
         keeps: true,
         about: "KRaft, one node, default settings: acked once in the page cache, never synced",
     },
+    Peer {
+        name: "tansu",
+        version: "0.6.0",
+        // The feature is what holds its storage in memory.
+        source: Source::CratesIo("tansu", "0.6.0", "dynostore"),
+        program: "bin/tansu",
+        arguments: &[
+            "broker",
+            "--listener-url",
+            "tcp://127.0.0.1:{port}",
+            "--advertised-listener-url",
+            "tcp://127.0.0.1:{port}",
+            "--storage-engine",
+            "memory://tansu/",
+        ],
+        variables: &[],
+        file: None,
+        keeps: true,
+        about: "in memory, nothing durable",
+    },
 ];
