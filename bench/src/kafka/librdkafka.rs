@@ -30,7 +30,7 @@ pub(super) struct Moved {
 }
 
 impl Librdkafka {
-    /// Builds the tool in `root` if it is not there yet, by one job of low priority: some two minutes.
+    /// Builds the tool in `root` if it is not there yet, by one job of low priority: some minutes.
     pub(super) fn prepare(root: &Path) -> Result<PathBuf> {
         let home = root.join("librdkafka");
         let program = home.join("build/examples/rdkafka_performance");
