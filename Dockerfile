@@ -16,7 +16,8 @@ USER headwater
 VOLUME /data
 EXPOSE 4566
 # Inside a container every address is the container's own: who may reach it is decided by what -p publishes, so the port is
-# opened to all here. Publish it on 127.0.0.1 alone, or mount a configuration file and give --auth on.
+# opened to all here. Publish it on 127.0.0.1 alone, or mount a configuration file and give --auth on. Kafka clients must be told
+# where they find the container: docs/guide/getting-started.md.
 ENV HEADWATER_DATA=/data \
     HEADWATER_LISTEN=0.0.0.0:4566 \
     HEADWATER_INSECURE=on
