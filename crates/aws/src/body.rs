@@ -46,6 +46,18 @@ impl Body {
         Body(Kind::Streaming(body.map_err(Into::into).boxed_unsync()))
     }
 
+    /// The same, counted in `held` until it is sent: as long as anything keeps a slice of it.
+    pub(crate) fn counted(self, mut held: Held) -> Self {
+        match self.0 {
+            Kind::Whole(bytes) if !bytes.is_empty() => {
+                held.count(bytes.len());
+                let counted = Counted { bytes, _held: held };
+                Body(Kind::Whole(Bytes::from_owner(counted)))
+            }
+            other => Body(other),
+        }
+    }
+
     /// The body, if it is one piece; a reply of events is not.
     #[must_use]
     pub fn whole(&self) -> Option<&Bytes> {
@@ -53,6 +65,18 @@ impl Body {
             Kind::Whole(bytes) => Some(bytes),
             Kind::Events(_) | Kind::Streaming(_) => None,
         }
+    }
+}
+
+/// A reply's bytes. HTTP/2 takes a body off our hands long before the client takes it, so the bytes themselves must know.
+struct Counted {
+    bytes: Bytes,
+    _held: Held,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
@@ -193,7 +217,7 @@ pub(crate) enum Untaken {
     NotGzip,
 }
 
-/// All request bodies held at one time, counted as their bytes arrive.
+/// All bodies held at one time: requests' counted as their bytes arrive, replies' until they are sent.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Buffered(Arc<AtomicUsize>);
 
@@ -211,9 +235,20 @@ impl Buffered {
             bytes: 0,
         }
     }
+
+    /// Whether more than `max` bytes are held already.
+    pub(crate) fn is_over(&self, max: usize) -> bool {
+        self.0.load(Ordering::Relaxed) > max
+    }
 }
 
 impl Held {
+    /// Counts so many bytes more, room or not: they are here already.
+    fn count(&mut self, bytes: usize) {
+        self.all.0.fetch_add(bytes, Ordering::Relaxed);
+        self.bytes += bytes;
+    }
+
     /// Counts so many bytes more, if there is room for them among `max`.
     pub(crate) fn add(&mut self, bytes: usize, max: usize) -> Result<(), Untaken> {
         let before = self.all.0.fetch_add(bytes, Ordering::Relaxed);

@@ -7,7 +7,7 @@ use std::time::Duration;
 pub struct Limits {
     /// Largest request body, in bytes. The largest an AWS service here takes is PutRecords' 10 MiB, a third more as base64.
     pub body_bytes_max: usize,
-    /// All request bodies held at one time, in bytes; requests beyond are told to come again.
+    /// All request bodies, and replies not yet sent, held at one time, in bytes; requests beyond are told to come again.
     pub buffered_bytes_max: usize,
     /// Longest a client may pause within a body.
     pub body_pause_max: Duration,

@@ -230,8 +230,14 @@ impl Router {
         peer: Peer,
         mut held: Held,
     ) -> Response<Body> {
-        if is_own_page(parts.uri.path()) {
-            return self.own_page(parts, sent, peer).await;
+        // Who does not read its replies is not to fill the memory with them. Health is small, and asked for just then.
+        let is_full = self.buffered.is_over(self.limits.buffered_bytes_max);
+        if is_own_page(parts.uri.path()) && !(is_full && parts.uri.path() == METRICS) {
+            let response = self.own_page(parts, sent, peer).await;
+            return response.map(|body| body.counted(self.buffered.hold_none()));
+        }
+        if is_full {
+            return self.refuse_body(&parts, Untaken::NoRoom);
         }
         let body = match gzip::open(&parts.headers, &sent, &self.limits, &mut held) {
             Ok(body) => body,
@@ -250,13 +256,15 @@ impl Router {
         let failed = replier.clone();
         let payload = call.payload(parts, body, &caller);
         let is_abandonable = call.endpoint.is_abandonable(call.operation);
+        let unsent = self.buffered.hold_none();
         let work = tokio::spawn(async move {
             let answered = call.endpoint.call(call.operation, caller, payload).await;
             drop(held);
-            match answered {
+            let response = match answered {
                 Ok(reply) => replier.reply(reply),
                 Err(error) => replier.error(&error),
-            }
+            };
+            response.map(|body| body.counted(unsent))
         });
         let done = if is_abandonable {
             self.wait_for(work).await
@@ -344,7 +352,7 @@ impl Router {
             .with_status(413),
             Untaken::NoRoom => ServiceError::receiver(
                 "ServiceUnavailable",
-                "the server holds as many request bodies as it may: try again",
+                "the server holds as many bytes of requests and of replies that nobody reads as it may: try again",
             )
             .with_status(503),
             Untaken::NotGzip => ServiceError::serialization("the request's body is not gzip"),
@@ -389,8 +397,11 @@ fn stopping() -> ServiceError {
         .with_status(503)
 }
 
+/// The one page of our own that is large.
+const METRICS: &str = "/metrics";
+
 fn is_own_page(path: &str) -> bool {
-    path == "/metrics" || path == "/_headwater" || path.starts_with("/_headwater/")
+    path == METRICS || path == "/_headwater" || path.starts_with("/_headwater/")
 }
 
 fn check_service(signer: &Identity<'_>, signing_name: &str) -> Result<(), ServiceError> {

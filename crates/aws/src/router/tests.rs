@@ -438,3 +438,32 @@ fn the_table_can_be_read() {
 mod guest;
 mod query;
 mod rpc_v2;
+
+#[tokio::test]
+async fn replies_that_nobody_reads_leave_no_room_for_more() {
+    let limits = Limits {
+        buffered_bytes_max: 10,
+        ..Limits::default()
+    };
+    let pages: OwnPages = Arc::new(|_| Box::pin(async { Response::new(Bytes::from("ours")) }));
+    let router = Arc::new(router().limits(limits).own_pages(pages));
+    let said = || {
+        let parts = request("application/x-amz-json-1.1", "Echo");
+        let body = Bytes::from(r#"{"Name":"abcde"}"#);
+        Arc::clone(&router).answer(parts, body, peer())
+    };
+    let page = |path: &'static str| {
+        let parts = Request::get(path).body(()).unwrap().into_parts().0;
+        Arc::clone(&router).answer(parts, Bytes::new(), peer())
+    };
+    let unread = said().await;
+    assert_eq!(unread.status(), 200);
+    // HTTP/2 has taken the bytes from the body, and cannot send them.
+    let slice = unread.into_body().whole().unwrap().slice(1..2);
+    assert_eq!(said().await.status(), 503);
+    assert_eq!(page("/metrics").await.status(), 503);
+    assert_eq!(page("/_headwater/health").await.status(), 200);
+    drop(slice);
+    assert_eq!(said().await.status(), 200);
+    assert_eq!(page("/metrics").await.status(), 200);
+}
