@@ -45,6 +45,11 @@ pub enum KinesisError {
     /// The store can't write just now; the same request may be sent again.
     #[error("the store takes no writes just now")]
     Unavailable,
+    /// No room on the disk; the same request may be sent again.
+    #[error(
+        "the server's disk is full: free space in the data directory, writes resume by themselves"
+    )]
+    DiskFull,
     /// Something of ours went wrong. What it was is in the log alone.
     #[error(
         "The processing of the request failed because of an unknown error, exception, or failure."
@@ -72,7 +77,7 @@ impl KinesisError {
             KinesisError::ResourceNotFound(_) => ("ResourceNotFoundException", 400),
             KinesisError::Throttling(_) => ("ThrottlingException", 400),
             KinesisError::Validation(_) => ("ValidationException", 400),
-            KinesisError::Unavailable => ("ServiceUnavailable", 503),
+            KinesisError::Unavailable | KinesisError::DiskFull => ("ServiceUnavailable", 503),
             KinesisError::InternalFailure => ("InternalFailureException", 500),
             // Not asked: such an error has its own.
             KinesisError::Wire(_) => ("InternalFailure", 500),
@@ -192,7 +197,11 @@ impl From<ReshardError> for KinesisError {
 impl From<StoreError> for KinesisError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable { .. } | StoreError::Full | StoreError::Conflict { .. } => {
+            StoreError::Full => {
+                tracing::warn!(%error, "the store did not write");
+                KinesisError::DiskFull
+            }
+            StoreError::Unavailable { .. } | StoreError::Conflict { .. } => {
                 tracing::warn!(%error, "the store did not write");
                 KinesisError::Unavailable
             }

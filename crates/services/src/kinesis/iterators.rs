@@ -83,6 +83,20 @@ impl IteratorKey {
         }
     }
 
+    /// A key for this process alone where a full disk kept the first one from being made: reading must go on. Iterators end
+    /// within minutes anyway.
+    pub(super) fn despite_a_full_disk(
+        loaded: Result<IteratorKey, StoreError>,
+        rng: &Rng,
+    ) -> Result<IteratorKey, StoreError> {
+        let Err(StoreError::Full) = loaded else {
+            return loaded;
+        };
+        let mut bytes = [0; KEY_BYTES];
+        rng.fill(&mut bytes);
+        Ok(IteratorKey::of(&bytes))
+    }
+
     fn of(bytes: &[u8]) -> IteratorKey {
         IteratorKey(hmac::Key::new(hmac::HMAC_SHA256, bytes))
     }

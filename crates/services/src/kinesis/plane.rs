@@ -36,7 +36,11 @@ impl Plane {
         &self,
         store: &dyn Store,
     ) -> Result<&IteratorKey, KinesisError> {
-        let load = async || IteratorKey::load(store, &Rng::system()).await;
+        let load = async || {
+            let rng = Rng::system();
+            let loaded = IteratorKey::load(store, &rng).await;
+            IteratorKey::despite_a_full_disk(loaded, &rng)
+        };
         Ok(self.iterator_key.get_or_try_init(load).await?)
     }
 

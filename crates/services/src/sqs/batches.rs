@@ -52,7 +52,10 @@ fn is_id(id: &str) -> bool {
 pub(super) fn failure(id: &str, error: &SqsError) -> BatchResultError {
     BatchResultError {
         id: id.to_owned(),
-        sender_fault: !matches!(error, SqsError::Unavailable | SqsError::InternalFailure),
+        sender_fault: !matches!(
+            error,
+            SqsError::Unavailable | SqsError::DiskFull | SqsError::InternalFailure
+        ),
         code: error.query_code().to_owned(),
         message: error.to_string(),
     }

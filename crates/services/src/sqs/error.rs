@@ -81,6 +81,11 @@ pub enum SqsError {
     /// The store can't write just now; the same request may be sent again.
     #[error("the store takes no writes just now")]
     Unavailable,
+    /// No room on the disk; the same request may be sent again.
+    #[error(
+        "the server's disk is full: free space in the data directory, writes resume by themselves"
+    )]
+    DiskFull,
     /// Something of ours went wrong. What it was is in the log alone.
     #[error("We encountered an internal error. Please try again.")]
     InternalFailure,
@@ -118,7 +123,7 @@ impl SqsError {
             SqsError::RequestThrottled(_) => ("RequestThrottled", "RequestThrottled", 403),
             SqsError::TooManyEntriesInBatchRequest(_) => ("TooManyEntriesInBatchRequest", "AWS.SimpleQueueService.TooManyEntriesInBatchRequest", 400),
             SqsError::UnsupportedOperation(_) => ("UnsupportedOperation", "AWS.SimpleQueueService.UnsupportedOperation", 400),
-            SqsError::Unavailable => ("ServiceUnavailable", "ServiceUnavailable", 503),
+            SqsError::Unavailable | SqsError::DiskFull => ("ServiceUnavailable", "ServiceUnavailable", 503),
             SqsError::InternalFailure => ("InternalFailure", "InternalError", 500),
             // Not asked: such an error has its own.
             SqsError::Wire(_) => ("InternalFailure", "InternalError", 500),
@@ -194,7 +199,11 @@ impl From<StreamsError> for SqsError {
 impl From<StoreError> for SqsError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable { .. } | StoreError::Full | StoreError::Conflict { .. } => {
+            StoreError::Full => {
+                tracing::warn!(%error, "the store did not write");
+                SqsError::DiskFull
+            }
+            StoreError::Unavailable { .. } | StoreError::Conflict { .. } => {
                 tracing::warn!(%error, "the store did not write");
                 SqsError::Unavailable
             }

@@ -27,6 +27,17 @@ fn iterator(caller: &Caller, name: &str, shard: u32, next: u64) -> ShardIterator
 }
 
 #[test]
+fn a_full_disk_keeps_nobody_from_reading() {
+    let rng = Rng::seeded(7);
+    let caller = Caller::local();
+    let key = IteratorKey::despite_a_full_disk(Err(StoreError::Full), &rng).unwrap();
+    let text = key.write(&iterator(&caller, "s", 1, 5));
+    assert!(key.read(&caller, &text).is_some());
+    let other = StoreError::Invalid { what: "x".into() };
+    assert!(IteratorKey::despite_a_full_disk(Err(other), &rng).is_err());
+}
+
+#[test]
 fn another_account_region_or_data_directory_cannot_use_it() {
     let caller = Caller::local();
     let text = key().write(&iterator(&caller, "s", 1, 5));

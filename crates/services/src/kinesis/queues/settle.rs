@@ -224,7 +224,7 @@ pub(super) fn gone() -> Entry {
 fn failed(error: &KinesisError) -> Entry {
     let code = match error {
         KinesisError::ResourceNotFound(_) => "ResourceNotFoundException",
-        KinesisError::Unavailable => "ThrottlingException",
+        KinesisError::Unavailable | KinesisError::DiskFull => "ThrottlingException",
         _ => "InternalFailureException",
     };
     Entry {
