@@ -59,8 +59,12 @@ impl Failure {
         let mut text = format!("headwater: {self}");
         let mut cause = self.source();
         while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
+            let why = error.to_string();
+            // Some errors tell their cause themselves.
+            if !text.ends_with(&why) {
+                text.push_str(": ");
+                text.push_str(&why);
+            }
             cause = error.source();
         }
         eprintln!("{text}");

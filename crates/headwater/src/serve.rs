@@ -72,6 +72,9 @@ const SETTLING_PERIOD: Duration = Duration::from_secs(300);
 /// Serves until told to stop.
 pub(crate) fn run(config: &Config) -> Result<(), Failure> {
     logging::start(&config.log.value)?;
+    for name in &config.variables_unknown {
+        tracing::warn!("{name} is no setting and has no effect: `headwater --help` names them all");
+    }
     let descriptors = descriptors::raise_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -86,9 +89,7 @@ pub(crate) fn run(config: &Config) -> Result<(), Failure> {
 async fn serve(config: &Config, descriptors: u64) -> Result<(), Failure> {
     let mut signals = Signals::catch()?;
     let data = &config.data.value;
-    make_private(data).map_err(|error| {
-        Failure::because(format!("could not make --data {}", data.display()), error)
-    })?;
+    make_private(data)?;
     let engine = Engine::open(config)?;
     // Ours from here on: the store's lock is held. A file left by a server that was killed would mislead.
     announce::withdraw(data);
@@ -105,7 +106,7 @@ async fn serve(config: &Config, descriptors: u64) -> Result<(), Failure> {
     let address = server
         .local_addr()
         .map_err(|error| Failure::because("could not tell the address listened on", error))?;
-    let kafka = Kafka::listen(config, broker).await?;
+    let kafka = Kafka::listen(config, broker, descriptors).await?;
     let endpoints = Endpoints::at(address, &kafka.addresses);
     endpoints.publish(data)?;
     if announce::say(&endpoints, config).is_err() {
@@ -155,11 +156,17 @@ async fn serve(config: &Config, descriptors: u64) -> Result<(), Failure> {
 }
 
 /// Makes the data directory, for its owner alone. One that is there keeps its mode.
-fn make_private(directory: &Path) -> io::Result<()> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)
+fn make_private(directory: &Path) -> Result<(), Failure> {
+    let mut builder = DirBuilder::new();
+    let made = builder.recursive(true).mode(0o700).create(directory);
+    made.map_err(|error| {
+        let hint = match directory.is_file() {
+            true => ": it is a file, give a directory",
+            false => "",
+        };
+        let shown = directory.display();
+        Failure::because(format!("could not make --data {shown}{hint}"), error)
+    })
 }
 
 /// What is served.

@@ -65,9 +65,37 @@ fn kafka(config: &Config) -> Result<(), Failure> {
             ));
         }
     }
+    what_kafka_needs(config, &mechanisms)?;
+    let nobody_may =
+        kafka.super_users.value.is_empty() && !kafka.allow_everyone_if_no_acl_found.value;
+    if kafka.acls_decide() && nobody_may && !kafka.listen.value.is_empty() {
+        return usage(
+            "with ACLs nobody may do anything until somebody has made one: name who may do everything by \
+             --kafka-super-users User:NAME, or give --kafka-acls off to let everybody who can log in do everything"
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
+/// Settings that mean nothing without others.
+fn what_kafka_needs(config: &Config, mechanisms: &[Mechanism]) -> Result<(), Failure> {
+    let kafka = &config.kafka;
+    let usage = |text: String| Err(Failure::Usage(text));
     if kafka.client_auth.value != ClientAuth::None && kafka.client_ca.value.is_none() {
         return usage(
             "--kafka-client-auth needs --kafka-client-ca with the authorities that sign clients' certificates".to_owned(),
+        );
+    }
+    if let Some(other) = advertised_for_nobody(config) {
+        return usage(format!(
+            "--kafka-advertise names {other}://, and --kafka-listen has no such listener"
+        ));
+    }
+    if mechanisms.contains(&Mechanism::Plain) && kafka.users.value.is_empty() {
+        return usage(
+            "PLAIN in --kafka-sasl-mechanisms needs [[kafka_users]] in the file given by --config"
+                .to_owned(),
         );
     }
     let has_keys = !config.keys.value.is_empty();
@@ -82,14 +110,14 @@ fn kafka(config: &Config) -> Result<(), Failure> {
             "OAUTHBEARER in --kafka-sasl-mechanisms needs --kafka-oauth-jwks with the issuer's public keys".to_owned(),
         );
     }
-    let nobody_may =
-        kafka.super_users.value.is_empty() && !kafka.allow_everyone_if_no_acl_found.value;
-    if kafka.acls_decide() && nobody_may && !kafka.listen.value.is_empty() {
-        return usage(
-            "with ACLs nobody may do anything until somebody has made one: name who may do everything by \
-             --kafka-super-users User:NAME, or give --kafka-acls off to let everybody who can log in do everything"
-                .to_owned(),
-        );
-    }
     Ok(())
+}
+
+/// A protocol that is advertised and not spoken.
+fn advertised_for_nobody(config: &Config) -> Option<&'static str> {
+    let listen = &config.kafka.listen.value;
+    let named = config.kafka.advertise.value.iter();
+    let mut named = named.filter_map(|one| one.protocol);
+    let other = named.find(|wanted| !listen.iter().any(|one| one.protocol == *wanted))?;
+    (!listen.is_empty()).then(|| other.name())
 }

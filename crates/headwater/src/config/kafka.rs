@@ -131,7 +131,7 @@ impl KafkaConfig {
             ("false", false),
         ];
         let file = |text: &str| path(text).map(Some);
-        let text = |text: &str| Ok(Some(text.to_owned()));
+        let text = |text: &str| word(text).map(Some);
         Ok(KafkaConfig {
             listen: layers.setting("kafka_listen", vec![listen], listeners)?,
             advertise: layers.setting("kafka_advertise", Vec::new(), advertised)?,
@@ -150,7 +150,7 @@ impl KafkaConfig {
             oauth_principal_claim: layers.setting(
                 "kafka_oauth_principal_claim",
                 "sub".into(),
-                |text| Ok(text.to_owned()),
+                word,
             )?,
             oauth_unsecured: layers
                 .setting("kafka_oauth_unsecured", false, |text| one_of(text, switch))?,
@@ -209,6 +209,13 @@ impl KafkaConfig {
     #[must_use]
     pub fn takes_tokens(&self) -> bool {
         self.oauth_jwks.value.is_some() || self.oauth_unsecured.value
+    }
+}
+
+fn word(text: &str) -> Result<String, String> {
+    match text {
+        "" => Err("text, or not set at all".to_owned()),
+        text => Ok(text.to_owned()),
     }
 }
 

@@ -10,6 +10,14 @@ use toml::{Table, Value};
 use super::settings::keys_known;
 use crate::Failure;
 
+/// What variables begin with that the verbs read, that tests do, and that Kubernetes makes.
+const OF_OTHERS: &[&str] = &[
+    "HEADWATER_ENDPOINT",
+    "HEADWATER_CRASH_",
+    "HEADWATER_PORT",
+    "HEADWATER_SERVICE_",
+];
+
 /// Where a value came from.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Origin {
@@ -145,6 +153,22 @@ impl Layers {
         }
     }
 
+    /// Variables that look like settings and are none, sorted: typing errors that would silently not hold. Not refused as
+    /// the file's are, since others set variables too: Kubernetes makes some for a service called `headwater`.
+    pub(crate) fn variables_unknown(&self) -> Vec<String> {
+        let is_known = |name: &str| {
+            let in_the_file_alone = ["keys", "kafka_users"];
+            let mut settings = keys_known().filter(|key| !in_the_file_alone.contains(key));
+            name == "HEADWATER_CONFIG"
+                || OF_OTHERS.iter().any(|start| name.starts_with(start))
+                || settings.any(|key| variable(key) == name)
+        };
+        let mut unknown: Vec<String> = self.variables.keys().cloned().collect();
+        unknown.retain(|name| !is_known(name));
+        unknown.sort_unstable();
+        unknown
+    }
+
     fn text(&self, key: &'static str) -> Result<Option<(String, Origin)>, Failure> {
         if let Some(text) = self.flags.get(key) {
             return Ok(Some((text.clone(), Origin::Flag)));
@@ -163,7 +187,7 @@ impl Layers {
             Some(Value::Boolean(false)) => "off".to_owned(),
             Some(_) => {
                 return Err(Failure::Usage(format!(
-                    "{key} in {} must be one value, not a table or a list",
+                    "{key} in {} must be text in quotes, a whole number, true or false",
                     path.display()
                 )));
             }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use model::AccountId;
 use toml::{Table, Value};
+use tracing_subscriber::filter::LevelFilter;
 
 use super::bytes::ByteSize;
 use super::kafka::KafkaConfig;
@@ -69,6 +70,8 @@ pub struct Config {
     pub log: Setting<String>,
     /// Who may sign requests.
     pub keys: Setting<Vec<AccessKey>>,
+    /// Variables of the environment that look like settings and are none.
+    pub variables_unknown: Vec<String>,
 }
 
 /// Whether signatures are verified.
@@ -174,6 +177,7 @@ impl Config {
             tls_key: layers.setting("tls_key", None, |text| path(text).map(Some))?,
             log: layers.setting("log", "info".to_owned(), directives)?,
             keys: keys(layers)?,
+            variables_unknown: layers.variables_unknown(),
         })
     }
 }
@@ -206,9 +210,12 @@ fn size(text: &str) -> Result<ByteSize, String> {
     ByteSize::parse(text).ok_or_else(|| "a size such as 256MiB".to_owned())
 }
 
+/// A bare word that is no level would be taken for a target: with `--log inof` nothing would be logged at all.
 fn directives(text: &str) -> Result<String, String> {
+    let is_level = |part: &str| !part.is_empty() && part.parse::<LevelFilter>().is_ok();
+    let says_a_level = |part: &str| part.contains(['=', '[']) || is_level(part.trim());
     match text.parse::<tracing_subscriber::EnvFilter>() {
-        Ok(_) if !text.is_empty() => Ok(text.to_owned()),
+        Ok(_) if text.split(',').all(says_a_level) => Ok(text.to_owned()),
         _ => Err("error, warn, info, debug, trace or directives such as info,aws=debug".to_owned()),
     }
 }

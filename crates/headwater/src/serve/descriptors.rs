@@ -21,12 +21,23 @@ pub(crate) fn raise_limit() -> u64 {
     in_force.unwrap_or(u64::MAX)
 }
 
-/// The front door's limits: no more than half of the descriptors for connections, so that the store is never without.
+/// The front door's limits: no more than a third of the descriptors for connections there, and as many for Kafka's, so that
+/// the store is never without.
 pub(super) fn limits(descriptors: u64) -> Limits {
     let mut limits = Limits::default();
-    let half = usize::try_from(descriptors / 2).unwrap_or(usize::MAX);
-    limits.connections_max = limits.connections_max.min(half.max(1));
+    limits.connections_max = limits.connections_max.min(third(descriptors));
     limits
+}
+
+/// How many Kafka connections there may be, of those `wanted`.
+pub(super) fn kafka_connections(descriptors: u64, wanted: usize) -> usize {
+    wanted.min(third(descriptors))
+}
+
+fn third(descriptors: u64) -> usize {
+    usize::try_from(descriptors / 3)
+        .unwrap_or(usize::MAX)
+        .max(1)
 }
 
 #[cfg(test)]
@@ -34,8 +45,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn connections_leave_half_to_the_store() {
-        assert_eq!(limits(1_024).connections_max, 512);
+    fn connections_leave_a_third_to_the_store() {
+        assert_eq!(limits(1_024).connections_max, 341);
+        assert_eq!(kafka_connections(1_024, 10_000), 341);
+        assert_eq!(kafka_connections(1_024, 100), 100);
+        assert_eq!(kafka_connections(u64::MAX, 10_000), 10_000);
         assert_eq!(
             limits(u64::MAX).connections_max,
             Limits::default().connections_max

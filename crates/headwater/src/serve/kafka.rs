@@ -14,7 +14,7 @@ use model::{AccountId, Rng, Timestamp};
 use tokio::sync::oneshot;
 
 use super::lags::Lags;
-use super::{Services, bind};
+use super::{Services, bind, descriptors};
 use crate::Failure;
 use crate::config::{AccessKey, ClientAuth, Config, KafkaConfig};
 
@@ -44,10 +44,14 @@ pub(super) async fn open(config: &Config, services: &Services) -> Result<Arc<Bro
 
 impl Kafka {
     /// Opens the broker's sockets; none, where no Kafka clients are to be answered.
-    pub(super) async fn listen(config: &Config, broker: Arc<Broker>) -> Result<Kafka, Failure> {
+    pub(super) async fn listen(
+        config: &Config,
+        broker: Arc<Broker>,
+        descriptors: u64,
+    ) -> Result<Kafka, Failure> {
         let settings = &config.kafka;
         let mut server = Server::new(Arc::clone(&broker)).limits(ConnectionLimits {
-            all: settings.max_connections.value,
+            all: descriptors::kafka_connections(descriptors, settings.max_connections.value),
             per_address: settings.max_connections_per_ip.value,
         });
         let mut addresses = Vec::new();

@@ -67,6 +67,9 @@ pub(crate) fn print(config: &Config) -> Result<(), Failure> {
     row("log", config.log.value.clone(), &config.log.origin);
     row("keys", keys(&config.keys.value), &config.keys.origin);
     write!(io::stdout(), "{table}")?;
+    for name in &config.variables_unknown {
+        eprintln!("{name} is no setting and has no effect");
+    }
     Ok(())
 }
 

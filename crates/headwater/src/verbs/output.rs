@@ -52,5 +52,7 @@ pub(super) fn refused(error: ClientError, hints: &[(&str, &str)]) -> Failure {
     if hint.is_empty() {
         return Failure::because("not done", error);
     }
-    Failure::running(format!("not done: {error}; {hint}"))
+    let said = error.to_string();
+    let said = said.trim_end_matches('.');
+    Failure::running(format!("not done: {said}; {hint}"))
 }

@@ -84,6 +84,25 @@ fn wrong_values_name_their_origin_and_the_fix() {
     );
     refused(&["--tls-cert", "a.pem"], "--tls-cert and --tls-key");
     refused(&["--no-such-flag"], "--no-such-flag");
+    // A word that is no level would be a target, and nothing would be logged.
+    refused(&["--log", "inof"], "--log must be error, warn");
+    refused(&["--log", "info,aws"], "--log must be error, warn");
+    run(&["config", "--log", "warn,services=debug"]).succeeded();
+    refused(
+        &["--kafka-advertise", "SASL_SSL://a:1"],
+        "--kafka-listen has no such listener",
+    );
+    refused(
+        &[
+            "--kafka-listen",
+            "SASL_SSL://127.0.0.1:0",
+            "--kafka-sasl-mechanisms",
+            "PLAIN",
+            "--kafka-acls",
+            "off",
+        ],
+        "needs [[kafka_users]]",
+    );
     refused(
         &["--config", "/no/such/file"],
         "could not read --config /no/such/file",
@@ -99,6 +118,8 @@ fn a_file_with_mistakes_is_refused() {
     };
     check("listne = \"127.0.0.1:1\"", "there is no setting \"listne\"");
     check("limits = [1]", "limits in");
+    check("cache = 1.5", "a whole number");
+    check("kafka_oauth_issuer = \"\"", "kafka_oauth_issuer in");
     check("limits = \"gcp\"", "must be aws or none, got \"gcp\"");
     check("keys = 1", "[[keys]]");
     check("[[keys]]\naccess_key = \"a\"", "secret must be text");
@@ -107,6 +128,18 @@ fn a_file_with_mistakes_is_refused() {
         "secert",
     );
     check("= nonsense", "not valid TOML");
+}
+
+#[test]
+fn variables_that_are_no_settings_are_told() {
+    let mut command = headwater(&["config"]);
+    command.env("HEADWATER_LIMTS", "aws");
+    // Kubernetes makes it for a service called headwater.
+    command.env("HEADWATER_PORT", "tcp://10.0.0.1:4566");
+    let finished = Finished::of(command.output().unwrap());
+    let told = "HEADWATER_LIMTS is no setting and has no effect\n";
+    assert_eq!(finished.err, told);
+    finished.succeeded();
 }
 
 #[test]
