@@ -35,8 +35,10 @@ const VERSION: u8 = 1;
 const COMPRESSED: u8 = 1;
 const ENCRYPTED: u8 = 2;
 const HEAD: usize = 6;
-/// Most bytes that data may have once it is decompressed: more than any record can hold as it is, and no bomb.
-const OPENED_BYTES_MAX: u64 = 64 << 20;
+/// Most bytes that [`open`] lets data have once it is decompressed: more than any record can hold as it is, and no bomb.
+pub const OPENED_BYTES_MAX: usize = 64 << 20;
+/// A frame may ask for so much memory beside its data, as a power of two: Zstandard's levels up to 19 need no more.
+const WINDOW_LOG: u32 = 23;
 
 /// Why a sealed record cannot be opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,8 +56,8 @@ pub enum EnvelopeError {
     #[error("the record was changed, or its key {0:?} is another one than here")]
     Forged(String),
     /// It would be too large once decompressed.
-    #[error("the record has over 64 MiB when decompressed")]
-    TooLarge,
+    #[error("the record has over {0} bytes when decompressed")]
+    TooLarge(usize),
     /// A key's id is no text of 1 to 255 bytes, or its secret is unusable.
     #[error("a key's id must have 1 to 255 bytes")]
     UnusableKey,
@@ -160,11 +162,19 @@ pub fn is_sealed(data: &[u8]) -> bool {
     data.starts_with(&MAGIC)
 }
 
-/// A record's data out of its envelope; plain data as it is.
+/// A record's data out of its envelope; plain data as it is. What would have over 64 MiB is refused.
 ///
 /// # Errors
 /// As [`EnvelopeError`] has them.
 pub fn open(data: &Bytes, keys: &Keyring) -> Result<Bytes, EnvelopeError> {
+    open_within(data, keys, OPENED_BYTES_MAX)
+}
+
+/// As [`open`], for data that may have at most so many bytes once it is decompressed.
+///
+/// # Errors
+/// As [`EnvelopeError`] has them.
+pub fn open_within(data: &Bytes, keys: &Keyring, bytes_max: usize) -> Result<Bytes, EnvelopeError> {
     if !is_sealed(data) {
         return Ok(data.clone());
     }
@@ -185,7 +195,7 @@ pub fn open(data: &Bytes, keys: &Keyring) -> Result<Bytes, EnvelopeError> {
     if flags & COMPRESSED == 0 {
         return Ok(content);
     }
-    decompressed(&content)
+    decompressed(&content, bytes_max)
 }
 
 /// The content of an encrypted record; `None` where it ends too soon.
@@ -208,17 +218,28 @@ fn decrypted(data: &Bytes, keys: &Keyring) -> Option<Result<Bytes, EnvelopeError
     Some(Ok(content.into()))
 }
 
-fn decompressed(content: &[u8]) -> Result<Bytes, EnvelopeError> {
-    let decoder = zstd::stream::read::Decoder::with_buffer(content);
-    let decoder = decoder.map_err(|_| EnvelopeError::Malformed)?;
+fn decompressed(content: &[u8], bytes_max: usize) -> Result<Bytes, EnvelopeError> {
+    let most = bytes_max as u64;
+    // What a frame says of itself spares the work; that it says the truth is not relied on.
+    let said = zstd::zstd_safe::get_frame_content_size(content);
+    if said.ok().flatten().is_some_and(|bytes| bytes > most) {
+        return Err(EnvelopeError::TooLarge(bytes_max));
+    }
+    let mut decoder =
+        zstd::stream::read::Decoder::with_buffer(content).map_err(|_| EnvelopeError::Malformed)?;
+    // A frame that knows its size has that as its window.
+    let window = most.next_power_of_two().ilog2().clamp(WINDOW_LOG, 31);
+    decoder
+        .window_log_max(window)
+        .map_err(|_| EnvelopeError::Malformed)?;
     let mut plain = Vec::new();
     let read = decoder
         .single_frame()
-        .take(OPENED_BYTES_MAX + 1)
+        .take(most.saturating_add(1))
         .read_to_end(&mut plain);
     read.map_err(|_| EnvelopeError::Malformed)?;
-    if plain.len() as u64 > OPENED_BYTES_MAX {
-        return Err(EnvelopeError::TooLarge);
+    if plain.len() > bytes_max {
+        return Err(EnvelopeError::TooLarge(bytes_max));
     }
     Ok(plain.into())
 }
@@ -307,9 +328,22 @@ mod tests {
 
     #[test]
     fn a_bomb_is_not_set_off() {
-        let bomb = zstd::bulk::compress(&vec![0; (64 << 20) + 1], 1).unwrap();
-        let sealed = [b"\xE5HW\xA7\x01\x01", &bomb[..]].concat();
-        assert_eq!(opened(&sealed), Err(EnvelopeError::TooLarge));
+        let sealed = |content: &[u8]| [b"\xE5HW\xA7\x01\x01", content].concat();
+        let bomb = sealed(&zstd::bulk::compress(&vec![0; OPENED_BYTES_MAX + 1], 1).unwrap());
+        let too_large = Err(EnvelopeError::TooLarge(OPENED_BYTES_MAX));
+        assert_eq!(opened(&bomb), too_large);
+        let keys = Keyring::default();
+        let within =
+            |sealed: &[u8], most| open_within(&Bytes::copy_from_slice(sealed), &keys, most);
+        // A frame of a stream does not say how long it is.
+        for frame in [
+            zstd::bulk::compress(&[7; 1001], 19).unwrap(),
+            zstd::stream::encode_all(&[7; 1001][..], 19).unwrap(),
+        ] {
+            let frame = sealed(&frame);
+            assert_eq!(within(&frame, 1000), Err(EnvelopeError::TooLarge(1000)));
+            assert_eq!(within(&frame, 1001).unwrap(), [7; 1001][..]);
+        }
     }
 
     proptest! {

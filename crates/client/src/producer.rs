@@ -2,7 +2,8 @@
 //! does.
 //!
 //! Read in this order: [`options`] and [`outcome`], what users see; `stream` and `lane`, where records wait; `dispatch` and
-//! `send`, how they leave; `item`, what is sent; `map`, `rate`, `ledger`, `request` and `firehose`, what those need.
+//! `send`, how they leave; `item`, what is sent; `map`, `rate`, `ledger`, `request` and `firehose`, what those need;
+//! `published`, what goes to CloudWatch.
 //!
 //! **Promises.** A record whose receipt says so, or that a flush or [`Producer::close`] has waited for and that no counter shows
 //! as failed, is acknowledged by the service. Memory stays below [`Options::memory`], plus the bodies of requests on their
@@ -23,6 +24,7 @@ mod map;
 mod metrics;
 pub mod options;
 pub mod outcome;
+mod published;
 mod rate;
 mod request;
 mod send;
@@ -41,10 +43,11 @@ pub use self::blocking::BlockingProducer;
 use self::item::{Asked, charge};
 use self::lane::Incoming;
 pub use self::metrics::{Metrics, Spread};
-pub use self::options::Options;
+pub use self::options::{Granularity, Options};
 pub use self::outcome::{Outcome, PutError, Receipt};
 use self::shared::Shared;
 use self::stream::Kind;
+use crate::cloudwatch::Publisher;
 use crate::error::ClientError;
 
 /// Most characters of a partition key.
@@ -87,6 +90,8 @@ pub struct Producer(Arc<Owned>);
 struct Owned {
     shared: Arc<Shared>,
     runtime: Handle,
+    /// Of its metrics. Dropped, it publishes what it knows then.
+    publisher: Option<Publisher>,
 }
 
 impl Drop for Owned {
@@ -110,9 +115,19 @@ impl Producer {
     /// # Panics
     /// Outside a runtime of tokio. [`BlockingProducer`] brings its own.
     pub fn new(options: Options) -> Result<Producer, ClientError> {
+        let publishing = options.publishing.clone();
+        let shared = Arc::new(Shared::new(options)?);
+        // Held weakly: the publisher must not keep what it reports on.
+        let source = Arc::downgrade(&shared);
+        let gather = move |now| {
+            let shared = source.upgrade();
+            shared.map_or_else(Vec::new, |shared| shared.publication(now))
+        };
+        let publisher = publishing.map(|publishing| publishing.start(gather));
         Ok(Producer(Arc::new(Owned {
-            shared: Arc::new(Shared::new(options)?),
+            shared,
             runtime: Handle::current(),
+            publisher: publisher.transpose()?,
         })))
     }
 
@@ -208,10 +223,13 @@ impl Producer {
         self.0.shared.ledger.settled(generation).await;
     }
 
-    /// Takes no more records, sends what is waiting and returns when all is settled.
+    /// Takes no more records, sends what is waiting and returns when all is settled, and the last metrics are published.
     pub async fn close(&self) {
         let generation = self.0.shared.end();
         self.0.shared.ledger.settled(generation).await;
+        if let Some(publisher) = &self.0.publisher {
+            publisher.close().await;
+        }
     }
 
     /// What was done so far.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::holding::Holding;
 use super::metrics::{Metrics, add};
@@ -109,7 +110,13 @@ impl Checkpointer {
         let target = tracked.progress.check(asked)?;
         self.mark(tracked, asked).await?;
         let Some(target) = target else { return Ok(()) };
-        if !self.0.holding.checkpoint(target.clone()).await? {
+        let begun = Instant::now();
+        let written = self.0.holding.checkpoint(target.clone()).await;
+        let is_written = written.as_ref().is_ok_and(|written| *written);
+        self.0.metrics.report(|report| {
+            report.checkpointed(self.0.holding.key(), is_written, begun.elapsed());
+        });
+        if !written? {
             return Err(CheckpointError::LeaseLost);
         }
         tracked.progress.written(target);

@@ -5,7 +5,9 @@ use std::time::Duration;
 use model::Timestamp;
 
 use super::board::Share;
+use super::opening::Opening;
 use super::position::Position;
+use crate::cloudwatch::Publishing;
 
 /// Where an application that has no checkpoint begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +89,11 @@ pub struct Config {
     pub backoff: Duration,
     /// Longest that a stopping worker waits for its processors.
     pub grace: Duration,
+    /// How records in envelopes are opened; `None`: they are given as they came.
+    pub opening: Option<Opening>,
+    /// Publishes the KCL's metrics to CloudWatch; `None`: none. The KCL's namespace is the application's name, which is also
+    /// that of its table of leases; its level is detailed, and it publishes every ten seconds.
+    pub publishing: Option<Publishing>,
 }
 
 impl Config {
@@ -112,6 +119,8 @@ impl Config {
             prefetch: 3,
             backoff: Duration::from_millis(500),
             grace: Duration::from_secs(30),
+            opening: None,
+            publishing: None,
         }
     }
 

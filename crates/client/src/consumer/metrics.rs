@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use super::published::{Look, Report};
+
 /// A worker's counts since it started, and how it stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshot {
@@ -13,6 +15,8 @@ pub struct Snapshot {
     pub bytes: u64,
     /// Records that were not given to a processor because they had been before.
     pub duplicates: u64,
+    /// Records given that are in an envelope which could not be opened.
+    pub unopened: u64,
     /// Batches a processor failed on.
     pub failures: u64,
     /// Checkpoints written.
@@ -40,6 +44,7 @@ pub(super) struct Metrics {
     pub(super) records: AtomicU64,
     pub(super) bytes: AtomicU64,
     pub(super) duplicates: AtomicU64,
+    pub(super) unopened: AtomicU64,
     pub(super) failures: AtomicU64,
     pub(super) checkpoints: AtomicU64,
     pub(super) leases_held: AtomicU64,
@@ -49,6 +54,8 @@ pub(super) struct Metrics {
     pub(super) stolen: AtomicU64,
     pub(super) renewals: AtomicU64,
     pub(super) lost: AtomicU64,
+    /// What is published, where it is.
+    pub(super) report: Option<Report>,
     millis_behind: Mutex<BTreeMap<String, u64>>,
 }
 
@@ -61,7 +68,37 @@ pub(super) fn set(gauge: &AtomicU64, value: usize) {
 }
 
 impl Metrics {
+    pub(super) fn with(report: Option<Report>) -> Metrics {
+        Metrics {
+            report,
+            ..Metrics::default()
+        }
+    }
+
+    /// Tells what is published of something that happened.
+    pub(super) fn report(&self, tell: impl FnOnce(&Report)) {
+        if let Some(report) = &self.report {
+            tell(report);
+        }
+    }
+
+    /// Leases as they are, since a look when so many had been taken.
+    pub(super) fn look(&self, taken_before: u64) -> Look {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Look {
+            taken: self.taken_in_all().saturating_sub(taken_before),
+            workers: read(&self.workers),
+            total: read(&self.leases_total),
+        }
+    }
+
+    /// Leases taken, whoever had them.
+    pub(super) fn taken_in_all(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed) + self.stolen.load(Ordering::Relaxed)
+    }
+
     pub(super) fn behind(&self, shard: &str, millis: u64) {
+        self.report(|report| report.behind(shard, millis));
         let mut shards = self
             .millis_behind
             .lock()
@@ -92,6 +129,7 @@ impl Metrics {
             records: read(&self.records),
             bytes: read(&self.bytes),
             duplicates: read(&self.duplicates),
+            unopened: read(&self.unopened),
             failures: read(&self.failures),
             checkpoints: read(&self.checkpoints),
             leases_held: read(&self.leases_held),

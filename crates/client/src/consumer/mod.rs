@@ -12,7 +12,8 @@
 //! - [`store`] and [`table`]: where leases are kept. `holding`: a lease this worker has.
 //! - [`worker`]: the whole, in order. `shard`: the reading of one shard. `feed`, `poll`, `fanout`, `api`: where its records
 //!   come from.
-//! - [`seen`] and [`seen_table`]: what was processed is not given again. [`metrics`]: what is counted.
+//! - [`opening`]: records in envelopes. [`seen`] and [`seen_table`]: what was processed is not given again.
+//!   [`metrics`]: what is counted. `published`: what of it goes to CloudWatch.
 
 mod api;
 pub mod board;
@@ -24,10 +25,12 @@ pub mod hierarchy;
 mod holding;
 pub mod lease;
 pub mod metrics;
+pub mod opening;
 mod poll;
 pub mod position;
 pub mod processor;
 mod progress;
+mod published;
 pub mod seen;
 pub mod seen_table;
 mod shard;
@@ -38,8 +41,9 @@ pub mod worker;
 pub use checkpointer::{CheckpointError, Checkpointer};
 pub use config::{Config, InitialPosition, Retrieval};
 pub use metrics::Snapshot;
+pub use opening::Opening;
 pub use position::Position;
-pub use processor::{Batch, Beginning, Failure, Processor, Record, each};
+pub use processor::{Batch, Beginning, Envelope, Failure, Processor, Record, Unopened, each};
 pub use progress::OutOfOrder;
 pub use seen::{MemorySeen, Seen, Uniqueness};
 pub use seen_table::SeenTable;

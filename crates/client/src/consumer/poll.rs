@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::api;
 use super::feed::Feed;
 
@@ -20,7 +22,11 @@ pub(super) async fn run(mut feed: Feed, records_max: u32, idle: Duration) {
                 Err(_) => return feed.end(Vec::new()).await,
             },
         };
-        let page = match api::get_records(&feed.kinesis, &at, records_max).await {
+        let begun = Instant::now();
+        let got = api::get_records(&feed.kinesis, &at, records_max).await;
+        feed.metrics
+            .report(|report| report.fetched(&feed.shard, got.is_ok(), begun.elapsed()));
+        let page = match got {
             Ok(page) => page,
             // From the last record on, with an iterator that is new.
             Err(error) if feed.get_over(&error).await => continue,

@@ -10,6 +10,7 @@ use model::{HashKey, Timestamp};
 
 use super::checkpointer::{CheckpointError, Checkpointer};
 use super::position::Position;
+use crate::envelope::EnvelopeError;
 
 /// Why a processor could not do its part. It is logged, and the same is given to it again after a pause.
 pub type Failure = Box<dyn Error + Send + Sync>;
@@ -27,10 +28,55 @@ pub struct Record {
     pub partition_key: Key,
     /// The hash key its writer gave, known only of aggregated ones.
     pub explicit_hash_key: Option<HashKey>,
-    /// The record.
+    /// The record; of one in an envelope, what [`Record::envelope`] says.
     pub data: Bytes,
+    /// Whether it came in an envelope.
+    pub envelope: Envelope,
     /// When the stream's record arrived.
     pub arrived: Option<Timestamp>,
+}
+
+/// How a record came, where the worker opens them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Envelope {
+    /// In none; or the worker does not open them. Its data are as they came.
+    Plain,
+    /// In one that was opened: its data are what was in it.
+    Opened,
+    /// In one that could not be opened: its data are as they came.
+    Unopened(EnvelopeError),
+}
+
+/// A record is in an envelope that could not be opened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the record at sequence number {sequence_number}, place {sub_sequence}, cannot be opened: {why}"
+)]
+pub struct Unopened {
+    /// The number of the record of the stream it came in.
+    pub sequence_number: Arc<str>,
+    /// Its place inside an aggregated record.
+    pub sub_sequence: u64,
+    /// Why.
+    pub why: EnvelopeError,
+}
+
+impl Record {
+    /// Its data, unless they are in an envelope that could not be opened. A processor that fails with this error is given the
+    /// batch again after a pause, until a worker that has the key reads the shard: for those who must not go on without it.
+    ///
+    /// # Errors
+    /// [`Unopened`] naming the record and why.
+    pub fn opened(&self) -> Result<&Bytes, Unopened> {
+        match &self.envelope {
+            Envelope::Plain | Envelope::Opened => Ok(&self.data),
+            Envelope::Unopened(why) => Err(Unopened {
+                sequence_number: Arc::clone(&self.sequence_number),
+                sub_sequence: self.sub_sequence,
+                why: why.clone(),
+            }),
+        }
+    }
 }
 
 /// Where a processor begins.

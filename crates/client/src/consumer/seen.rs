@@ -114,6 +114,7 @@ impl Seen for MemorySeen {
 mod tests {
     use bytes::Bytes;
 
+    use super::super::processor::Envelope;
     use super::*;
 
     #[tokio::test]
@@ -125,6 +126,7 @@ mod tests {
             partition_key: "k".into(),
             explicit_hash_key: None,
             data: Bytes::from_static(text.as_bytes()),
+            envelope: Envelope::Plain,
             arrived: None,
         };
         let seen = Arc::new(MemorySeen::default());

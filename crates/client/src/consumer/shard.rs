@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use model::{HashKey, HashRange, Timestamp};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use super::api::{Child, From};
 use super::checkpointer::Checkpointer;
@@ -14,8 +15,10 @@ use super::hierarchy::{is_ready, start_of_children};
 use super::holding::{Fate, Holding};
 use super::lease::Lease;
 use super::metrics::{Metrics, add};
+use super::opening::{Part, Unread};
 use super::position::{Place, Position};
-use super::processor::{Batch, Beginning, Processor, Record};
+use super::processor::{Batch, Beginning, Envelope, Processor, Record};
+use super::published::Report;
 use super::seen::Uniqueness;
 use crate::error::ClientError;
 use crate::kinesis::{self, Kinesis};
@@ -191,7 +194,7 @@ impl<P: Processor> Shard<P> {
         }
     }
 
-    /// Gives a batch to the processor, again and again until it takes it.
+    /// Gives what was read to the processor.
     async fn give(
         &mut self,
         read: &[kinesis::Record],
@@ -201,31 +204,60 @@ impl<P: Processor> Shard<P> {
         let Some((records, last)) = self.take_apart(read, checkpointer).await else {
             return Ok(());
         };
-        let records = self.unseen(records, last, checkpointer).await?;
-        if records.is_empty() {
-            return Ok(());
+        let mut unread = Some(Unread::new(records, last));
+        while let Some(rest) = unread {
+            let (part, rest) = self.next_part(rest).await?;
+            unread = rest;
+            let records = self.unseen(part.records, part.last, checkpointer).await?;
+            if !records.is_empty() {
+                let batch = Batch {
+                    shard: Arc::clone(&self.name),
+                    records: records.into(),
+                    millis_behind,
+                    checkpointer: checkpointer.clone(),
+                };
+                self.give_batch(batch).await?;
+            }
         }
-        let bytes: usize = records.iter().map(|record| record.data.len()).sum();
-        let batch = Batch {
-            shard: Arc::clone(&self.name),
-            records: records.into(),
-            millis_behind,
-            checkpointer: checkpointer.clone(),
-        };
-        loop {
+        Ok(())
+    }
+
+    /// Gives a batch to the processor, again and again until it takes it.
+    async fn give_batch(&mut self, batch: Batch) -> Result<(), Went> {
+        let metrics = Arc::clone(&self.shared.metrics);
+        let took = loop {
+            let begun = Instant::now();
             let Err(error) = self.processor.process(batch.clone()).await else {
-                break;
+                break begun.elapsed();
             };
-            add(&self.shared.metrics.failures, 1);
+            add(&metrics.failures, 1);
+            metrics.report(|report| report.failed(&self.name, begun.elapsed()));
             tracing::error!(
                 shard = %self.name, %error,
                 "the processor failed on a batch, and is given it again"
             );
             self.pause().await?;
-        }
-        add(&self.shared.metrics.records, batch.records.len() as u64);
-        add(&self.shared.metrics.bytes, bytes as u64);
+        };
+        let bytes: usize = batch.records.iter().map(|record| record.data.len()).sum();
+        let (records, bytes) = (batch.records.len() as u64, bytes as u64);
+        add(&metrics.records, records);
+        add(&metrics.bytes, bytes);
+        metrics.report(|report| report.processed(&self.name, records, bytes, took));
         Ok(())
+    }
+
+    /// What is to be given next of a read, opened where that is asked for.
+    async fn next_part(&mut self, unread: Unread) -> Result<(Part, Option<Unread>), Went> {
+        let opening = self.shared.config.opening.as_ref();
+        // Without it, the runtime ends.
+        let (part, rest) = unread.next(opening).await.ok_or(Went::Leaving)?;
+        let unopened = part.unopened();
+        if let Some(first) = unopened.first() {
+            let count = unopened.len();
+            add(&self.shared.metrics.unopened, count as u64);
+            tracing::warn!(shard = %self.name, count, %first, "records are given unopened");
+        }
+        Ok((part, rest))
     }
 
     /// The user records after the checkpoint that belong to this shard, and the last position of all.
@@ -265,6 +297,7 @@ impl<P: Processor> Shard<P> {
                     partition_key: user.partition_key,
                     explicit_hash_key: user.explicit_hash_key,
                     data: user.data,
+                    envelope: Envelope::Plain,
                     arrived,
                 });
             }
@@ -370,11 +403,17 @@ impl<P: Processor> Shard<P> {
     }
 
     async fn initialize(&mut self, beginning: &Beginning) -> Result<(), Went> {
-        while let Err(error) = self.processor.initialize(beginning).await {
+        loop {
+            let begun = Instant::now();
+            let outcome = self.processor.initialize(beginning).await;
+            let took = begun.elapsed();
+            self.shared
+                .metrics
+                .report(|report| report.initialized(took));
+            let Err(error) = outcome else { return Ok(()) };
             tracing::error!(shard = %self.name, %error, "the processor cannot begin, and is told again");
             self.pause().await?;
         }
-        Ok(())
     }
 
     /// Tells the processor why it ends.
@@ -382,6 +421,7 @@ impl<P: Processor> Shard<P> {
         match went {
             Went::Lost => {
                 add(&self.shared.metrics.lost, 1);
+                self.shared.metrics.report(Report::lost);
                 tracing::info!(shard = %self.name, "another worker reads the shard now");
                 self.processor.lease_lost().await;
             }

@@ -17,9 +17,11 @@ use super::holding::Holding;
 use super::lease::{Change, Condition, Lease};
 use super::metrics::{Metrics, Snapshot, add, set};
 use super::processor::Processor;
+use super::published::Report;
 use super::seen::Uniqueness;
 use super::shard::{Shard, Shared};
 use super::store::LeaseStore;
+use crate::cloudwatch::Publisher;
 use crate::error::ClientError;
 use crate::kinesis::Kinesis;
 
@@ -61,12 +63,14 @@ impl Worker {
     /// A worker on a stream of `kinesis`, sharing it with others by `leases`.
     #[must_use]
     pub fn new(config: Config, kinesis: Kinesis, leases: Arc<dyn LeaseStore>) -> Worker {
+        let publishing = config.publishing.as_ref();
+        let report = publishing.map(|asked| Report::new(asked.level, &config.worker));
         Worker {
             config,
             kinesis,
             leases,
             uniqueness: None,
-            metrics: Arc::default(),
+            metrics: Arc::new(Metrics::with(report)),
             stop: watch::Sender::new(false),
         }
     }
@@ -105,6 +109,7 @@ impl Worker {
             uniqueness.seen.prepare().await?;
         }
         let source = self.source().await?;
+        let publisher = self.publisher()?;
         let stop = self.stop.subscribe();
         let shared = Arc::new(Shared {
             config: self.config,
@@ -126,7 +131,21 @@ impl Worker {
         };
         running.sync().await?;
         running.run(stop, &mut processors).await;
+        if let Some(publisher) = publisher {
+            publisher.close().await;
+        }
         Ok(())
+    }
+
+    /// Publishes until it is closed, or dropped with the worker.
+    fn publisher(&self) -> Result<Option<Publisher>, ClientError> {
+        let metrics = Arc::clone(&self.metrics);
+        let gather = move |now| {
+            let report = metrics.report.as_ref();
+            report.map_or_else(Vec::new, |report| report.take(now))
+        };
+        let publishing = self.config.publishing.as_ref();
+        publishing.map(|asked| asked.start(gather)).transpose()
     }
 
     async fn source(&self) -> Result<Source, ClientError> {
@@ -199,8 +218,22 @@ impl Running {
         self.finish().await;
     }
 
-    /// Looks at all leases, and takes what is to be taken.
+    /// Looks at all leases, takes what is to be taken, and counts that.
     async fn look<P: Processor>(
+        &mut self,
+        processors: &mut impl FnMut(&str) -> P,
+    ) -> Result<(), ClientError> {
+        let begun = Instant::now();
+        let metrics = Arc::clone(&self.shared.metrics);
+        let before = metrics.taken_in_all();
+        let outcome = self.look_at_all(processors).await;
+        metrics.report(|report| {
+            report.looked(&metrics.look(before), outcome.is_ok(), begun.elapsed());
+        });
+        outcome
+    }
+
+    async fn look_at_all<P: Processor>(
         &mut self,
         processors: &mut impl FnMut(&str) -> P,
     ) -> Result<(), ClientError> {
@@ -410,24 +443,40 @@ async fn renew(shared: Arc<Shared>, holdings: Holdings) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        let begun = Instant::now();
+        let held_now = held(&holdings);
+        let count = held_now.len() as u64;
+        let mut are_renewed = true;
         let mut renewals = JoinSet::new();
-        for holding in held(&holdings) {
-            if renewals.len() >= RENEWALS_MAX {
-                renewals.join_next().await;
+        for holding in held_now {
+            if renewals.len() >= RENEWALS_MAX
+                && let Some(renewed) = renewals.join_next().await
+            {
+                are_renewed &= renewed.unwrap_or(false);
             }
             let metrics = Arc::clone(&shared.metrics);
             renewals.spawn(async move { renew_one(&holding, &metrics).await });
         }
-        renewals.join_all().await;
+        are_renewed &= renewals.join_all().await.into_iter().all(|renewed| renewed);
+        let took = begun.elapsed();
+        shared
+            .metrics
+            .report(|report| report.renewed(count, are_renewed, took));
     }
 }
 
-async fn renew_one(holding: &Holding, metrics: &Metrics) {
-    match holding.renew().await {
+/// Whether the lease was renewed or is lost, which is known by then.
+async fn renew_one(holding: &Holding, metrics: &Metrics) -> bool {
+    let begun = Instant::now();
+    let renewed = holding.renew().await;
+    let is_known = renewed.is_ok();
+    metrics.report(|report| report.renewed_one(is_known, begun.elapsed()));
+    match renewed {
         Ok(true) => add(&metrics.renewals, 1),
         Ok(false) => {}
         Err(error) => {
             tracing::warn!(lease = holding.key(), %error, "the lease cannot be renewed, and is tried again");
         }
     }
+    is_known
 }

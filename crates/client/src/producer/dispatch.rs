@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::item::Item;
 use super::lane::Space;
 use super::map::ShardMap;
+use super::published::Seen;
 use super::request::Answer;
 use super::send::{NO_ANSWER, Part, Sent, send};
 use super::stream::{Kind, Routing, Stream};
@@ -52,6 +53,12 @@ struct Stray {
     item: Item,
     shard: Arc<str>,
     number: Arc<str>,
+}
+
+/// What became of a record.
+enum Over {
+    Put { shard: Arc<str>, number: Arc<str> },
+    Refused { code: Arc<str>, message: Arc<str> },
 }
 
 enum Done {
@@ -204,7 +211,11 @@ impl Dispatcher {
                 let items = lane.take(&mut space, now);
                 if !items.is_empty() {
                     lane.is_busy = true;
-                    parts.push(Part { lane: at, items });
+                    parts.push(Part {
+                        lane: at,
+                        shard: lane.shard.clone(),
+                        items,
+                    });
                 }
                 if space.records == 0 {
                     break;
@@ -239,25 +250,27 @@ impl Dispatcher {
                 continue;
             };
             lane.is_busy = false;
-            let mut again = Vec::new();
+            let (mut again, mut over) = (Vec::new(), Vec::new());
+            let mut seen = Seen::default();
             for (mut item, answer) in part.items.into_iter().zip(&mut answers) {
                 item.attempts += attempts;
                 match answer {
                     Answer::Put { shard, number } => {
                         let is_meant = lane.shard.as_ref().is_none_or(|meant| *meant == shard);
                         self.needs_map |= !is_meant;
-                        if is_meant {
-                            self.shared.put(item, &shard, &number);
-                        } else if !item.is_aggregated() {
-                            self.witness = Some((item.hash_key(), Arc::clone(&shard)));
-                            self.shared.put(item, &shard, &number);
-                        } else {
+                        if !is_meant && item.is_aggregated() {
                             self.strays.push(Stray {
                                 item,
                                 shard,
                                 number,
                             });
+                            continue;
                         }
+                        if !is_meant {
+                            self.witness = Some((item.hash_key(), Arc::clone(&shard)));
+                        }
+                        seen.put(&item);
+                        over.push((item, Over::Put { shard, number }));
                     }
                     Answer::Failed {
                         code,
@@ -268,7 +281,8 @@ impl Dispatcher {
                         again.push(item);
                     }
                     Answer::Failed { code, message, .. } => {
-                        self.shared.refused(item, &code, &message);
+                        seen.refused(&item);
+                        over.push((item, Over::Refused { code, message }));
                     }
                 }
             }
@@ -277,6 +291,18 @@ impl Dispatcher {
                 .map(|item| Instant::now() + self.shared.pause(item.attempts, PAUSE, PAUSE_MAX));
             self.shared.count_retries(again.len());
             lane.put_back(again);
+            self.settle(part.shard.as_ref(), seen, over);
+        }
+    }
+
+    /// Counts what became of records, and then says so: who waits for them may look at the counts at once.
+    fn settle(&self, shard: Option<&Arc<str>>, seen: Seen, over: Vec<(Item, Over)>) {
+        self.shared.record(&self.stream, shard, |all| *all = seen);
+        for (item, over) in over {
+            match over {
+                Over::Put { shard, number } => self.shared.put(item, &shard, &number),
+                Over::Refused { code, message } => self.shared.refused(item, &code, &message),
+            }
         }
     }
 
@@ -303,7 +329,7 @@ impl Dispatcher {
         self.list_at = Some(Instant::now() + pause);
         let Some(error) = failed else { return };
         let code: Arc<str> = error.code().unwrap_or(NO_ANSWER).into();
-        self.shared.counters.error(&code);
+        self.shared.error(&self.stream, &code);
         // A stream that is being made cannot be listed yet.
         if error.is_passing() || &*code == "ResourceInUseException" {
             return;
@@ -318,14 +344,18 @@ impl Dispatcher {
             return;
         }
         let message: Arc<str> = error.to_string().into();
+        let strays = std::mem::take(&mut self.strays).into_iter();
+        let mut items: Vec<Item> = strays.map(|stray| stray.item).collect();
         for mut lane in self.stream.read().each() {
-            for item in lane.drain() {
-                self.shared.refused(item, &code, &message);
-            }
+            items.extend(lane.drain());
         }
-        for stray in std::mem::take(&mut self.strays) {
-            self.shared.refused(stray.item, &code, &message);
+        let (mut seen, mut over) = (Seen::default(), Vec::new());
+        for item in items {
+            seen.refused(&item);
+            let (code, message) = (Arc::clone(&code), Arc::clone(&message));
+            over.push((item, Over::Refused { code, message }));
         }
+        self.settle(None, seen, over);
     }
 
     /// Lays lanes by a new map and judges strays by it.
@@ -343,6 +373,10 @@ impl Dispatcher {
             let range = map.range_of(&stray.shard);
             match range {
                 Some(range) if stray.item.lies_within(&range) => {
+                    self.shared
+                        .record(&self.stream, Some(&stray.shard), |seen| {
+                            seen.put(&stray.item)
+                        });
                     self.shared.put(stray.item, &stray.shard, &stray.number);
                     continue;
                 }
@@ -351,7 +385,7 @@ impl Dispatcher {
             }
             let mut item = stray.item;
             item.last_error = Some("WrongShard".into());
-            self.shared.counters.error("WrongShard");
+            self.shared.error(&self.stream, "WrongShard");
             again.push(item);
         }
         if goes_by_keys {
@@ -383,6 +417,10 @@ impl Dispatcher {
         for mut lane in self.stream.read().each() {
             if lane.oldest().is_some_and(|(born, _)| born <= limit) {
                 for item in lane.take_older(limit) {
+                    self.shared
+                        .record(&self.stream, lane.shard.as_ref(), |seen| {
+                            seen.expired(&item)
+                        });
                     self.shared.expired(item);
                 }
             }

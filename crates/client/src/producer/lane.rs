@@ -48,6 +48,8 @@ pub(super) struct Lane {
     /// Not to be sent before, after a failure.
     pub(super) not_before: Option<Instant>,
     bucket: Option<Bucket>,
+    /// User records taken in since it was laid.
+    pub(super) received: u64,
 }
 
 /// The aggregate that is being filled.
@@ -81,11 +83,13 @@ impl Lane {
             is_busy: false,
             not_before: None,
             bucket,
+            received: 0,
         }
     }
 
     /// Takes a user record in.
     pub(super) fn add(&mut self, record: Incoming<'_>, now: Instant, ledger: &Ledger) -> Added {
+        self.received += 1;
         let was_empty = self.is_empty();
         let mut ready = 0;
         if let Some(aggregator) = &mut self.aggregator {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use formats::aggregation::Limits;
 
+use crate::cloudwatch::Publishing;
 use crate::envelope::Sealer;
 use crate::environment::Environment;
 use crate::error::ClientError;
@@ -14,6 +15,17 @@ pub const REQUEST_RECORDS_MAX: usize = 500;
 pub const REQUEST_BYTES_MAX: usize = 10 << 20;
 /// Bytes of one record, at most: AWS's limit for streams that allow it.
 pub const RECORD_BYTES_MAX: usize = 10 << 20;
+
+/// How finely metrics are published: each beside all coarser ones. The KPL's MetricsGranularity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Granularity {
+    /// All streams together.
+    Global,
+    /// Each stream too.
+    Stream,
+    /// Each shard too.
+    Shard,
+}
 
 /// How a producer works. Made with [`Options::new`], then changed where need be.
 #[derive(Debug, Clone)]
@@ -49,6 +61,11 @@ pub struct Options {
     pub firehose_newline: bool,
     /// Compresses or encrypts each record's data.
     pub sealer: Option<Sealer>,
+    /// Publishes the KPL's metrics to CloudWatch; `None`: none. The KPL's namespace is `KinesisProducerLibrary`, its level
+    /// detailed, and it publishes once a minute.
+    pub publishing: Option<Publishing>,
+    /// How finely they are published; each shard.
+    pub granularity: Granularity,
 }
 
 impl Options {
@@ -71,6 +88,8 @@ impl Options {
             idempotent: false,
             firehose_newline: false,
             sealer: None,
+            publishing: None,
+            granularity: Granularity::Shard,
         }
     }
 

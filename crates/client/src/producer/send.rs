@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::item::Item;
+use super::published::{Name, millis};
 use super::request::{self, Answer, Body};
 use super::stream::{Kind, Stream};
 use super::{Shared, firehose};
@@ -24,6 +25,8 @@ pub(super) const NO_ANSWER: &str = "NoAnswer";
 #[derive(Debug)]
 pub(super) struct Part {
     pub(super) lane: usize,
+    /// Which shard, if that is known.
+    pub(super) shard: Option<Arc<str>>,
     pub(super) items: Vec<Item>,
 }
 
@@ -45,6 +48,10 @@ pub(super) async fn send(shared: Arc<Shared>, stream: Arc<Stream>, parts: Vec<Pa
         let waited = now.saturating_duration_since(item.born);
         shared.counters.buffering.add(waited);
     }
+    let recorder = shared.recorder(stream.kind);
+    if let Some(recorder) = recorder {
+        recorder.sending(&stream.label, &parts, now);
+    }
     let count = items().count();
     let oldest = items().map(|item| item.born).min().unwrap_or(now);
     let give_up = oldest + shared.options.record_ttl;
@@ -54,9 +61,7 @@ pub(super) async fn send(shared: Arc<Shared>, stream: Arc<Stream>, parts: Vec<Pa
     };
     let mut attempts = 0;
     let answered = match body {
-        Ok(body) => {
-            again_and_again(&shared, stream.kind, &body, count, give_up, &mut attempts).await
-        }
+        Ok(body) => again_and_again(&shared, &stream, &body, count, give_up, &mut attempts).await,
         Err(error) => Err(error),
     };
     let answers = match answered {
@@ -66,11 +71,14 @@ pub(super) async fn send(shared: Arc<Shared>, stream: Arc<Stream>, parts: Vec<Pa
                     shared.counters.error(code);
                 }
             }
+            if let Some(recorder) = recorder {
+                recorder.answered(&stream.label, &parts, &answers);
+            }
             answers
         }
         Err(error) => {
             let code = error.code().unwrap_or(NO_ANSWER);
-            shared.counters.error(code);
+            shared.error(&stream, code);
             let failed = Answer::Failed {
                 code: code.into(),
                 message: error.to_string().into(),
@@ -88,7 +96,7 @@ pub(super) async fn send(shared: Arc<Shared>, stream: Arc<Stream>, parts: Vec<Pa
 
 async fn again_and_again(
     shared: &Shared,
-    kind: Kind,
+    stream: &Stream,
     body: &Body,
     count: usize,
     give_up: Instant,
@@ -97,9 +105,9 @@ async fn again_and_again(
     let token = shared.token();
     loop {
         *attempts += 1;
-        let error = match once(shared, kind, body, token.as_deref()).await {
+        let error = match once(shared, stream, body, token.as_deref()).await {
             Ok(answer) => {
-                return match kind {
+                return match stream.kind {
                     Kind::Stream => request::read_put_records(&answer, count),
                     Kind::Delivery => firehose::read_put_record_batch(&answer, count),
                 };
@@ -110,7 +118,7 @@ async fn again_and_again(
         if !error.is_passing() || next >= give_up {
             return Err(error);
         }
-        shared.counters.error(error.code().unwrap_or(NO_ANSWER));
+        shared.error(stream, error.code().unwrap_or(NO_ANSWER));
         shared.count_retries(count);
         tokio::time::sleep_until(next).await;
     }
@@ -118,11 +126,11 @@ async fn again_and_again(
 
 async fn once(
     shared: &Shared,
-    kind: Kind,
+    stream: &Stream,
     body: &Body,
     token: Option<&str>,
 ) -> Result<bytes::Bytes, ClientError> {
-    let (client, target) = match kind {
+    let (client, target) = match stream.kind {
         Kind::Stream => (&shared.streams, kinesis::TARGET),
         Kind::Delivery => (&shared.deliveries, firehose::TARGET),
     };
@@ -144,6 +152,10 @@ async fn once(
             })
         });
     super::metrics::add(&shared.counters.requests, 1);
-    shared.counters.request_time.add(begun.elapsed());
+    let elapsed = begun.elapsed();
+    shared.counters.request_time.add(elapsed);
+    shared.record(stream, None, |seen| {
+        seen.add(Name::RequestTime, millis(elapsed));
+    });
     answer
 }

@@ -1,11 +1,11 @@
 //! What a producer's parts share: its targets, its memory, its counters, and how records are settled.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use model::Rng;
+use model::{Rng, Timestamp};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
@@ -15,8 +15,10 @@ use super::ledger::Ledger;
 use super::metrics::{Counters, Metrics, add};
 use super::options::Options;
 use super::outcome::{Outcome, PutError};
+use super::published::{Recorder, Seen};
 use super::stream::{Kind, Stream};
 use crate::call::Client;
+use crate::cloudwatch::Datum;
 use crate::error::ClientError;
 use crate::kinesis::{Kinesis, Shard};
 
@@ -38,6 +40,8 @@ pub(super) struct Shared {
     pub(super) room: Semaphore,
     pub(super) ledger: Ledger,
     pub(super) counters: Counters,
+    /// Where metrics are published.
+    recorder: Option<Recorder>,
     is_closed: AtomicBool,
     rng: Rng,
 }
@@ -57,7 +61,12 @@ impl Shared {
                 ..options.connection.clone()
             })?),
         };
+        let level = options
+            .publishing
+            .as_ref()
+            .map(|publishing| publishing.level);
         Ok(Shared {
+            recorder: level.map(|level| Recorder::new(level, options.granularity)),
             room: Semaphore::new(options.memory),
             options,
             kinesis,
@@ -138,6 +147,46 @@ impl Shared {
             memory_used: self.options.memory.saturating_sub(free) as u64,
             outstanding: self.ledger.outstanding(),
             ..self.counters.read()
+        }
+    }
+
+    /// What counts a stream's metrics, if they are published.
+    pub(super) fn recorder(&self, kind: Kind) -> Option<&Recorder> {
+        self.recorder.as_ref().filter(|_| kind == Kind::Stream)
+    }
+
+    /// What is to be published, as of now.
+    pub(super) fn publication(&self, now: Timestamp) -> Vec<Datum> {
+        let Some(recorder) = &self.recorder else {
+            return Vec::new();
+        };
+        // A stream may be there under its name and under its ARN.
+        let mut received: BTreeMap<Arc<str>, u64> = BTreeMap::new();
+        let targets = self.stream_targets.read();
+        for stream in targets.unwrap_or_else(PoisonError::into_inner).values() {
+            *received.entry(Arc::clone(&stream.label)).or_default() += stream.received();
+        }
+        let received: Vec<(Arc<str>, u64)> = received.into_iter().collect();
+        recorder.take(&received, now)
+    }
+
+    /// An error that is not of one record.
+    pub(super) fn error(&self, stream: &Stream, code: &str) {
+        self.counters.error(code);
+        self.record(stream, None, |seen| seen.error(&code.into()));
+    }
+
+    /// Counts what became of records of a shard, or of none.
+    pub(super) fn record(
+        &self,
+        stream: &Stream,
+        shard: Option<&Arc<str>>,
+        see: impl FnOnce(&mut Seen),
+    ) {
+        if let Some(recorder) = self.recorder(stream.kind) {
+            let mut seen = Seen::default();
+            see(&mut seen);
+            recorder.add(&stream.label, shard, &seen);
         }
     }
 

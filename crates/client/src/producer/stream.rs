@@ -1,7 +1,7 @@
 //! One target: the lanes of its shards, which callers fill and its dispatcher empties.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use formats::aggregation::{Limits, hash_key};
 use model::HashKey;
@@ -40,9 +40,13 @@ pub(super) enum Routing {
 pub(super) struct Stream {
     pub(super) kind: Kind,
     pub(super) name: String,
+    /// The name where it was given by its ARN: what metrics call it.
+    pub(super) label: Arc<str>,
     lanes: RwLock<Lanes>,
     /// Bytes made ready by callers since the dispatcher last looked.
     fresh: AtomicUsize,
+    /// User records that lanes took in which are no more.
+    received_before: AtomicU64,
     /// What has this generation or an earlier one is sent without waiting for company.
     flushed: AtomicU64,
     /// For the dispatcher: there is something to look at.
@@ -112,8 +116,10 @@ impl Stream {
         Stream {
             kind,
             name: name.to_owned(),
+            label: name.rsplit('/').next().unwrap_or(name).into(),
             lanes: RwLock::new(lanes),
             fresh: AtomicUsize::new(0),
+            received_before: AtomicU64::new(0),
             flushed: AtomicU64::new(0),
             wake: Notify::new(),
         }
@@ -158,6 +164,20 @@ impl Stream {
         self.lanes.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// User records that it was given.
+    pub(super) fn received(&self) -> u64 {
+        let lanes = self.read();
+        let now: u64 = lanes.each().map(|lane| lane.received).sum();
+        now + self.received_before.load(Ordering::Relaxed)
+    }
+
+    /// Lays lanes anew. Their lock is held.
+    fn replace(&self, lanes: &mut Lanes, next: Lanes) {
+        let gone: u64 = lanes.each().map(|lane| lane.received).sum();
+        self.received_before.fetch_add(gone, Ordering::Relaxed);
+        *lanes = next;
+    }
+
     /// From now on, nothing of this generation or an earlier one waits for company.
     pub(super) fn flush(&self, generation: u64) {
         self.flushed.fetch_max(generation + 1, Ordering::SeqCst);
@@ -195,7 +215,7 @@ impl Stream {
                 .collect(),
         };
         move_over(&lanes, &next, limits, ledger);
-        *lanes = next;
+        self.replace(&mut lanes, next);
     }
 
     /// One lane for all records, which go one by one.
@@ -203,7 +223,7 @@ impl Stream {
         let mut lanes = self.lanes.write().unwrap_or_else(PoisonError::into_inner);
         let next = Lanes::one(Routing::Blind, Lane::new(None, None, None));
         move_over(&lanes, &next, None, ledger);
-        *lanes = next;
+        self.replace(&mut lanes, next);
     }
 
     /// Puts records, sorted by their shards, in front of all others.

@@ -4,10 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use client::Producer;
+use client::cloudwatch::{CloudWatch, Publishing};
 use client::consumer::{
-    Config, InitialPosition, LeaseStore as _, Position, Record, Retrieval, SeenTable, Uniqueness,
+    Config, InitialPosition, LeaseStore as _, Opening, Position, Record, Retrieval, SeenTable,
+    Uniqueness,
 };
+use client::envelope::{EncryptionKey, Sealer};
 
+use crate::cloudwatch::Reader;
 use rig::{Behaviour, Rig, wait_until};
 
 #[path = "consumer/rig.rs"]
@@ -232,6 +237,27 @@ async fn fan_out_reads_the_same_through_reshards() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn fan_out_reads_over_tls_by_the_servers_own_certificate() {
+    let rig = Rig::start_over_tls(2).await;
+    let push = |config: Config| Config {
+        retrieval: Retrieval::FanOut {
+            consumer: "pushed".to_owned(),
+        },
+        ..config
+    };
+    rig.put(0..50).await;
+    let worker = rig.worker_with("pushed", Behaviour::Checkpoints, push);
+    wait_until("what was there is read", || rig.ledger.count() == 50).await;
+    // Subscriptions go on: what comes now is pushed.
+    rig.put(50..100).await;
+    wait_until("what comes is read", || rig.ledger.count() == 100).await;
+    rig.ledger.assert_ordered();
+    worker.stop().await;
+    let lease = rig.leases().get("shardId-000000000000").await.unwrap();
+    assert!(matches!(lease.unwrap().checkpoint, Position::At(_)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_latest_position_leaves_out_what_was_there() {
     let rig = Rig::start(2).await;
     rig.put(0..20).await;
@@ -334,6 +360,153 @@ async fn what_was_processed_is_not_given_again_and_what_was_not_is() {
     again.sort_unstable();
     assert_eq!(again, (40..60).collect::<Vec<_>>());
     last.stop().await;
+}
+
+fn key(id: &str) -> EncryptionKey {
+    EncryptionKey::new(id, &[9; 32]).unwrap()
+}
+
+fn sealer(id: &str) -> Sealer {
+    Sealer {
+        compression: Some(3),
+        encryption: Some(key(id)),
+    }
+}
+
+fn opens(keys: &[&str]) -> impl FnOnce(Config) -> Config {
+    let keys: Vec<EncryptionKey> = keys.iter().map(|id| key(id)).collect();
+    move |config| Config {
+        opening: Some(Opening::with(keys.into_iter().collect())),
+        ..config
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_in_envelopes_arrive_opened_and_others_as_they_are() {
+    let rig = Rig::start(2).await;
+    rig.put(0..20).await;
+    rig.put_sealed(20..40, &sealer("first")).await;
+    rig.put_sealed(40..60, &sealer("second")).await;
+    rig.put_aggregate(60..61).await;
+    let worker = rig.worker_with("opens", Behaviour::Insists, opens(&["first", "second"]));
+    wait_until("all are read", || rig.ledger.count() == 61).await;
+    let metrics = worker.metrics();
+    assert_eq!((metrics.unopened, metrics.failures), (0, 0));
+    rig.ledger.assert_ordered();
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_producer_seals_a_consumer_opens() {
+    let rig = Rig::start(2).await;
+    let producer = Producer::new(client::producer::Options {
+        rate_limit: None,
+        sealer: Some(sealer("shared")),
+        ..client::producer::Options::new(rig.connection())
+    });
+    let producer = producer.unwrap();
+    for number in 0..200 {
+        let (key, data) = (rig::key(number), number.to_string());
+        producer
+            .send(rig::STREAM, &key, None, data.as_bytes())
+            .await
+            .unwrap();
+    }
+    producer.close().await;
+    assert!(producer.metrics().kinesis_records_put < 200, "aggregated");
+    let worker = rig.worker_with("opens", Behaviour::Insists, opens(&["shared"]));
+    wait_until("all are read", || rig.ledger.count() == 200).await;
+    rig.ledger.assert_ordered();
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_opened_is_given_as_it_came_and_holds_nothing_up() {
+    let rig = Rig::start(1).await;
+    rig.put(0..5).await;
+    rig.put_sealed(5..6, &sealer("lost")).await;
+    rig.put(6..10).await;
+    let worker = rig.worker_with("opens", Behaviour::Checkpoints, opens(&["known"]));
+    wait_until("the others are read", || rig.ledger.count() == 9).await;
+    assert_eq!(worker.metrics().unopened, 1);
+    assert_eq!(worker.metrics().failures, 0);
+    let events = rig.ledger.events();
+    let told = events.iter().find(|event| event.contains("unopened"));
+    let told = told.unwrap();
+    assert!(
+        told.contains("sequence number") && told.contains("\"lost\""),
+        "{told}"
+    );
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_processor_that_insists_waits_for_a_worker_with_the_key() {
+    let rig = Rig::start(1).await;
+    rig.put_sealed(0..10, &sealer("new")).await;
+    let without = rig.worker_with("without", Behaviour::Insists, opens(&["old"]));
+    wait_until("it has tried twice", || without.metrics().failures >= 2).await;
+    assert_eq!(rig.ledger.count(), 0);
+    without.stop().await;
+    let with = rig.worker_with("with", Behaviour::Insists, opens(&["old", "new"]));
+    wait_until("all are read", || rig.ledger.count() == 10).await;
+    with.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workers_metrics_are_published_under_the_kcls_names() {
+    let rig = Rig::start(1).await;
+    let cloudwatch = CloudWatch::new(rig.client());
+    let publish = |config: Config| Config {
+        publishing: Some(Publishing::new(cloudwatch, rig::APPLICATION)),
+        ..config
+    };
+    rig.put(10..40).await;
+    let worker = rig.worker_with("measured", Behaviour::Checkpoints, publish);
+    wait_until("all are read", || rig.ledger.count() == 30).await;
+    wait_until("a lease is renewed", || worker.metrics().renewals >= 2).await;
+    worker.stop().await;
+    let reader = Reader::new(rig.client(), rig::APPLICATION);
+    let by_shard = [
+        ("Operation", "ProcessTask"),
+        ("ShardId", "shardId-000000000000"),
+    ];
+    let by_worker = |operation| [("Operation", operation), ("WorkerIdentifier", "measured")];
+    let records = reader.known("RecordsProcessed", &by_shard, "Count").await;
+    assert_eq!(records.sum, 30.0);
+    let bytes = reader.known("DataBytesProcessed", &by_shard, "Bytes").await;
+    assert_eq!(bytes.sum, 60.0);
+    let behind = "MillisBehindLatest";
+    let of_shard = reader.known(behind, &by_shard, "Milliseconds").await;
+    let of_all = reader
+        .known(
+            behind,
+            &[("Operation", "ApplicationTracker")],
+            "Milliseconds",
+        )
+        .await;
+    assert!(of_shard.count >= 1.0);
+    assert_eq!(of_shard, of_all);
+    let leases = reader
+        .known("CurrentLeases", &by_worker("RenewAllLeases"), "Count")
+        .await;
+    assert_eq!(leases.maximum, 1.0);
+    let taken = reader
+        .known("TakenLeases", &by_worker("TakeLeases"), "Count")
+        .await;
+    assert_eq!(taken.sum, 1.0);
+    let names = reader.names().await;
+    for name in [
+        "KinesisDataFetcher.getRecords.Time",
+        "LostLeases",
+        "NumWorkers",
+        "RecordProcessor.initialize.Time",
+        "RecordProcessor.processRecords.Time",
+        "RenewLease.Success",
+        "UpdateLease.Success",
+    ] {
+        assert!(names.iter().any(|known| known == name), "{name}: {names:?}");
+    }
 }
 
 /// As short as a loaded machine allows.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
+use client::cloudwatch::{CloudWatch, Publishing};
 use client::kinesis::{Shard, Start};
 use client::producer::{Options, Receipt};
 use client::{Client, Credentials, Kinesis, Producer};
@@ -11,6 +12,7 @@ use formats::aggregation::deaggregate;
 use model::{HashKey, HashRange};
 use rustix::process::Signal;
 
+use crate::cloudwatch::Reader;
 use crate::process::{Directory, Server};
 
 fn connection(endpoint: &str) -> client::Options {
@@ -280,5 +282,77 @@ async fn a_server_that_is_killed_and_comes_back_has_all_that_was_acknowledged_on
     let metrics = producer.metrics();
     assert!(metrics.errors.contains_key("NoAnswer"), "{metrics:?}");
     assert_eq!(metrics.user_records_put, expected.len() as u64);
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metrics_are_published_under_the_kpls_names() {
+    let directory = Directory::new();
+    let server = Server::start(directory.path(), &[]);
+    let _ = stream(&server, Some(2)).await;
+    let client = || Client::new(connection(server.endpoint())).unwrap();
+    let namespace = "KinesisProducerLibrary";
+    let producer = Producer::new(Options {
+        publishing: Some(Publishing::new(CloudWatch::new(client()), namespace)),
+        ..options(&server)
+    });
+    let producer = producer.unwrap();
+    let count = load(producer.clone(), 2000, Arc::new(AtomicBool::new(true))).await;
+    let refused = producer.put("missing", "key", None, b"1").await.unwrap();
+    refused.await.unwrap_err();
+    producer.close().await;
+    let metrics = producer.metrics();
+
+    let reader = Reader::new(client(), namespace);
+    let of_stream = [("StreamName", "s")];
+    let put = reader.known("UserRecordsPut", &of_stream, "Count").await;
+    assert_eq!((put.count, put.sum), (2000.0, f64::from(count)));
+    let in_all = reader.known("UserRecordsPut", &[], "Count").await;
+    assert_eq!(
+        (in_all.count, in_all.sum),
+        (2001.0, 2000.0),
+        "one is refused"
+    );
+    let mut of_shards = 0.0;
+    for shard in ["shardId-000000000000", "shardId-000000000001"] {
+        let dimensions = [("StreamName", "s"), ("ShardId", shard)];
+        let known = reader.known("UserRecordsPut", &dimensions, "Count").await;
+        of_shards += known.sum;
+    }
+    assert_eq!(of_shards, 2000.0);
+    let kinesis = reader.known("KinesisRecordsPut", &of_stream, "Count").await;
+    assert_eq!(kinesis.sum, metrics.kinesis_records_put as f64);
+    let per_record = reader
+        .known("UserRecordsPerKinesisRecord", &of_stream, "Count")
+        .await;
+    assert_eq!((per_record.count, per_record.sum), (kinesis.sum, 2000.0));
+    let received = reader.known("UserRecordsReceived", &[], "Count").await;
+    assert_eq!(received.sum, 2001.0);
+    let pending = reader.known("UserRecordsPending", &[], "Count").await;
+    assert_eq!((pending.count, pending.maximum), (2.0, 0.0));
+    let requests = reader
+        .known("RequestTime", &of_stream, "Milliseconds")
+        .await;
+    assert_eq!(requests.count, metrics.requests as f64);
+    let code = [("ErrorCode", "ResourceNotFoundException")];
+    let errors = reader.known("ErrorsByCode", &code, "Count").await;
+    assert_eq!(errors.sum, 1.0);
+    let expected = [
+        "AllErrors",
+        "BufferingTime",
+        "ErrorsByCode",
+        "KinesisRecordsDataPut",
+        "KinesisRecordsPerPutRecordsRequest",
+        "KinesisRecordsPut",
+        "RequestTime",
+        "RetriesPerRecord",
+        "UserRecordsDataPut",
+        "UserRecordsPending",
+        "UserRecordsPerKinesisRecord",
+        "UserRecordsPerPutRecordsRequest",
+        "UserRecordsPut",
+        "UserRecordsReceived",
+    ];
+    assert_eq!(reader.names().await, expected);
     server.stop();
 }

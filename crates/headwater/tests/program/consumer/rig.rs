@@ -11,6 +11,7 @@ use client::consumer::{
     LeaseTable, Processor, Retrieval, Snapshot, Uniqueness, Worker,
 };
 use client::dynamodb::DynamoDb;
+use client::envelope::Sealer;
 use client::kinesis::Entry;
 use client::{Client, ClientError, Credentials, Kinesis, Options};
 use formats::aggregation::{Aggregator, Limits};
@@ -95,6 +96,8 @@ pub(crate) enum Behaviour {
     FailsOnce,
     /// Never checkpoints.
     Forgets,
+    /// Checkpoints all of it, and fails where a record is not opened.
+    Insists,
 }
 
 struct Recorder {
@@ -123,6 +126,13 @@ impl Processor for Recorder {
             return Err("not yet".into());
         }
         for record in batch.records.iter() {
+            if let Err(error) = record.opened() {
+                if matches!(self.behaviour, Behaviour::Insists) {
+                    return Err(error.into());
+                }
+                self.tell(&format!("unopened {error}"));
+                continue;
+            }
             let number: usize = std::str::from_utf8(&record.data)?.parse()?;
             assert_eq!(record.partition_key.as_str(), key(number));
             self.ledger.0.lock().unwrap().0.push(number);
@@ -130,7 +140,7 @@ impl Processor for Recorder {
                 batch.checkpointer.checkpoint_at(record).await?;
             }
         }
-        if matches!(self.behaviour, Behaviour::Checkpoints) {
+        if matches!(self.behaviour, Behaviour::Checkpoints | Behaviour::Insists) {
             // Where the lease is lost the worker says so.
             let _ = batch.checkpointer.checkpoint().await;
         }
@@ -177,18 +187,35 @@ impl Running {
 
 pub(crate) struct Rig {
     address: String,
+    connection: Options,
     server: Option<Server>,
     pub(crate) kinesis: Kinesis,
     pub(crate) ledger: Ledger,
     directory: Directory,
 }
 
-fn key(number: usize) -> String {
+pub(crate) fn key(number: usize) -> String {
     format!("key-{}", number % KEYS)
 }
 
 impl Rig {
     pub(crate) async fn start(shards: u32) -> Rig {
+        Rig::start_by(shards, |server, _| connection_to(server.endpoint())).await
+    }
+
+    /// All goes over TLS, by the certificate that the server made itself.
+    pub(crate) async fn start_over_tls(shards: u32) -> Rig {
+        Rig::start_by(shards, |server, directory| {
+            let endpoint = server.endpoints["aws_tls"].as_str().unwrap();
+            Options {
+                authorities: Some(directory.path().join("tls/certificate.pem")),
+                ..connection_to(endpoint)
+            }
+        })
+        .await
+    }
+
+    async fn start_by(shards: u32, by: impl FnOnce(&Server, &Directory) -> Options) -> Rig {
         // Shown where a test fails.
         let _ = tracing_subscriber::fmt().with_test_writer().try_init();
         let directory = Directory::new();
@@ -196,11 +223,13 @@ impl Rig {
         let address = free.local_addr().unwrap().to_string();
         drop(free);
         let server = Server::start_at(&address, directory.path(), &[]);
-        let kinesis = Kinesis::new(client_of(&address));
+        let connection = by(&server, &directory);
+        let kinesis = Kinesis::new(client_of(&connection));
         kinesis.create(STREAM, Some(shards)).await.unwrap();
         kinesis.wait_until_active(STREAM).await.unwrap();
         Rig {
             address,
+            connection,
             server: Some(server),
             kinesis,
             ledger: Ledger::default(),
@@ -217,8 +246,16 @@ impl Rig {
         self.server = Some(Server::start_at(&self.address, self.directory.path(), &[]));
     }
 
+    pub(crate) fn connection(&self) -> Options {
+        self.connection.clone()
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        client_of(&self.connection)
+    }
+
     pub(crate) fn dynamodb(&self) -> DynamoDb {
-        DynamoDb::new(client_of(&self.address))
+        DynamoDb::new(self.client())
     }
 
     pub(crate) fn leases(&self) -> LeaseTable {
@@ -245,6 +282,16 @@ impl Rig {
     pub(crate) async fn put(&self, numbers: Range<usize>) {
         let entry = |number: usize| Entry {
             data: number.to_string().into(),
+            partition_key: key(number),
+        };
+        let entries: Vec<Entry> = numbers.map(entry).collect();
+        self.kinesis.put(STREAM, &entries).await.unwrap();
+    }
+
+    /// Puts numbers, each in an envelope.
+    pub(crate) async fn put_sealed(&self, numbers: Range<usize>, sealer: &Sealer) {
+        let entry = |number: usize| Entry {
+            data: sealer.seal(number.to_string().as_bytes()).unwrap().into(),
             partition_key: key(number),
         };
         let entries: Vec<Entry> = numbers.map(entry).collect();
@@ -295,7 +342,7 @@ impl Rig {
             },
             ..Config::new(STREAM, name).with_failover(FAILOVER)
         };
-        let kinesis = Kinesis::new(client_of(&self.address));
+        let kinesis = Kinesis::new(self.client());
         let mut worker = Worker::new(adjust(config), kinesis, Arc::new(self.leases()));
         if let Some(uniqueness) = uniqueness {
             worker = worker.with_uniqueness(uniqueness);
@@ -319,9 +366,9 @@ impl Rig {
     }
 }
 
-fn client_of(address: &str) -> Client {
-    Client::new(Options {
-        endpoint: format!("http://{address}"),
+fn connection_to(endpoint: &str) -> Options {
+    Options {
+        endpoint: endpoint.to_owned(),
         region: model::Region::unnamed(),
         credentials: Credentials {
             access_key: "test".to_owned(),
@@ -330,6 +377,9 @@ fn client_of(address: &str) -> Client {
         },
         authorities: None,
         attempts: 10,
-    })
-    .unwrap()
+    }
+}
+
+fn client_of(connection: &Options) -> Client {
+    Client::new(connection.clone()).unwrap()
 }
