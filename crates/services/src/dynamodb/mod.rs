@@ -26,6 +26,7 @@ mod describe;
 mod error;
 mod expiry;
 pub mod expression;
+mod fingerprint;
 mod invalid;
 mod items;
 pub mod legacy;
