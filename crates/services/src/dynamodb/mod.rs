@@ -73,6 +73,7 @@ pub use crate::kinesis::Limits;
 #[must_use]
 pub fn operations() -> Operations<Dynamo> {
     Operations::new("dynamodb", "DynamoDB_20120810")
+        .checksummed()
         .on("CreateTable", rules::CREATE_TABLE, create::create_table)
         .on("DescribeTable", rules::TABLE, lifecycle::describe_table)
         .on("ListTables", rules::LIST_TABLES, lifecycle::list_tables)
