@@ -10,6 +10,7 @@ mod items;
 mod lifecycle;
 mod model;
 mod paging;
+mod published;
 mod queries;
 mod settings;
 mod transactions;
