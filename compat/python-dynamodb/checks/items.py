@@ -1,5 +1,6 @@
 """Items: put, read, deleted."""
 
+import zlib
 from decimal import Decimal
 
 from boto3.dynamodb.types import Binary
@@ -68,3 +69,15 @@ def capacity_is_told(world):
     equal(put["ConsumedCapacity"], {"TableName": name, "CapacityUnits": 3.0})
     get = world.client.get_item(TableName=name, Key=item(), ReturnConsumedCapacity="INDEXES")
     equal(get["ConsumedCapacity"]["Table"], {"CapacityUnits": 0.5})
+
+
+@check
+def replies_tell_their_checksum(world):
+    name, replies = world.table(), []
+    world.raw.meta.events.register("before-parse.dynamodb.*", lambda response_dict, **_: replies.append(response_dict))
+    world.raw.put_item(TableName=name, Item=item())
+    world.raw.get_item(TableName=name, Key=item())
+    refused("ValidationException", world.raw.put_item, TableName=name, Item={})
+    equal(len(replies), 3)
+    for reply in replies:
+        equal(int(reply["headers"]["x-amz-crc32"]), zlib.crc32(reply["body"]))

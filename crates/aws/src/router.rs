@@ -297,6 +297,7 @@ impl Router {
             request_id: self.request_ids.next(),
             protocol: Protocol::Json11,
             query: None,
+            is_checksummed: false,
             service: "",
             operation: "",
             bytes_in,

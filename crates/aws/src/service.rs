@@ -28,6 +28,7 @@ use endpoint::{Answer, Operation};
 pub(crate) use endpoint::{Payload, Reply};
 
 type Work<T> = Pin<Box<dyn Future<Output = Result<T, ServiceError>> + Send>>;
+type TellError<S> = fn(&S, &Caller, &ServiceError);
 type Run<S, In, Out> = Arc<dyn Fn(Arc<S>, Caller, In) -> Work<Out> + Send + Sync>;
 /// The events of a reply as they come.
 pub(crate) type Events = BoxStream<'static, Result<Event, ServiceError>>;
@@ -151,6 +152,8 @@ pub struct Operations<S> {
     signing_name: &'static str,
     target_prefix: &'static str,
     query: Option<&'static Query>,
+    is_checksummed: bool,
+    told_of_errors: Option<TellError<S>>,
     table: Vec<Entry<S>>,
 }
 
@@ -169,6 +172,8 @@ impl<S: Send + Sync + 'static> Operations<S> {
             signing_name,
             target_prefix,
             query: None,
+            is_checksummed: false,
+            told_of_errors: None,
             table: Vec::new(),
         }
     }
@@ -178,6 +183,21 @@ impl<S: Send + Sync + 'static> Operations<S> {
     #[must_use]
     pub fn query(mut self, query: &'static Query) -> Self {
         self.query = Some(query);
+        self
+    }
+
+    /// The same, with the CRC-32 of each reply's body in `x-amz-crc32`: clients of DynamoDB check it.
+    #[must_use]
+    pub fn checksummed(mut self) -> Self {
+        self.is_checksummed = true;
+        self
+    }
+
+    /// The same, telling `told` of every error that is answered to a caller who is known, whether a handler gives it or the
+    /// input breaks a rule. It is called on the request's path: be quick.
+    #[must_use]
+    pub fn tell_errors(mut self, told: fn(&S, &Caller, &ServiceError)) -> Self {
+        self.told_of_errors = Some(told);
         self
     }
 
@@ -330,6 +350,11 @@ impl<S: Send + Sync + 'static> Operations<S> {
     /// Ties the table to the service whose state the handlers work on.
     #[must_use]
     pub fn serve(self, service: Arc<S>) -> Endpoint {
+        let told_of_errors = self.told_of_errors.map(|told| {
+            let service = Arc::clone(&service);
+            let tell = move |caller: &Caller, error: &ServiceError| told(&service, caller, error);
+            Box::new(tell) as endpoint::TellError
+        });
         let bound = self.table.into_iter().map(move |entry| {
             let answer = match entry.handler {
                 Handler::Document { input, run } => Answer::Document {
@@ -350,12 +375,14 @@ impl<S: Send + Sync + 'static> Operations<S> {
             };
             (entry.name, operation)
         });
-        Endpoint::new(
-            self.signing_name,
-            self.target_prefix,
-            self.query,
-            bound.collect(),
-        )
+        Endpoint {
+            signing_name: self.signing_name,
+            target_prefix: self.target_prefix,
+            query: self.query,
+            is_checksummed: self.is_checksummed,
+            told_of_errors,
+            operations: bound.collect(),
+        }
     }
 }
 

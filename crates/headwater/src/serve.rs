@@ -119,6 +119,7 @@ async fn serve(config: &Config, descriptors: u64) -> Result<(), Failure> {
     let publishing = Publishing {
         kinesis: Arc::clone(&services.kinesis),
         sqs: Arc::clone(&services.sqs),
+        dynamo: Arc::clone(&services.dynamo),
         lags: lags.clone(),
         cloudwatch: Arc::clone(&services.cloudwatch),
     };

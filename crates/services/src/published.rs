@@ -33,7 +33,7 @@ pub enum Told {
         /// How many.
         count: u64,
         /// All together.
-        sum: u64,
+        sum: f64,
     },
     /// Rises and falls. At zero it is told once, when it gets there.
     Level(f64),

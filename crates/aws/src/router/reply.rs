@@ -27,6 +27,7 @@ use crate::xml::escape_into;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const ID_2: HeaderName = HeaderName::from_static("x-amz-id-2");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+const CRC_32: HeaderName = HeaderName::from_static("x-amz-crc32");
 const QUERY_ERROR: HeaderName = HeaderName::from_static("x-amzn-query-error");
 /// By which RPC v2 is known on either way.
 pub(super) const SMITHY_PROTOCOL: HeaderName = HeaderName::from_static("smithy-protocol");
@@ -39,6 +40,8 @@ pub(super) struct Replier {
     pub(super) protocol: Protocol,
     /// How the service speaks Query, if it does.
     pub(super) query: Option<&'static Query>,
+    /// Whether the body's CRC-32 is told.
+    pub(super) is_checksummed: bool,
     pub(super) service: &'static str,
     pub(super) operation: &'static str,
     pub(super) bytes_in: usize,
@@ -52,6 +55,7 @@ impl Replier {
     pub(super) fn for_call(mut self, call: &Call) -> Self {
         self.protocol = call.protocol;
         self.query = call.endpoint.query();
+        self.is_checksummed = call.endpoint.is_checksummed();
         self.service = call.endpoint.signing_name();
         self.operation = call.operation;
         self
@@ -147,7 +151,11 @@ impl Replier {
     ) -> Response<Body> {
         let code = error.map(|error| bare(&error.code));
         self.observe(status, body.len(), code);
+        let checksum = self.is_checksummed.then(|| crc32fast::hash(&body));
         let mut response = self.respond(status, content_type, body.into());
+        if let Some(checksum) = checksum {
+            response.headers_mut().insert(CRC_32, checksum.into());
+        }
         let code = code.and_then(|code| HeaderValue::from_str(code).ok());
         if let Some(code) = code {
             response.headers_mut().insert(ERROR_TYPE, code);

@@ -188,6 +188,67 @@ async fn a_wrong_type_outranks_a_broken_rule() {
 }
 
 #[tokio::test]
+async fn a_checksum_is_told_where_the_service_has_one() {
+    let plain = Operations::new("echo", "Echo_2026").on("Echo", NAME, echo);
+    let checksummed = Operations::new("echo", "Echo_2026")
+        .on("Echo", NAME, echo)
+        .on("Nothing", &[], nothing)
+        .checksummed();
+    let router = |operations: Operations<Echo>| Router::new([operations.serve(Arc::new(Echo))]);
+    let (head, _) = ask(router(plain), request(JSON, "Echo"), br#"{"Name":"a"}"#).await;
+    assert_eq!(head.headers.get("x-amz-crc32"), None);
+    let router = Arc::new(router(checksummed));
+    for (operation, body) in [
+        ("Echo", r#"{"Name":"a"}"#),
+        ("Echo", "{}"),
+        ("Nothing", "{}"),
+    ] {
+        let parts = request(JSON, operation);
+        let answer = Arc::clone(&router).answer(parts, Bytes::from(body), peer());
+        let (head, body) = answer.await.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let told = crc32fast::hash(&body).to_string();
+        assert_eq!(head.headers["x-amz-crc32"], told.as_str(), "{operation}");
+    }
+    assert_eq!(crc32fast::hash(b"123456789"), 0xcbf4_3926);
+}
+
+static ERRORS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+#[tokio::test]
+async fn a_service_is_told_of_the_errors_it_is_asked_into() {
+    let operations = Operations::new("echo", "Echo_2026")
+        .on("Echo", NAME, echo)
+        .on("Fail", &[], fail)
+        .planned("Later")
+        .tell_errors(|_, caller, error| {
+            let told = format!("{} {}", caller.account, error.code);
+            ERRORS.lock().unwrap().push(told);
+        });
+    let router = Arc::new(Router::new([operations.serve(Arc::new(Echo))]));
+    for (operation, body) in [
+        ("Echo", r#"{"Name":"a"}"#),
+        ("Echo", "{}"),
+        ("Echo", r#"{"Name":[]}"#),
+        ("Echo", "no document"),
+        ("Fail", "{}"),
+        ("Later", "{}"),
+    ] {
+        let parts = request(JSON, operation);
+        Arc::clone(&router).answer(parts, body.into(), peer()).await;
+    }
+    let expected = [
+        "ValidationException",
+        "SerializationException",
+        "SerializationException",
+        "ResourceNotFoundException",
+        "UnknownOperationException",
+    ];
+    let expected = expected.map(|code| format!("000000000000 {code}"));
+    assert_eq!(*ERRORS.lock().unwrap(), expected);
+}
+
+#[tokio::test]
 async fn what_names_no_operation_is_refused() {
     check("Nowhere", "{}", 400,
         r#"{"__type":"UnknownOperationException","message":"no such operation: Echo_2026.Nowhere"}"#).await;

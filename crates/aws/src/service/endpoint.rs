@@ -13,6 +13,7 @@ use crate::protocol::rpc_v2;
 use crate::query::{Parameters, Query};
 use crate::value::Value;
 
+pub(super) type TellError = Box<dyn Fn(&Caller, &ServiceError) + Send + Sync>;
 type Bound<In, Out> = Box<dyn Fn(Caller, In) -> Work<Out> + Send + Sync>;
 
 pub(super) fn bind<S: Send + Sync + 'static, In: 'static, Out: 'static>(
@@ -25,10 +26,12 @@ pub(super) fn bind<S: Send + Sync + 'static, In: 'static, Out: 'static>(
 
 /// A service ready to answer: what the router takes.
 pub struct Endpoint {
-    signing_name: &'static str,
-    target_prefix: &'static str,
-    query: Option<&'static Query>,
-    operations: HashMap<&'static str, Operation>,
+    pub(super) signing_name: &'static str,
+    pub(super) target_prefix: &'static str,
+    pub(super) query: Option<&'static Query>,
+    pub(super) is_checksummed: bool,
+    pub(super) told_of_errors: Option<TellError>,
+    pub(super) operations: HashMap<&'static str, Operation>,
 }
 
 pub(super) struct Operation {
@@ -78,20 +81,6 @@ impl fmt::Debug for Endpoint {
 }
 
 impl Endpoint {
-    pub(super) fn new(
-        signing_name: &'static str,
-        target_prefix: &'static str,
-        query: Option<&'static Query>,
-        operations: HashMap<&'static str, Operation>,
-    ) -> Self {
-        Endpoint {
-            signing_name,
-            target_prefix,
-            query,
-            operations,
-        }
-    }
-
     /// The service in SigV4's credential scope.
     #[must_use]
     pub fn signing_name(&self) -> &'static str {
@@ -109,6 +98,11 @@ impl Endpoint {
         self.query
     }
 
+    /// Whether replies tell the CRC-32 of their bodies.
+    pub(crate) fn is_checksummed(&self) -> bool {
+        self.is_checksummed
+    }
+
     /// The operation's name as the table spells it, if there is one.
     pub(crate) fn operation(&self, name: &str) -> Option<&'static str> {
         self.operations.get_key_value(name).map(|(name, _)| *name)
@@ -123,6 +117,23 @@ impl Endpoint {
 
     /// Carries out one request.
     pub(crate) async fn call(
+        &self,
+        operation: &str,
+        caller: Caller,
+        payload: Payload,
+    ) -> Result<Reply, ServiceError> {
+        let Some(told_of_errors) = &self.told_of_errors else {
+            return self.carry_out(operation, caller, payload).await;
+        };
+        let who = caller.clone();
+        let answered = self.carry_out(operation, caller, payload).await;
+        if let Err(error) = &answered {
+            told_of_errors(&who, error);
+        }
+        answered
+    }
+
+    async fn carry_out(
         &self,
         operation: &str,
         caller: Caller,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::Clock;
+use services::dynamodb::Dynamo;
 use services::kinesis::Kinesis;
 use services::metrics::Metrics;
 use services::sqs::Sqs;
@@ -15,6 +16,7 @@ use super::lags::Lags;
 pub(super) struct Publishing {
     pub(super) kinesis: Arc<Kinesis>,
     pub(super) sqs: Arc<Sqs>,
+    pub(super) dynamo: Arc<Dynamo>,
     pub(super) lags: Lags,
     pub(super) cloudwatch: Arc<Metrics>,
 }
@@ -28,7 +30,10 @@ impl Publishing {
             tokio::time::sleep(Duration::from_millis(60_000 - into_minute)).await;
             let mut all = self.kinesis.published();
             all.extend(self.sqs.published());
+            all.extend(self.dynamo.published());
             all.extend(self.lags.published());
+            // Last, for they are many: where there is no room for all metrics, it is these that are left out.
+            all.extend(self.kinesis.published_shards());
             if let Err(error) = self.cloudwatch.publish(all).await {
                 tracing::warn!(%error, "CloudWatch was not told of a minute");
             }

@@ -17,14 +17,6 @@ const PARTIAL: &[(&str, &str)] = &[
         "tells the setting; no backups are made",
     ),
     (
-        "DisableEnhancedMonitoring",
-        "kept and answered; CloudWatch is told of streams, not of shards",
-    ),
-    (
-        "EnableEnhancedMonitoring",
-        "kept and answered; CloudWatch is told of streams, not of shards",
-    ),
-    (
         "GetMetricData",
         "no Metrics Insights (SELECT), no anomaly detection bands",
     ),

@@ -57,8 +57,10 @@ pub(super) async fn batch_get_item(
         ));
     }
     let mut all = Vec::with_capacity(input.request_items.len());
+    // Of all tables, since one may be named in two ways.
+    let mut seen = BTreeSet::new();
     for (table, given) in input.request_items {
-        all.push(read_gets(&dynamo, &caller, table, given).await?);
+        all.push(read_gets(&dynamo, &caller, table, given, &mut seen).await?);
     }
     let mut output = BatchGetItemOutput::default();
     let mut bill = Bill::default();
@@ -107,6 +109,7 @@ async fn read_gets(
     caller: &Caller,
     table: String,
     given: KeysAndAttributes,
+    seen: &mut BTreeSet<Key>,
 ) -> Result<Gets, DynamoError> {
     let expressions = [(
         "ProjectionExpression",
@@ -134,11 +137,10 @@ async fn read_gets(
     context.all_used()?;
     let keys: Vec<Item> = given.keys.into_iter().map(item).collect::<Result<_, _>>()?;
     let found = dynamo.find(caller, &table).await?;
-    let mut seen = BTreeSet::new();
     for key in &keys {
         schema::must_be_key(&found.table, key)?;
         let row = rows::item(&found.table, key).ok_or(DynamoError::Internal)?;
-        must_be_new(&mut seen, row)?;
+        must_be_new(seen, row)?;
     }
     Ok(Gets {
         table,
@@ -179,6 +181,7 @@ pub(super) async fn batch_write_item(
         ));
     }
     let mut actions = Vec::with_capacity(count);
+    let mut seen = BTreeSet::new();
     for (table, requests) in input.request_items {
         if requests.is_empty() {
             return Err(DynamoError::validation(format!(
@@ -188,7 +191,6 @@ pub(super) async fn batch_write_item(
             )));
         }
         let found = dynamo.find(&caller, &table).await?;
-        let mut seen = BTreeSet::new();
         for request in requests {
             let action = action(&found, request)?;
             must_be_new(&mut seen, action.row()?)?;

@@ -15,6 +15,7 @@ use super::api::tables::{
     DescribeTimeToLiveOutput, TableInput, TimeToLiveDescription, UpdateTimeToLiveInput,
     UpdateTimeToLiveOutput,
 };
+use super::counters::add;
 use super::error::DynamoError;
 use super::limits::EXPIRY_REACH;
 use super::plan::Plan;
@@ -232,7 +233,9 @@ impl Dynamo {
         let mut plan = Plan::default();
         plan.change(&now_found, &before, None);
         // If the table was changed meanwhile, the next sweep finds the item again.
-        self.commit_once(plan).await
+        let is_done = self.commit_once(plan).await?;
+        add(&now_found.live.counters.expired, usize::from(is_done));
+        Ok(is_done)
     }
 
     /// Runs [`Dynamo::expire`] every `period` for as long as it is polled.

@@ -1,29 +1,23 @@
 //! PutItem, UpdateItem, DeleteItem and GetItem.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aws::Caller;
 
 use super::api::items::{
-    DeleteItemInput, GetItemInput, GetItemOutput, PutItemInput, UpdateItemInput, WriteOutput,
+    DeleteItemInput, GetItemInput, GetItemOutput, Names, PutItemInput, UpdateItemInput, WriteOutput,
 };
 use super::capacity::{Cost, read_units};
 use super::conditions::{condition, context, must_leave_key, projection};
 use super::error::DynamoError;
 use super::expression::Update;
-use super::legacy;
+use super::legacy::{self, AttributeValueUpdate, ExpectedAttributeValue};
 use super::tables::Found;
 use super::throughput::Side;
-use super::value::{Item, item, item_bytes};
+use super::value::{AttributeValues, Item, item, item_bytes};
 use super::write::{Action, Done, Work};
 use super::{Dynamo, collections, rows, schema};
-
-/// What a write answers, as it was asked for.
-struct Asked<'a> {
-    values: Option<&'a str>,
-    consumed: Option<&'a str>,
-    metrics: Option<&'a str>,
-}
 
 /// PutItem.
 pub(super) async fn put_item(
@@ -32,40 +26,22 @@ pub(super) async fn put_item(
     input: PutItemInput,
 ) -> Result<WriteOutput, DynamoError> {
     check_old_or_none(input.return_values.as_deref())?;
-    let expressions = [("ConditionExpression", input.condition_expression.is_some())];
-    let others = [
-        ("Expected", input.expected.is_some()),
-        ("ConditionalOperator", input.conditional_operator.is_some()),
-    ];
-    let mut context = context(
-        &expressions,
-        &others,
-        input.expression_attribute_names,
-        input.expression_attribute_values,
-    )?;
-    let new = item(input.item)?;
-    let condition = condition(
-        input.condition_expression.as_deref(),
-        input.expected,
-        input.conditional_operator.as_deref(),
-        &mut context,
-    )?;
-    context.all_used()?;
-    let found = dynamo.find(&caller, &input.table_name).await?;
-    schema::must_be_item(&found.table, &new)?;
-    let action = Action {
-        key: schema::key_of(&found.table.key, &new),
-        found: Arc::clone(&found),
-        condition,
-        work: Work::Put(new),
+    let asked = Asked {
+        table: input.table_name,
+        what: What::Put(input.item),
+        expected: input.expected,
+        operator: input.conditional_operator,
+        condition: input.condition_expression,
+        names: input.expression_attribute_names,
+        values: input.expression_attribute_values,
         tells: tells(input.return_values_on_condition_check_failure.as_deref()),
     };
-    let asked = Asked {
-        values: input.return_values.as_deref(),
-        consumed: input.return_consumed_capacity.as_deref(),
-        metrics: input.return_item_collection_metrics.as_deref(),
+    let answers = Answers {
+        values: input.return_values,
+        consumed: input.return_consumed_capacity,
+        metrics: input.return_item_collection_metrics,
     };
-    carry_out(&dynamo, action, &asked).await
+    carry_out(&dynamo, asked.read(&dynamo, &caller).await?, &answers).await
 }
 
 /// UpdateItem.
@@ -74,49 +50,26 @@ pub(super) async fn update_item(
     caller: Caller,
     input: UpdateItemInput,
 ) -> Result<WriteOutput, DynamoError> {
-    let expressions = [
-        ("UpdateExpression", input.update_expression.is_some()),
-        ("ConditionExpression", input.condition_expression.is_some()),
-    ];
-    let others = [
-        ("AttributeUpdates", input.attribute_updates.is_some()),
-        ("Expected", input.expected.is_some()),
-        ("ConditionalOperator", input.conditional_operator.is_some()),
-    ];
-    let mut context = context(
-        &expressions,
-        &others,
-        input.expression_attribute_names,
-        input.expression_attribute_values,
-    )?;
-    let key = item(input.key)?;
-    let update = match input.update_expression.as_deref() {
-        Some(text) => Update::parse(text, &mut context)?,
-        None => legacy::updates(input.attribute_updates.unwrap_or_default())?,
-    };
-    let condition = condition(
-        input.condition_expression.as_deref(),
-        input.expected,
-        input.conditional_operator.as_deref(),
-        &mut context,
-    )?;
-    context.all_used()?;
-    let found = dynamo.find(&caller, &input.table_name).await?;
-    schema::must_be_key(&found.table, &key)?;
-    must_leave_key(&found.table.key, &update.attributes())?;
-    let action = Action {
-        found: Arc::clone(&found),
-        key,
-        condition,
-        work: Work::Update(update),
+    let asked = Asked {
+        table: input.table_name,
+        what: What::Update {
+            key: input.key,
+            text: input.update_expression,
+            updates: input.attribute_updates,
+        },
+        expected: input.expected,
+        operator: input.conditional_operator,
+        condition: input.condition_expression,
+        names: input.expression_attribute_names,
+        values: input.expression_attribute_values,
         tells: tells(input.return_values_on_condition_check_failure.as_deref()),
     };
-    let asked = Asked {
-        values: input.return_values.as_deref(),
-        consumed: input.return_consumed_capacity.as_deref(),
-        metrics: input.return_item_collection_metrics.as_deref(),
+    let answers = Answers {
+        values: input.return_values,
+        consumed: input.return_consumed_capacity,
+        metrics: input.return_item_collection_metrics,
     };
-    carry_out(&dynamo, action, &asked).await
+    carry_out(&dynamo, asked.read(&dynamo, &caller).await?, &answers).await
 }
 
 /// DeleteItem.
@@ -126,40 +79,104 @@ pub(super) async fn delete_item(
     input: DeleteItemInput,
 ) -> Result<WriteOutput, DynamoError> {
     check_old_or_none(input.return_values.as_deref())?;
-    let expressions = [("ConditionExpression", input.condition_expression.is_some())];
-    let others = [
-        ("Expected", input.expected.is_some()),
-        ("ConditionalOperator", input.conditional_operator.is_some()),
-    ];
-    let mut context = context(
-        &expressions,
-        &others,
-        input.expression_attribute_names,
-        input.expression_attribute_values,
-    )?;
-    let key = item(input.key)?;
-    let condition = condition(
-        input.condition_expression.as_deref(),
-        input.expected,
-        input.conditional_operator.as_deref(),
-        &mut context,
-    )?;
-    context.all_used()?;
-    let found = dynamo.find(&caller, &input.table_name).await?;
-    schema::must_be_key(&found.table, &key)?;
-    let action = Action {
-        found: Arc::clone(&found),
-        key,
-        condition,
-        work: Work::Delete,
+    let asked = Asked {
+        table: input.table_name,
+        what: What::Delete(input.key),
+        expected: input.expected,
+        operator: input.conditional_operator,
+        condition: input.condition_expression,
+        names: input.expression_attribute_names,
+        values: input.expression_attribute_values,
         tells: tells(input.return_values_on_condition_check_failure.as_deref()),
     };
-    let asked = Asked {
-        values: input.return_values.as_deref(),
-        consumed: input.return_consumed_capacity.as_deref(),
-        metrics: input.return_item_collection_metrics.as_deref(),
+    let answers = Answers {
+        values: input.return_values,
+        consumed: input.return_consumed_capacity,
+        metrics: input.return_item_collection_metrics,
     };
-    carry_out(&dynamo, action, &asked).await
+    carry_out(&dynamo, asked.read(&dynamo, &caller).await?, &answers).await
+}
+
+/// A write of one item as it was asked for.
+struct Asked {
+    table: String,
+    what: What,
+    expected: Option<BTreeMap<String, ExpectedAttributeValue>>,
+    operator: Option<String>,
+    condition: Option<String>,
+    names: Option<Names>,
+    values: Option<AttributeValues>,
+    tells: bool,
+}
+
+/// What a write is to do, as it was asked for.
+enum What {
+    Put(AttributeValues),
+    Update {
+        key: AttributeValues,
+        text: Option<String>,
+        updates: Option<BTreeMap<String, AttributeValueUpdate>>,
+    },
+    Delete(AttributeValues),
+}
+
+/// What a write is to answer.
+struct Answers {
+    values: Option<String>,
+    consumed: Option<String>,
+    metrics: Option<String>,
+}
+
+impl Asked {
+    /// Reads it, in the order in which AWS finds faults.
+    async fn read(self, dynamo: &Dynamo, caller: &Caller) -> Result<Action, DynamoError> {
+        let (mut expressions, mut others) = (Vec::new(), Vec::new());
+        if let What::Update { text, updates, .. } = &self.what {
+            expressions.push(("UpdateExpression", text.is_some()));
+            others.push(("AttributeUpdates", updates.is_some()));
+        }
+        expressions.push(("ConditionExpression", self.condition.is_some()));
+        others.push(("Expected", self.expected.is_some()));
+        others.push(("ConditionalOperator", self.operator.is_some()));
+        let mut context = context(&expressions, &others, self.names, self.values)?;
+        let (sent, work) = match self.what {
+            // Its key is known once the table is.
+            What::Put(new) => (Item::new(), Work::Put(item(new)?)),
+            What::Update { key, text, updates } => {
+                let key = item(key)?;
+                let update = match text {
+                    Some(text) => Update::parse(&text, &mut context)?,
+                    None => legacy::updates(updates.unwrap_or_default())?,
+                };
+                (key, Work::Update(update))
+            }
+            What::Delete(key) => (item(key)?, Work::Delete),
+        };
+        let (text, operator) = (self.condition.as_deref(), self.operator.as_deref());
+        let condition = condition(text, self.expected, operator, &mut context)?;
+        context.all_used()?;
+        let found = dynamo.find(caller, &self.table).await?;
+        Ok(Action {
+            key: key_of(&found, sent, &work)?,
+            found,
+            condition,
+            work,
+            tells: self.tells,
+        })
+    }
+}
+
+/// The key of the item that work is done to; `sent` is the key, or for a put nothing.
+fn key_of(found: &Found, sent: Item, work: &Work) -> Result<Item, DynamoError> {
+    if let Work::Put(new) = work {
+        schema::must_be_item(&found.table, new)?;
+        return Ok(schema::key_of(&found.table.key, new));
+    }
+    schema::must_be_key(&found.table, &sent)?;
+    if let Work::Update(update) = work {
+        must_leave_key(&found.table.key, &update.attributes())?;
+    }
+    Ok(sent)
 }
 
 /// A write that leaves nothing to be updated tells the item as it was, or nothing.
@@ -180,18 +197,20 @@ pub(super) fn tells(on_failure: Option<&str>) -> bool {
 async fn carry_out(
     dynamo: &Dynamo,
     action: Action,
-    asked: &Asked<'_>,
+    answers: &Answers,
 ) -> Result<WriteOutput, DynamoError> {
     let (found, key) = (Arc::clone(&action.found), action.key.clone());
     let done = dynamo.write(action).await?;
-    let metrics = match asked.metrics {
+    let metrics = match answers.metrics.as_deref() {
         Some("SIZE") => collections::metrics(dynamo, &found, &key).await?,
         _ => None,
     };
     Ok(WriteOutput {
-        consumed_capacity: done.cost.told(&found.name.name, asked.consumed),
+        consumed_capacity: done
+            .cost
+            .told(&found.name.name, answers.consumed.as_deref()),
         item_collection_metrics: metrics,
-        attributes: returned(done, asked.values),
+        attributes: returned(done, answers.values.as_deref()),
     })
 }
 

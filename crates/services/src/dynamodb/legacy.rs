@@ -115,14 +115,14 @@ fn change(update: AttributeValueUpdate) -> Result<Change, Invalid> {
     let action = update.action.as_deref().unwrap_or("PUT");
     let value = update.value.map(Value::try_from).transpose()?;
     match (action, value) {
-        ("PUT", Some(value)) => Ok(Change::Set(Source::Value(value))),
+        ("PUT", Some(value)) => Ok(Change::Set(Source::Value(value.into()))),
         ("DELETE", None) => Ok(Change::Remove),
-        ("DELETE", Some(value)) if value.kind().is_set() => Ok(Change::Delete(value)),
+        ("DELETE", Some(value)) if value.kind().is_set() => Ok(Change::Delete(value.into())),
         ("DELETE", Some(value)) => Err(Invalid::parameters(format!(
             "DELETE action with value is not supported for the type {}",
             value.kind().name()
         ))),
-        ("ADD", Some(value)) if can_be_added(value.kind()) => Ok(Change::Add(value)),
+        ("ADD", Some(value)) if can_be_added(value.kind()) => Ok(Change::Add(value.into())),
         ("ADD", Some(value)) => Err(Invalid::parameters(format!(
             "ADD action is not supported for the type {}",
             value.kind().name()

@@ -9,6 +9,9 @@ use std::time::Duration;
 pub(super) const NAME_LENGTH: RangeInclusive<usize> = 3..=255;
 /// Largest item, names and values together, in bytes.
 pub(super) const ITEM_BYTES: u64 = 400 * 1024;
+/// What AWS says of an update that makes a larger one.
+pub(super) const UPDATE_TOO_LARGE: &str =
+    "Item size to update has exceeded the maximum allowed size";
 /// Largest partition key, in bytes.
 pub(super) const HASH_BYTES: usize = 2_048;
 /// Largest sort key, in bytes.

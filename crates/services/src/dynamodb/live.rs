@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::counters::TableCounters;
 use super::throughput::Meters;
 
 /// What is known of one table.
@@ -18,6 +19,8 @@ pub(super) struct Live {
     counts: Mutex<Option<HashMap<u16, Count>>>,
     /// What of its capacity is used.
     pub meters: Meters,
+    /// What CloudWatch is told of it.
+    pub counters: TableCounters,
 }
 
 /// How much there is.
@@ -78,6 +81,7 @@ impl Live {
         if let Some(counts) = self.counts().as_mut() {
             counts.remove(&number);
         }
+        self.counters.drop_index(number);
     }
 
     /// How much is in one index, or with number 0 in the table.

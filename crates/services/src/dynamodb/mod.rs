@@ -11,7 +11,7 @@
 //!
 //! **Where to read.** [`operations`] is the table of contents. `api` has the wire's shapes, `rules` their constraints, `error` the
 //! refusals, `limits` the numbers, `records` and `rows` what is kept; `tables` how tables are found and changed; `write` and `plan` how
-//! items are written, `pages` and `read` how they are read; then handlers, grouped by what users do together. [`value`],
+//! items are written, `pages` and `read` how they are read; `counters` and `published` what CloudWatch is told; then handlers, grouped by what users do together. [`value`],
 //! [`expression`] and [`legacy`] are the language of items: no I/O, no state.
 
 mod account;
@@ -21,11 +21,14 @@ mod batch;
 mod capacity;
 mod collections;
 mod conditions;
+mod counted;
+mod counters;
 mod create;
 mod describe;
 mod error;
 mod expiry;
 pub mod expression;
+mod fingerprint;
 mod invalid;
 mod items;
 pub mod legacy;
@@ -36,6 +39,7 @@ mod naming;
 mod pages;
 mod plan;
 mod policies;
+mod published;
 mod read;
 mod records;
 mod rows;
@@ -63,6 +67,7 @@ use aws::{Operations, Support};
 use model::{Clock, Rng};
 use store::Store;
 
+use self::counted::counted;
 pub use self::error::DynamoError;
 pub use self::invalid::Invalid;
 pub use crate::kinesis::Limits;
@@ -72,6 +77,8 @@ pub use crate::kinesis::Limits;
 #[must_use]
 pub fn operations() -> Operations<Dynamo> {
     Operations::new("dynamodb", "DynamoDB_20120810")
+        .checksummed()
+        .tell_errors(counted::count_error)
         .on("CreateTable", rules::CREATE_TABLE, create::create_table)
         .on("DescribeTable", rules::TABLE, lifecycle::describe_table)
         .on("ListTables", rules::LIST_TABLES, lifecycle::list_tables)
@@ -90,16 +97,16 @@ pub fn operations() -> Operations<Dynamo> {
         .on("DescribeLimits", rules::NONE, account::describe_limits)
         .on("DescribeEndpoints", rules::NONE, account::describe_endpoints)
 
-        .on("PutItem", rules::PUT_ITEM, items::put_item)
-        .on("GetItem", rules::GET_ITEM, items::get_item)
-        .on("UpdateItem", rules::UPDATE_ITEM, items::update_item)
-        .on("DeleteItem", rules::DELETE_ITEM, items::delete_item)
-        .on("Query", rules::QUERY, read::query)
-        .on("Scan", rules::SCAN, read::scan)
-        .on("BatchGetItem", rules::BATCH_GET_ITEM, batch::batch_get_item)
-        .on("BatchWriteItem", rules::BATCH_WRITE_ITEM, batch::batch_write_item)
-        .on("TransactWriteItems", rules::TRANSACT_WRITE_ITEMS, transact::transact_write_items)
-        .on("TransactGetItems", rules::TRANSACT_GET_ITEMS, transact::transact_get_items)
+        .on("PutItem", rules::PUT_ITEM, counted("PutItem", items::put_item))
+        .on("GetItem", rules::GET_ITEM, counted("GetItem", items::get_item))
+        .on("UpdateItem", rules::UPDATE_ITEM, counted("UpdateItem", items::update_item))
+        .on("DeleteItem", rules::DELETE_ITEM, counted("DeleteItem", items::delete_item))
+        .on("Query", rules::QUERY, counted("Query", read::query))
+        .on("Scan", rules::SCAN, counted("Scan", read::scan))
+        .on("BatchGetItem", rules::BATCH_GET_ITEM, counted("BatchGetItem", batch::batch_get_item))
+        .on("BatchWriteItem", rules::BATCH_WRITE_ITEM, counted("BatchWriteItem", batch::batch_write_item))
+        .on("TransactWriteItems", rules::TRANSACT_WRITE_ITEMS, counted("TransactWriteItems", transact::transact_write_items))
+        .on("TransactGetItems", rules::TRANSACT_GET_ITEMS, counted("TransactGetItems", transact::transact_get_items))
 
         .planned("BatchExecuteStatement")
         .planned("CancelBulkOperation")
@@ -157,6 +164,7 @@ pub struct Dynamo {
     /// Whether capacity holds.
     pub limits: Limits,
     known: tables::Known,
+    user_errors: counters::UserErrors,
     turns: turns::Turns,
 }
 
@@ -176,6 +184,7 @@ impl Dynamo {
             rng,
             limits,
             known: tables::Known::default(),
+            user_errors: counters::UserErrors::default(),
             turns: turns::Turns::default(),
         }
     }

@@ -14,7 +14,8 @@ use super::legacy::{self, Comparison};
 use super::pages::{Page, Walk};
 use super::rows::Run;
 use super::source::{
-    Selection, Source, keys_of, must_be_in_partition, must_be_start, place_of, run_of, start_of,
+    Selection, Source, keys_of, must_be_in_partition, must_be_start, must_fit_keys, place_of,
+    run_of, start_of,
 };
 use super::throughput::Side;
 use super::value::{Item, item, item_bytes};
@@ -87,6 +88,7 @@ pub(super) async fn query(
     )?;
     context.all_used()?;
     let condition = tests.on(&keys_of(source.keys()))?;
+    must_fit_keys(&condition)?;
     let forward = input.scan_index_forward.unwrap_or(true);
     let mut run = run_of(&source, &condition);
     if let Some(start) = &start {

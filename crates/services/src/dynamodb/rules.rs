@@ -258,6 +258,29 @@ pub(super) const BATCH_WRITE_ITEM: &[Rule] = &[
 
 pub(super) const TRANSACT_WRITE_ITEMS: &[Rule] = &[
     Rule::at("TransactItems").required().length(1, 100),
+    Rule::at("TransactItems.member.ConditionCheck.TableName")
+        .required()
+        .length(1, 1_024),
+    Rule::at("TransactItems.member.ConditionCheck.Key").required(),
+    Rule::at("TransactItems.member.ConditionCheck.ConditionExpression").required(),
+    Rule::at("TransactItems.member.ConditionCheck.ReturnValuesOnConditionCheckFailure")
+        .one_of(ON_FAILURE),
+    Rule::at("TransactItems.member.Put.TableName")
+        .required()
+        .length(1, 1_024),
+    Rule::at("TransactItems.member.Put.Item").required(),
+    Rule::at("TransactItems.member.Put.ReturnValuesOnConditionCheckFailure").one_of(ON_FAILURE),
+    Rule::at("TransactItems.member.Delete.TableName")
+        .required()
+        .length(1, 1_024),
+    Rule::at("TransactItems.member.Delete.Key").required(),
+    Rule::at("TransactItems.member.Delete.ReturnValuesOnConditionCheckFailure").one_of(ON_FAILURE),
+    Rule::at("TransactItems.member.Update.TableName")
+        .required()
+        .length(1, 1_024),
+    Rule::at("TransactItems.member.Update.Key").required(),
+    Rule::at("TransactItems.member.Update.UpdateExpression").required(),
+    Rule::at("TransactItems.member.Update.ReturnValuesOnConditionCheckFailure").one_of(ON_FAILURE),
     RETURN_CONSUMED,
     RETURN_METRICS,
     Rule::at("ClientRequestToken").length(1, 36),
@@ -266,5 +289,9 @@ pub(super) const TRANSACT_WRITE_ITEMS: &[Rule] = &[
 pub(super) const TRANSACT_GET_ITEMS: &[Rule] = &[
     Rule::at("TransactItems").required().length(1, 100),
     Rule::at("TransactItems.member.Get").required(),
+    Rule::at("TransactItems.member.Get.TableName")
+        .required()
+        .length(1, 1_024),
+    Rule::at("TransactItems.member.Get.Key").required(),
     RETURN_CONSUMED,
 ];

@@ -48,10 +48,7 @@ pub(super) fn must_be_item(table: &Table, item: &Item) -> Result<(), DynamoError
 /// Asserts that what an update made of an item can be kept.
 pub(super) fn must_be_update(table: &Table, item: &Item) -> Result<(), DynamoError> {
     must_fit_indexes(table, item)?;
-    must_fit(
-        item,
-        "Item size to update has exceeded the maximum allowed size",
-    )
+    must_fit(item, limits::UPDATE_TOO_LARGE)
 }
 
 fn must_fit(item: &Item, text: &str) -> Result<(), DynamoError> {

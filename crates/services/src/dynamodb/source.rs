@@ -6,9 +6,9 @@ use super::error::DynamoError;
 use super::expression::{KeyCondition, KeySchema as Keys, Projection, RangeTest};
 use super::records::{self, Index, KeySchema, Table};
 use super::rows::{self, Run};
-use super::schema;
 use super::tables::Found;
-use super::value::Item;
+use super::value::{Item, Value};
+use super::{limits, schema};
 
 /// What is read: the table, or one of its indexes.
 pub(super) struct Source<'a> {
@@ -178,13 +178,33 @@ pub(super) fn must_be_start(source: &Source<'_>, start: &Item) -> Result<(), Dyn
     let mut names = BTreeSet::new();
     for part in parts {
         let value = start.get(&part.name).ok_or_else(invalid)?;
-        if value.kind() != part.kind.kind() {
+        if value.kind() != part.kind.kind() || value.key_length() > limits::HASH_BYTES {
             return Err(invalid());
         }
         names.insert(&part.name);
     }
     if names.len() != start.len() {
         return Err(invalid());
+    }
+    Ok(())
+}
+
+/// Values longer than a key can be are the key of nothing. The texts are those of dynalite's test suite.
+pub(super) fn must_fit_keys(condition: &KeyCondition) -> Result<(), DynamoError> {
+    let (_, hash) = &condition.hash;
+    if hash.key_length() > limits::HASH_BYTES {
+        return Err(DynamoError::parameters(format!(
+            "Size of hashkey has exceeded the maximum size limit of{} bytes",
+            limits::HASH_BYTES
+        )));
+    }
+    let range = condition.range.as_ref().map(|(_, test)| test.values());
+    let longest = range.into_iter().flatten().map(Value::key_length).max();
+    if longest.is_some_and(|longest| longest > limits::RANGE_BYTES) {
+        return Err(DynamoError::parameters(format!(
+            "Aggregated size of all range keys has exceeded the size limit of {} bytes",
+            limits::RANGE_BYTES
+        )));
     }
     Ok(())
 }

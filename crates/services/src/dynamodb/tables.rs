@@ -78,6 +78,17 @@ impl Known {
     fn cache(&self) -> MutexGuard<'_, Cache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// What is known of the table of that name, if it was looked up.
+    pub(super) fn live(&self, name: &TableName) -> Option<Arc<Live>> {
+        let cache = self.cache();
+        cache.by_name.get(name).map(|found| Arc::clone(&found.live))
+    }
+
+    /// All tables that were looked up, as they were then.
+    pub(super) fn all(&self) -> Vec<Arc<Found>> {
+        self.cache().by_name.values().cloned().collect()
+    }
 }
 
 impl fmt::Debug for Known {

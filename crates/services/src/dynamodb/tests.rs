@@ -4,11 +4,13 @@ mod batches;
 mod capacity;
 mod concurrency;
 mod expiring;
+mod hostile;
 mod indexes;
 mod items;
 mod lifecycle;
 mod model;
 mod paging;
+mod published;
 mod queries;
 mod settings;
 mod transactions;
@@ -84,7 +86,8 @@ impl World {
         self.clock.advance(Duration::from_secs(seconds));
     }
 
-    async fn ask(&self, operation: &str, input: Value) -> Result<Value, Refusal> {
+    /// The reply to a body of any bytes.
+    async fn send(&self, operation: &str, body: Bytes) -> http::Response<aws::Body> {
         let (account, region) = (&self.account, &self.region);
         let request = Request::post("/")
             .header("host", "127.0.0.1:4566")
@@ -105,8 +108,11 @@ impl World {
             address: ([127, 0, 0, 1], 1).into(),
             secure: false,
         };
-        let body = Bytes::from(input.to_string());
-        let response = Arc::clone(&self.router).answer(parts, body, peer).await;
+        Arc::clone(&self.router).answer(parts, body, peer).await
+    }
+
+    async fn ask(&self, operation: &str, input: Value) -> Result<Value, Refusal> {
+        let response = self.send(operation, input.to_string().into()).await;
         let bytes = response.body().whole().unwrap();
         let answer = match bytes.is_empty() {
             true => Value::Null,

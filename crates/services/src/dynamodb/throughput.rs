@@ -121,6 +121,7 @@ impl Dynamo {
         if found.live.meters.has_room(of, self.clock.now(), rate) {
             return Ok(());
         }
+        found.live.counters.throttled(of);
         Err(match found.table.billing {
             Billing::Provisioned(_) => DynamoError::ThroughputExceeded,
             Billing::OnDemand(_) => DynamoError::Throttling,
@@ -138,10 +139,11 @@ impl Dynamo {
 
     /// Counts what an operation cost.
     pub(super) fn take(&self, found: &Found, index: Option<&Index>, side: Side, units: f64) {
+        let of = (index.map_or(0, |index| index.number), side);
+        found.live.counters.took(of, units);
         if self.limits == Limits::None {
             return;
         }
-        let of = (index.map_or(0, |index| index.number), side);
         let rate = rate(found, index, side);
         found.live.meters.take(of, self.clock.now(), rate, units);
     }

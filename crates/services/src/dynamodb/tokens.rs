@@ -5,13 +5,11 @@
 //! | `dynamodb-token, account, region, token in base64` | [`Token`], committed with its transaction |
 
 use aws::Caller;
-use aws_lc_rs::digest;
 use model::Timestamp;
 use serde::{Deserialize, Serialize};
 use store::key::encode;
 use store::{Check, Document, Expect, Key, Scan, Txn, Write};
 
-use super::api::items::TransactWriteItem;
 use super::error::DynamoError;
 use super::{Dynamo, limits};
 
@@ -21,7 +19,7 @@ const CHUNK: usize = 256;
 /// A transaction that was carried out.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 struct Token {
-    /// SHA-256 of what was asked for.
+    /// What was asked for: see [`super::fingerprint`].
     digest: Vec<u8>,
     at: Timestamp,
 }
@@ -43,14 +41,6 @@ pub(super) fn token_key(caller: &Caller, token: &str) -> Key {
         caller.region.as_str(),
         &token,
     ])
-}
-
-pub(super) fn digest_of(items: &[TransactWriteItem]) -> Vec<u8> {
-    // Maps are in order, so that the same transaction has the same text.
-    let text = format!("{items:?}");
-    digest::digest(&digest::SHA256, text.as_bytes())
-        .as_ref()
-        .into()
 }
 
 /// What is to be committed with a transaction, so that its token is known from then on.

@@ -18,12 +18,13 @@ use super::capacity::{Cost, read_units};
 use super::conditions::{condition, context, must_leave_key, projection};
 use super::error::{DynamoError, Reason};
 use super::expression::{Projection, Update};
+use super::fingerprint::fingerprint;
 use super::items::tells;
 use super::limits;
 use super::plan::Bill;
 use super::tables::Found;
 use super::throughput::Side;
-use super::tokens::{Remembered, digest_of, token_key, token_write};
+use super::tokens::{Remembered, token_key, token_write};
 use super::value::{Item, item, item_bytes};
 use super::write::{Action, Done, Work, Written};
 use super::{Dynamo, collections, rows, schema};
@@ -40,7 +41,7 @@ pub(super) async fn transact_write_items(
         .client_request_token
         .as_ref()
         .map(|token| token_key(&caller, token));
-    let digest = digest_of(&input.transact_items);
+    let digest = fingerprint(&input.transact_items);
     let mut actions = Vec::with_capacity(input.transact_items.len());
     for one in input.transact_items {
         actions.push(action(&dynamo, &caller, one).await?);

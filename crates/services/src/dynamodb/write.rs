@@ -5,6 +5,7 @@ use std::sync::Arc;
 use store::{Check, Key, StoreError, Write};
 
 use super::capacity::{Cost, write_units};
+use super::counters::add;
 use super::error::{DynamoError, Reason};
 use super::expression::{Condition, Touched, Update};
 use super::live::Count;
@@ -63,6 +64,13 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
+    /// Counts a condition that was not met.
+    fn count(&self, found: &Found) {
+        if let Refusal::Condition(_) = self {
+            add(&found.live.counters.conditions_failed, 1);
+        }
+    }
+
     /// As a transaction tells it.
     pub(super) fn reason(self) -> Reason {
         match self {
@@ -160,6 +168,7 @@ impl Dynamo {
             let done = match action.plan(before, &mut plan) {
                 Ok(done) => done,
                 Err(refusal) => {
+                    refusal.count(&action.found);
                     self.take(&action.found, None, Side::Write, write_units(bytes));
                     return Err(refusal.into());
                 }
@@ -206,6 +215,11 @@ impl Dynamo {
                 outcomes.push(action.plan(before, &mut plan));
             }
             if outcomes.iter().any(Result::is_err) {
+                for (action, outcome) in actions.iter().zip(&outcomes) {
+                    if let Err(refusal) = outcome {
+                        refusal.count(&action.found);
+                    }
+                }
                 let reason = |outcome: Result<Done, Refusal>| {
                     outcome.map_or_else(Refusal::reason, |_| Reason::none())
                 };

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -19,9 +20,26 @@ const STREAMS_MAX: usize = 1_000;
 /// What the labels of the others say.
 const OTHERS: &str = "(others)";
 
+/// The counts of PutRecord, or of PutRecords.
+#[derive(Debug, Default)]
+pub(super) struct PutCounters {
+    pub(super) calls: AtomicU64,
+    /// Calls of which some record was put.
+    pub(super) successes: AtomicU64,
+    /// Keys and data put.
+    pub(super) bytes: AtomicU64,
+    /// How long the successes took.
+    pub(super) micros: AtomicU64,
+    pub(super) records_put: AtomicU64,
+    pub(super) records_throttled: AtomicU64,
+    pub(super) records_failed: AtomicU64,
+}
+
 /// The counts of one stream.
 #[derive(Debug, Default)]
 pub(super) struct StreamCounters {
+    pub(super) put_record: PutCounters,
+    pub(super) put_records: PutCounters,
     pub(super) incoming_bytes: AtomicU64,
     pub(super) incoming_records: AtomicU64,
     pub(super) put_failed_records: AtomicU64,
@@ -29,12 +47,16 @@ pub(super) struct StreamCounters {
     pub(super) get_calls: AtomicU64,
     pub(super) get_bytes: AtomicU64,
     pub(super) get_records: AtomicU64,
+    pub(super) get_micros: AtomicU64,
     pub(super) read_exceeded: AtomicU64,
+    pub(super) subscriptions: AtomicU64,
+    pub(super) subscriptions_refused: AtomicU64,
     pub(super) subscribe_events: AtomicU64,
     pub(super) subscribe_bytes: AtomicU64,
     pub(super) subscribe_records: AtomicU64,
     pub(super) unreadable_batches: AtomicU64,
     iterator_age_ms: AtomicI64,
+    event_age_ms: AtomicI64,
 }
 
 impl StreamCounters {
@@ -47,11 +69,26 @@ impl StreamCounters {
     pub(super) fn iterator_age_millis(&self) -> i64 {
         self.iterator_age_ms.load(Ordering::Relaxed)
     }
+
+    /// How far behind the tip the last event ended, in milliseconds.
+    pub(super) fn saw_event_age(&self, millis: i64) {
+        self.event_age_ms.store(millis, Ordering::Relaxed);
+    }
+
+    /// What was seen last.
+    pub(super) fn event_age_millis(&self) -> i64 {
+        self.event_age_ms.load(Ordering::Relaxed)
+    }
 }
 
 /// Adds to a count.
 pub(super) fn add(counter: &AtomicU64, count: usize) {
     counter.fetch_add(count as u64, Ordering::Relaxed);
+}
+
+/// Adds a duration to a count of microseconds.
+pub(super) fn add_time(counter: &AtomicU64, took: Duration) {
+    counter.fetch_add(took.as_micros() as u64, Ordering::Relaxed);
 }
 
 /// A count's name, its explanation and where it is.

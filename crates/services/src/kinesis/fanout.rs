@@ -104,7 +104,10 @@ async fn subscribe(
         consumer,
         shard: shard.index,
     };
-    let seat = Seat::take(&kinesis, place, &stream.name, now)?;
+    let counters = kinesis.plane.counters.of(&stream.name);
+    let seat = Seat::take(&kinesis, place, &stream.name, now)
+        .inspect_err(|_| add(&counters.subscriptions_refused, 1))?;
+    add(&counters.subscriptions, 1);
     let is_limited = kinesis.limits == Limits::Aws;
     let subscription = Subscription {
         pace: is_limited.then(|| Bucket::new(READ_BYTES, now)),
@@ -255,6 +258,11 @@ impl Subscription {
         add(&counters.subscribe_bytes, page.bytes);
         add(&counters.subscribe_records, page.count);
         add(&counters.unreadable_batches, page.unreadable);
+        counters.saw_event_age(page.millis_behind);
+        let shards = &self.kinesis.plane.shards;
+        if let Some(of_shard) = shards.of(&self.stream, self.shard.index) {
+            of_shard.read(page.bytes, page.count);
+        }
         Ok(event(&self.shard, &page, &children))
     }
 }

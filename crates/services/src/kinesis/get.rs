@@ -6,9 +6,10 @@ use aws::{Caller, Checker, RawReply, RawRequest};
 use model::Offset;
 use serde::Deserialize;
 use streams::Shard;
+use tokio::time::Instant;
 
 use super::arrival::arrival;
-use super::counters::add;
+use super::counters::{add, add_time};
 use super::error::KinesisError;
 use super::hot::document::read;
 use super::hot::reply::{PageReply, RecordReply, RecordsWriter};
@@ -42,6 +43,7 @@ pub(super) async fn get_records(
     caller: Caller,
     request: RawRequest,
 ) -> Result<RawReply, KinesisError> {
+    let began = Instant::now();
     let input: GetRecordsInput = read(request.format, &request.body, &CHECKER)?;
     let key = kinesis.plane.iterator_key(&*kinesis.store).await?;
     let invalid = |text: &str| KinesisError::InvalidArgument(text.to_owned());
@@ -68,10 +70,14 @@ pub(super) async fn get_records(
         return Err(would_succeed());
     }
     let counters = kinesis.plane.counters.of(&stream.name);
+    let of_shard = kinesis.plane.shards.of(&stream, shard.index);
     let log = stream.log(shard.index);
     let is_limited = kinesis.limits == Limits::Aws;
     if is_limited && !kinesis.plane.throughput().begin_read(log, now) {
         add(&counters.read_exceeded, 1);
+        if let Some(of_shard) = of_shard {
+            add(&of_shard.read_exceeded, 1);
+        }
         return Err(exceeded(&stream.name, shard.index));
     }
     let share = kinesis.plane.room.share(BYTES_MAX);
@@ -89,7 +95,12 @@ pub(super) async fn get_records(
     add(&counters.get_bytes, page.bytes);
     add(&counters.get_records, page.count);
     add(&counters.unreadable_batches, page.unreadable);
+    add_time(&counters.get_micros, began.elapsed());
     counters.saw_iterator_age(page.millis_behind);
+    if let Some(of_shard) = of_shard {
+        of_shard.read(page.bytes, page.count);
+        of_shard.saw_iterator_age(page.millis_behind);
+    }
     let next_iterator = ShardIterator {
         next: page.next,
         made: now,

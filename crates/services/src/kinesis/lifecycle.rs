@@ -143,6 +143,7 @@ pub(super) async fn delete_stream(
         .streams
         .delete(name, records::without_documents(name))
         .await;
+    kinesis.plane.shards.forget(name);
     deleted.map_err(|error| KinesisError::of_streams(error, name))
 }
 

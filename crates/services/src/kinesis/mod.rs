@@ -46,6 +46,7 @@ mod retention;
 mod room;
 mod rules;
 mod scaling;
+mod shard_counters;
 mod shards;
 #[cfg(test)]
 mod slow;

@@ -72,6 +72,9 @@ async fn change(
         })
         .await?;
     let current = before.settings.shard_metrics.clone();
+    if desired(&current).is_empty() {
+        kinesis.plane.shards.forget(&name);
+    }
     Ok(EnhancedMonitoringOutput {
         stream_arn: name.arn().to_string(),
         stream_name: name.name,

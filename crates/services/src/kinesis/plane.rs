@@ -16,6 +16,7 @@ use super::iterators::IteratorKey;
 use super::queues;
 use super::room::Room;
 use super::scaling::Load;
+use super::shard_counters::Shards;
 use super::throughput::Throughput;
 
 /// State of the data plane, all of it rebuilt or forgotten with the process.
@@ -26,6 +27,7 @@ pub(super) struct Plane {
     load: Mutex<Load>,
     subscriptions: Mutex<Subscriptions>,
     pub(super) counters: Counters,
+    pub(super) shards: Shards,
     pub(super) room: Room,
     pub(super) queues: queues::Known,
 }

@@ -15,10 +15,11 @@ use aws::{Caller, RawReply, RawRequest};
 use md5::{Digest, Md5};
 use model::{HashKey, Rng, SequenceNumber};
 use streams::{Stream, StreamName};
+use tokio::time::Instant;
 
 use self::token::Token;
 use self::write::{Outcome, Write, Written};
-use super::counters::add;
+use super::counters::{PutCounters, StreamCounters, add, add_time};
 use super::error::KinesisError;
 use super::hot::put::{Entry, Target};
 use super::hot::reply::{self, EntryReply, PutReply};
@@ -37,6 +38,7 @@ pub(super) async fn put_record(
     caller: Caller,
     request: RawRequest,
 ) -> Result<RawReply, KinesisError> {
+    let began = Instant::now();
     let input = hot::put_record(&request)?;
     let stream = kinesis.target(&caller, &input.target).await?;
     let token = Token::of(&request.headers)?;
@@ -59,7 +61,7 @@ pub(super) async fn put_record(
         outcomes,
         failure,
     } = write.run().await?;
-    kinesis.count(&stream, entries, &outcomes);
+    kinesis.count(&stream, entries, &outcomes, |all| &all.put_record, began);
     match (outcomes.first(), failure) {
         (Some(Outcome::Put(number)), _) => {
             let answer = PutReply {
@@ -80,6 +82,7 @@ pub(super) async fn put_records(
     caller: Caller,
     request: RawRequest,
 ) -> Result<RawReply, KinesisError> {
+    let began = Instant::now();
     let input = hot::put_records(&request)?;
     let entries = &input.entries[..];
     let stream = kinesis.target(&caller, &input.target).await?;
@@ -104,7 +107,7 @@ pub(super) async fn put_records(
         outcomes,
         failure,
     } = write.run().await?;
-    kinesis.count(&stream, entries, &outcomes);
+    kinesis.count(&stream, entries, &outcomes, |all| &all.put_records, began);
     let has_failed = |outcome: &Outcome| matches!(outcome, Outcome::Failed);
     if let Some(failure) = failure
         && outcomes.iter().all(has_failed)
@@ -191,7 +194,14 @@ impl Kinesis {
         Ok(())
     }
 
-    fn count(&self, stream: &Stream, entries: &[Entry<'_>], outcomes: &[Outcome]) {
+    fn count(
+        &self,
+        stream: &Stream,
+        entries: &[Entry<'_>],
+        outcomes: &[Outcome],
+        of_call: fn(&StreamCounters) -> &PutCounters,
+        began: Instant,
+    ) {
         let counters = self.plane.counters.of(&stream.name);
         let (mut bytes, mut records, mut throttled) = (0, 0, 0);
         for (entry, outcome) in entries.iter().zip(outcomes) {
@@ -208,6 +218,16 @@ impl Kinesis {
         add(&counters.incoming_records, records);
         add(&counters.write_exceeded, throttled);
         add(&counters.put_failed_records, entries.len() - records);
+        let call = of_call(&counters);
+        add(&call.calls, 1);
+        add(&call.records_put, records);
+        add(&call.records_throttled, throttled);
+        add(&call.records_failed, entries.len() - records - throttled);
+        if records > 0 {
+            add(&call.successes, 1);
+            add(&call.bytes, bytes);
+            add_time(&call.micros, began.elapsed());
+        }
     }
 }
 

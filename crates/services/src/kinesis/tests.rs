@@ -4,6 +4,7 @@ mod account;
 mod consumers;
 mod lifecycle;
 mod model;
+mod published;
 mod queues;
 mod queues_dead;
 mod queues_life;

@@ -34,7 +34,7 @@ fn value(before: Option<Told>, now: Told) -> Option<Summary> {
                 sum: before,
             }),
             Told::Totals { count, sum },
-        ) => averaged(growth(old, count), growth(before, sum)),
+        ) if count >= old => averaged(count - old, sum - before),
         (_, Told::Totals { count, sum }) => averaged(count, sum),
         (before, Told::Level(level)) => {
             let is_told =
@@ -55,11 +55,11 @@ fn counted(count: u64) -> Option<Summary> {
     (count > 0).then(|| Summary::of(count as f64, 1.0))
 }
 
-fn averaged(count: u64, sum: u64) -> Option<Summary> {
+fn averaged(count: u64, sum: f64) -> Option<Summary> {
     if count == 0 {
         return None;
     }
-    let (count, sum) = (count as f64, sum as f64);
+    let count = count as f64;
     let average = sum / count;
     Some(Summary::told(count, sum, average, average))
 }
@@ -141,12 +141,14 @@ mod tests {
         assert_eq!(total(Some(5), 5), None);
         assert_eq!(total(Some(5), 2), Some(2.0), "made again");
         let totals = |count, sum| Told::Totals { count, sum };
-        let size = value(Some(totals(1, 10)), totals(4, 70)).unwrap();
+        let size = value(Some(totals(1, 10.0)), totals(4, 70.0)).unwrap();
         assert_eq!(
             (size.count, size.sum, size.min, size.max),
             (3.0, 60.0, 20.0, 20.0)
         );
-        assert_eq!(value(Some(totals(4, 70)), totals(4, 70)), None);
+        assert_eq!(value(Some(totals(4, 70.0)), totals(4, 70.0)), None);
+        let again = value(Some(totals(4, 70.0)), totals(2, 1.5)).unwrap();
+        assert_eq!((again.count, again.sum), (2.0, 1.5), "made again");
     }
 
     #[test]

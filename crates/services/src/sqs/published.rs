@@ -27,7 +27,7 @@ const NUMBERS: &[Number] = &[
     }),
     ("SentMessageSize", "Bytes", |c| Told::Totals {
         count: c.messages_sent.load(Relaxed),
-        sum: c.sent_bytes.load(Relaxed),
+        sum: c.sent_bytes.load(Relaxed) as f64,
     }),
     ("ApproximateNumberOfMessagesVisible", "Count", |c| {
         Told::Level(c.visible.load(Relaxed) as f64)

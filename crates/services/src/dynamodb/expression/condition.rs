@@ -12,6 +12,7 @@ mod tests;
 pub(super) use self::holds::begins_with;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::{Context, Path};
 use crate::dynamodb::Invalid;
@@ -45,7 +46,7 @@ pub(in crate::dynamodb) enum Test {
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::dynamodb) enum Operand {
     Path(Path),
-    Value(Value),
+    Value(Arc<Value>),
     Size(Box<Operand>),
 }
 

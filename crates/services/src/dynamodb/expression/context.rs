@@ -1,16 +1,23 @@
 //! The names and values that a request's expressions may use, and which they did.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::parser::{Fault, Name};
 use crate::dynamodb::Invalid;
-use crate::dynamodb::value::{AttributeValues, Value};
+use crate::dynamodb::value::{AttributeValues, Value, attribute_bytes};
+
+/// Most bytes of all names and values together.
+const SUBSTITUTES_BYTES_MAX: usize = 2 << 20;
+/// Most bytes of one name. Each place that uses it has a copy.
+const NAME_BYTES_MAX: usize = 65_535;
 
 /// `ExpressionAttributeNames` and `ExpressionAttributeValues` of one request.
 #[derive(Debug, Default)]
 pub struct Context {
     names: BTreeMap<String, String>,
-    values: BTreeMap<String, Value>,
+    /// Shared by all places that use them: an expression may name a large one hundreds of times.
+    values: BTreeMap<String, Arc<Value>>,
     used_names: BTreeSet<String>,
     used_values: BTreeSet<String>,
 }
@@ -37,8 +44,9 @@ impl Context {
                     "ExpressionAttributeValues contains invalid value: {fault} for key {key}"
                 ))
             })?;
-            read.insert(key, value);
+            read.insert(key, Arc::new(value));
         }
+        check_sizes(names.as_ref(), &read)?;
         Ok(Context {
             names: names.unwrap_or_default(),
             values: read,
@@ -110,15 +118,38 @@ impl Context {
     }
 
     /// The value called `key`, which has its `:`.
-    pub(super) fn value(&mut self, key: &str) -> Result<Value, Fault> {
+    pub(super) fn value(&mut self, key: &str) -> Result<Arc<Value>, Fault> {
         let value = self.values.get(key).ok_or_else(|| {
             format!(
                 "An expression attribute value used in expression is not defined; attribute value: {key}"
             )
         })?;
         self.used_values.insert(key.to_owned());
-        Ok(value.clone())
+        Ok(Arc::clone(value))
     }
+}
+
+/// Source: "Constraints in Amazon DynamoDB", expression parameters, which does not tell the text of the refusal.
+fn check_sizes(
+    names: Option<&BTreeMap<String, String>>,
+    values: &BTreeMap<String, Arc<Value>>,
+) -> Result<(), Invalid> {
+    let names = || names.into_iter().flatten();
+    if let Some((key, _)) = names().find(|(_, name)| name.len() > NAME_BYTES_MAX) {
+        return Err(Invalid::parameters(format!(
+            "An attribute name has at most {NAME_BYTES_MAX} bytes; key: {key} of ExpressionAttributeNames"
+        )));
+    }
+    let names = names().map(|(key, name)| key.len() + name.len());
+    let values = values
+        .iter()
+        .map(|(key, value)| attribute_bytes(key, value));
+    if names.chain(values).sum::<usize>() > SUBSTITUTES_BYTES_MAX {
+        return Err(Invalid::parameters(format!(
+            "ExpressionAttributeNames and ExpressionAttributeValues together exceed the maximum of {SUBSTITUTES_BYTES_MAX} bytes"
+        )));
+    }
+    Ok(())
 }
 
 fn check_keys<'a>(

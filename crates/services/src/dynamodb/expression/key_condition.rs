@@ -232,7 +232,7 @@ fn compared(
         }
     };
     let name = whole(path)?;
-    RangeTest::new(comparator, value.clone(), value_first)
+    RangeTest::new(comparator, Value::clone(value), value_first)
         .map(|test| (name, test))
         .ok_or_else(|| NESTED_OPERATION.to_owned())
 }
@@ -261,7 +261,7 @@ fn leading_key(operator: &str, operand: &Operand) -> Result<String, String> {
 
 fn value(operand: &Operand) -> Result<Value, String> {
     match operand {
-        Operand::Value(value) => Ok(value.clone()),
+        Operand::Value(value) => Ok(Value::clone(value)),
         Operand::Path(_) => Err(SEVERAL_NAMES.to_owned()),
         Operand::Size(_) => Err(NESTED_OPERATION.to_owned()),
     }

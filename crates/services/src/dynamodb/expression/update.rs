@@ -10,6 +10,7 @@ mod grammar;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::{Context, Path, Projection};
 use crate::dynamodb::Invalid;
@@ -29,15 +30,15 @@ pub(in crate::dynamodb) enum Change {
     Set(Source),
     Remove,
     /// Adds a number, the members of a set, or (in legacy parameters alone) the elements of a list.
-    Add(Value),
+    Add(Arc<Value>),
     /// Takes members out of a set.
-    Delete(Value),
+    Delete(Arc<Value>),
 }
 
 /// Where a new value comes from.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::dynamodb) enum Source {
-    Value(Value),
+    Value(Arc<Value>),
     Path(Path),
     IfNotExists(Path, Box<Source>),
     Append(Box<[Source; 2]>),

@@ -1,6 +1,7 @@
 //! Comparison operators, and which values each is for.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use super::{Comparison, ExpectedAttributeValue, not_among};
 use crate::dynamodb::Invalid;
@@ -128,7 +129,9 @@ impl Operator {
     /// The test of the attribute. The values are as many as `check` saw to.
     pub(super) fn test(self, attribute: &str, values: Vec<Value>) -> Test {
         let path = Path::attribute(attribute);
-        let mut values = values.into_iter().map(Operand::Value);
+        let mut values = values
+            .into_iter()
+            .map(|value| Operand::Value(Arc::new(value)));
         match self {
             Operator::Null => return Test::Missing(path),
             Operator::NotNull => return Test::Exists(path),

@@ -11,6 +11,7 @@ use store::{Appended, StoreError};
 use streams::{Mode, Shard, Stream, Topology};
 
 use super::token::{Fingerprint, REMEMBERED_FOR, Token, misused};
+use crate::kinesis::counters::add;
 use crate::kinesis::error::KinesisError;
 use crate::kinesis::hot::put::Entry;
 use crate::kinesis::{Kinesis, Limits, numbers};
@@ -151,21 +152,32 @@ impl<'a> Write<'a> {
         for group in groups.iter_mut() {
             let log = self.stream.log(group.shard.index);
             let throttled = Outcome::Throttled(group.shard.index);
+            let asked = group.members.len();
             if self.token.is_some() {
                 if !throughput.put(log, group.members.len(), group.bytes, self.now) {
                     for member in group.members.drain(..) {
                         self.outcomes[member] = Some(throttled);
                     }
                 }
-                continue;
+            } else {
+                group.members.retain(|&member| {
+                    let granted = throughput.put(log, 1, self.entries[member].len(), self.now);
+                    if !granted {
+                        self.outcomes[member] = Some(throttled);
+                    }
+                    granted
+                });
             }
-            group.members.retain(|&member| {
-                let granted = throughput.put(log, 1, self.entries[member].len(), self.now);
-                if !granted {
-                    self.outcomes[member] = Some(throttled);
-                }
-                granted
-            });
+            let refused = asked - group.members.len();
+            if refused > 0
+                && let Some(counters) = self
+                    .kinesis
+                    .plane
+                    .shards
+                    .of(&self.stream, group.shard.index)
+            {
+                add(&counters.write_exceeded, refused);
+            }
         }
         groups.retain(|group| !group.members.is_empty());
     }
@@ -222,6 +234,10 @@ impl<'a> Write<'a> {
         for (offset, &member) in (appended.base_offset.0..).zip(&group.members) {
             let number = numbers::record(group.shard, Offset(offset));
             self.outcomes[member] = Some(Outcome::Put(number));
+        }
+        let shards = &self.kinesis.plane.shards;
+        if let Some(counters) = shards.of(&self.stream, group.shard.index) {
+            counters.put(group.bytes, group.members.len());
         }
         if !appended.duplicate && self.stream.settings.mode == Mode::OnDemand {
             let (shard, records) = (group.shard.index, group.members.len());

@@ -158,7 +158,7 @@ fn operand(term: &Term<'_>, context: &mut Context) -> Result<Operand, Fault> {
 
 fn literal(operand: &Operand) -> Option<&Value> {
     match operand {
-        Operand::Value(value) => Some(value),
+        Operand::Value(value) => Some(&**value),
         _ => None,
     }
 }
@@ -289,7 +289,7 @@ fn known_type(operand: &Operand) -> Option<Type> {
 }
 
 fn type_named(function: &str, operand: &Operand) -> Result<Type, Fault> {
-    let Operand::Value(Value::S(name)) = operand else {
+    let Some(Value::S(name)) = literal(operand) else {
         let kind = known_type(operand).map_or("{NS,SS,L,BS,N,M,B,BOOL,NULL,S}", Type::name);
         return Err(wrong_type(function, kind));
     };

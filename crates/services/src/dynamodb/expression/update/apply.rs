@@ -8,6 +8,7 @@ use super::{Change, Source};
 use crate::dynamodb::Invalid;
 use crate::dynamodb::expression::Path;
 use crate::dynamodb::expression::path::Step;
+use crate::dynamodb::limits::{ITEM_BYTES, UPDATE_TOO_LARGE as TOO_LARGE};
 use crate::dynamodb::value::{Item, NESTED_TOO_DEEP, NESTING_MAX, Value};
 
 /// What an item becomes.
@@ -24,10 +25,15 @@ pub(super) fn plan(
     mismatch: &'static str,
 ) -> Result<Plan, Invalid> {
     let state = State { item, mismatch };
-    let mut sources = Vec::new();
+    let (mut sources, mut bytes) = (Vec::new(), 0);
     for (_, change) in changes {
         sources.push(match change {
-            Change::Set(source) => Some(state.value(source)?),
+            Change::Set(source) => {
+                let value = state.value(source)?;
+                bytes += value.bytes();
+                must_fit(bytes)?;
+                Some(value)
+            }
             _ => None,
         });
     }
@@ -38,7 +44,12 @@ pub(super) fn plan(
         let value = match change {
             Change::Set(_) => source,
             Change::Remove => None,
-            Change::Add(added) => Some(state.sum(there, added)?),
+            Change::Add(added) => {
+                let sum = state.sum(there, added)?;
+                bytes += sum.bytes();
+                must_fit(bytes)?;
+                Some(sum)
+            }
             Change::Delete(deleted) => match there {
                 Some(there) => state.difference(there, deleted)?,
                 None => continue,
@@ -52,6 +63,14 @@ pub(super) fn plan(
     }
     check_nesting(&plan)?;
     Ok(plan)
+}
+
+/// All new values are part of the item in the end. Said as soon as it is known: a short expression can make gigabytes of an item.
+fn must_fit(bytes: usize) -> Result<(), Invalid> {
+    match bytes as u64 > ITEM_BYTES {
+        true => Err(Invalid::new(TOO_LARGE)),
+        false => Ok(()),
+    }
 }
 
 /// A value can't be more levels within the item than values may have.
@@ -91,7 +110,7 @@ impl State<'_> {
 
     fn value(&self, source: &Source) -> Result<Value, Invalid> {
         match source {
-            Source::Value(value) => Ok(value.clone()),
+            Source::Value(value) => Ok(Value::clone(value)),
             Source::Path(path) => path.get(self.item).cloned().ok_or_else(|| {
                 Invalid::new(
                     "The provided expression refers to an attribute that does not exist in the item",
@@ -104,7 +123,9 @@ impl State<'_> {
             Source::Append(operands) => match self.values(operands)? {
                 [Value::L(mut one), Value::L(two)] => {
                     one.extend(two);
-                    Ok(Value::L(one))
+                    let list = Value::L(one);
+                    must_fit(list.bytes())?;
+                    Ok(list)
                 }
                 _ => Err(self.mismatched()),
             },
