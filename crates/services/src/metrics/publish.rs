@@ -66,7 +66,7 @@ fn averaged(count: u64, sum: f64) -> Option<Summary> {
 
 impl Metrics {
     /// Takes in what services tell of themselves: the values of the minute before this one. To be called once a minute with all that
-    /// there is to tell. What has no room among the metrics is left out, which is said once.
+    /// there is to tell. New metrics that have no room are left out, which is said once.
     ///
     /// # Errors
     /// The store's. The minute is lost then.
@@ -80,6 +80,11 @@ impl Metrics {
                 Err(MetricsError::LimitExceeded(text)) => {
                     if !self.before.has_complained.swap(true, Ordering::Relaxed) {
                         tracing::warn!("CloudWatch is not told of all that services count: {text}");
+                    }
+                    let mut known = some.to_vec();
+                    known.retain(|datum| self.table().has(&datum.identity));
+                    if !known.is_empty() {
+                        self.take(known, now).await?;
                     }
                 }
                 Err(error) => return Err(error),

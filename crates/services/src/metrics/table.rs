@@ -256,6 +256,11 @@ impl Table {
         }
     }
 
+    /// Whether there is such a metric.
+    pub(super) fn has(&self, identity: &Identity) -> bool {
+        self.metrics.contains_key(identity)
+    }
+
     /// The documents of metrics that are no more.
     pub(super) fn take_gone(&mut self) -> BTreeSet<Key> {
         let mut gone = std::mem::take(&mut self.gone);

@@ -49,3 +49,33 @@ async fn each_minute_is_told_as_the_one_before() {
         .collect();
     assert_eq!(told, [(-60, 3.0), (60, 7.0)]);
 }
+
+#[tokio::test]
+async fn what_is_known_is_told_where_there_is_no_room_for_more() {
+    let world = World::new().await;
+    world.metrics.publish(sent(3)).await.unwrap();
+    world.later(60);
+    let one = |number: u32| Published {
+        dimensions: vec![("QueueName", number.to_string())],
+        ..sent(1).remove(0)
+    };
+    let mut all: Vec<Published> = (0..10_500).map(one).collect();
+    all.extend(sent(5));
+    world.metrics.publish(all).await.unwrap();
+    let asked = json!({
+        "Namespace": "AWS/SQS",
+        "MetricName": "NumberOfMessagesSent",
+        "Dimensions": [{"Name": "QueueName", "Value": "q"}],
+        "StartTime": START - 3_600,
+        "EndTime": START + 3_600,
+        "Period": 7_200,
+        "Statistics": ["Sum", "SampleCount"],
+    });
+    let told = world.done("GetMetricStatistics", asked).await;
+    let sums = told["Datapoints"].as_array().unwrap().iter();
+    assert_eq!(
+        sums.map(|point| point["Sum"].as_f64().unwrap())
+            .sum::<f64>(),
+        5.0
+    );
+}
