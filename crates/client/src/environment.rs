@@ -69,7 +69,7 @@ impl Environment {
         Environment { variables, profile }
     }
 
-    /// How to reach a service, by its name in endpoints: `kinesis`, `firehose`.
+    /// How to reach a service, by its name in endpoints: `kinesis`, `firehose`, `monitoring`.
     ///
     /// # Errors
     /// [`ClientError::Setup`] naming what is missing.
@@ -102,7 +102,8 @@ impl Environment {
     /// The endpoint somebody set for a service, if it is not AWS's own.
     #[must_use]
     pub fn endpoint(&self, service: &str) -> Option<&str> {
-        let own = format!("AWS_ENDPOINT_URL_{}", service.to_ascii_uppercase());
+        let id = id_of(service).to_ascii_uppercase();
+        let own = format!("AWS_ENDPOINT_URL_{id}");
         self.first(&[&own, "AWS_ENDPOINT_URL"], "endpoint_url")
     }
 
@@ -139,6 +140,14 @@ impl Environment {
     fn variable(&self, name: &str) -> Option<&str> {
         let found = self.variables.get(name).map(String::as_str);
         found.filter(|text| !text.is_empty())
+    }
+}
+
+/// What AWS calls a service in variables, where its endpoints have another name.
+fn id_of(service: &str) -> &str {
+    match service {
+        "monitoring" => "cloudwatch",
+        other => other,
     }
 }
 
@@ -221,6 +230,7 @@ mod tests {
             KEYS[1],
             ("AWS_ENDPOINT_URL", "http://all:1"),
             ("AWS_ENDPOINT_URL_KINESIS", "http://own:1"),
+            ("AWS_ENDPOINT_URL_CLOUDWATCH", "http://metrics:1"),
         ];
         let environment = environment(&variables, &files);
         let options = environment.options("kinesis").unwrap();
@@ -230,6 +240,10 @@ mod tests {
         assert_eq!(
             environment.options("firehose").unwrap().endpoint,
             "http://all:1"
+        );
+        assert_eq!(
+            environment.options("monitoring").unwrap().endpoint,
+            "http://metrics:1"
         );
     }
 

@@ -7,11 +7,13 @@
 //! - [`environment`]: where AWS's tools look for region, endpoint and keys.
 //! - [`kinesis`]: the operations of Kinesis Data Streams the verbs need, and their shapes.
 //! - [`sqs`]: those of SQS. [`dynamodb`]: those of DynamoDB that keep leases. [`kafka`]: those of Kafka.
+//! - [`cloudwatch`]: metrics of one's own, published in the background.
 //! - [`producer`]: what the KPL does. [`envelope`]: compressed and encrypted records.
 //! - [`lineage`]: which shards may be read now, parents before children. [`tail`]: reading all shards of a stream by it.
 //! - [`consumer`]: many workers sharing a stream, as with the KCL.
 
 pub mod call;
+pub mod cloudwatch;
 mod connection;
 pub mod consumer;
 pub mod dynamodb;
@@ -27,6 +29,7 @@ pub mod tail;
 
 pub use aws::sigv4::Credentials;
 pub use call::{Body, Client, Options, Target};
+pub use cloudwatch::CloudWatch;
 pub use error::ClientError;
 pub use kafka::Kafka;
 pub use kinesis::Kinesis;

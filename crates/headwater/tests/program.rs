@@ -4,6 +4,8 @@
 
 #[path = "program/agent.rs"]
 mod agent;
+#[path = "program/cloudwatch.rs"]
+mod cloudwatch;
 #[path = "program/config.rs"]
 mod config;
 #[path = "program/consumer.rs"]
