@@ -53,6 +53,8 @@ pub(crate) struct Batch {
     start: usize,
     /// Where each record lies in the body.
     spans: Vec<Range<u32>>,
+    /// Length of each record's data.
+    lengths: Vec<u32>,
     /// Data and keys, as limits count them.
     bytes: usize,
     /// When the first record came.
@@ -109,6 +111,7 @@ impl Encoder {
             start: body.len(),
             body,
             spans: Vec::new(),
+            lengths: Vec::new(),
             bytes: 0,
             since,
             marks: Vec::new(),
@@ -149,6 +152,7 @@ impl Encoder {
         }
         // Bodies are far below 4 GiB.
         batch.spans.push(from as u32..body.len() as u32);
+        batch.lengths.push(data.len() as u32);
         batch.bytes += data.len() + self.key_length();
         if matches!(self.destination, Destination::Firehose(_)) {
             batch.body.push(b',');
@@ -170,7 +174,7 @@ impl Encoder {
             body: body.into(),
             start: batch.start,
             spans: batch.spans,
-            bytes: batch.bytes as u64,
+            lengths: batch.lengths,
             marks: batch.marks,
         }
     }
@@ -233,8 +237,8 @@ pub(crate) struct Parcel {
     pub(crate) body: Bytes,
     start: usize,
     spans: Vec<Range<u32>>,
-    /// Data and keys of all records.
-    pub(crate) bytes: u64,
+    /// Length of each record's data.
+    lengths: Vec<u32>,
     /// How far files are done with once this is sent.
     pub(crate) marks: Vec<Mark>,
 }
@@ -243,6 +247,13 @@ impl Parcel {
     /// Records in it.
     pub(crate) fn records(&self) -> usize {
         self.spans.len()
+    }
+
+    /// Bytes of the records' data, but for those at `failed`, counted from 0.
+    pub(crate) fn data_bytes_without(&self, failed: &[usize]) -> u64 {
+        let all: u64 = self.lengths.iter().copied().map(u64::from).sum();
+        let failed = failed.iter().filter_map(|at| self.lengths.get(*at));
+        all.saturating_sub(failed.copied().map(u64::from).sum())
     }
 
     /// Leaves only the records at `failed`, counted from 0: another request.
@@ -265,6 +276,8 @@ impl Parcel {
         self.wire.close(&mut body, self.start, spans.len());
         self.body = body.into();
         self.spans = spans;
+        let lengths = failed.iter().filter_map(|at| self.lengths.get(*at));
+        self.lengths = lengths.copied().collect();
     }
 }
 
@@ -340,8 +353,13 @@ mod tests {
         let keys: std::collections::BTreeSet<&String> = sent.iter().map(|(_, key)| key).collect();
         assert_eq!(keys.len(), 300);
         let token = parcel.token.clone();
-        assert_eq!(parcel.bytes as usize, 299 * 300 / 2 + 300 * RANDOM_KEY);
+        assert_eq!(parcel.data_bytes_without(&[]), 299 * 300 / 2);
+        assert_eq!(
+            parcel.data_bytes_without(&[3, 299]),
+            299 * 300 / 2 - 3 - 299
+        );
         parcel.keep(&[3, 299]);
+        assert_eq!(parcel.data_bytes_without(&[0]), 299);
         assert_eq!(records(&parcel.body), [sent[3].clone(), sent[299].clone()]);
         parcel.keep(&[1]);
         assert_eq!(records(&parcel.body), [sent[299].clone()]);

@@ -4,6 +4,7 @@
 //! github.com/awslabs/amazon-kinesis-agent). What it has and this does not is an error where leaving it out would send
 //! something else than was asked for, and a warning where not.
 
+mod cloudwatch;
 mod comments;
 mod fields;
 mod flow;
@@ -18,6 +19,7 @@ use serde_json::Value;
 
 use fields::Fields;
 
+pub use cloudwatch::Metrics;
 pub use fields::ConfigError;
 pub use flow::{Destination, Flow, InitialPosition, PartitionKey};
 
@@ -36,11 +38,9 @@ const FLOWS_MAX: usize = 256;
 
 /// Known to the AWS agent, and of no meaning or no use here.
 const WITHOUT_EFFECT: &[&str] = &[
-    "cloudwatch.endpoint",
-    "cloudwatch.metricsBufferTimeMillis",
+    "checkpoints.connectionTimeoutSeconds",
+    "checkpoints.queryTimeoutSeconds",
     "cloudwatch.metricsQueueSize",
-    "cloudwatch.namespace",
-    "cloudwatch.tagInstance",
     "connectionTTLMillis",
     "connectionTimeoutMillis",
     "log.emitInternalMetrics",
@@ -53,6 +53,8 @@ const WITHOUT_EFFECT: &[&str] = &[
     "sts.endpoint",
     "useHttpGzip",
     "useTcpKeepAlive",
+    "userAgent",
+    "userAgentOverride",
 ];
 
 /// The whole configuration.
@@ -64,6 +66,8 @@ pub struct Config {
     pub kinesis_region: Option<String>,
     /// `firehose.endpoint`, with a scheme.
     pub firehose_endpoint: Option<String>,
+    /// What is published to CloudWatch; `None` with `cloudwatch.emitMetrics` false.
+    pub metrics: Option<Metrics>,
     /// `awsAccessKeyId` and `awsSecretAccessKey`.
     pub credentials: Option<(String, String)>,
     /// `checkpointFile`.
@@ -83,25 +87,15 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the text of an `agent.json`.
+    /// Reads the text of an `agent.json`, and of files beside it that hold further flows, each with its name.
     ///
     /// # Errors
-    /// Where the text is no JSON, or says what cannot be: the first such field.
-    pub fn parse(text: &str) -> Result<Config, ConfigError> {
-        let plain = comments::without_comments(text);
-        let document: Value = serde_json::from_str(&plain).map_err(|error| ConfigError {
-            field: "the file".to_owned(),
-            problem: format!("is not JSON: {error}"),
-        })?;
+    /// Where a text is no JSON, or says what cannot be: the first such field.
+    pub fn parse(text: &str, others: &[(String, String)]) -> Result<Config, ConfigError> {
+        let document = document(text)?;
         let mut warnings = Vec::new();
         let mut fields = Fields::of("", &document)?;
         refuse_unsupported(&mut fields)?;
-        if fields.truth("cloudwatch.emitMetrics")? == Some(true) {
-            warnings.push(
-                "cloudwatch.emitMetrics: metrics are not sent to CloudWatch; --status-listen shows the same ones"
-                    .to_owned(),
-            );
-        }
         for name in WITHOUT_EFFECT {
             if fields.value(name).is_some() {
                 warnings.push(format!("{name}: has no effect here"));
@@ -111,6 +105,7 @@ impl Config {
             kinesis_endpoint: endpoint(&mut fields, "kinesis.endpoint")?,
             kinesis_region: fields.text("kinesis.region")?,
             firehose_endpoint: endpoint(&mut fields, "firehose.endpoint")?,
+            metrics: Metrics::read(&mut fields)?,
             credentials: credentials(&mut fields)?,
             checkpoint_file: fields.text("checkpointFile")?.map(PathBuf::from),
             checkpoint_life: Duration::from_secs(
@@ -133,12 +128,20 @@ impl Config {
                 .number("maxSendingThreads", 1..=100_000)?
                 .unwrap_or(IN_FLIGHT)
                 .min(IN_FLIGHT_MAX) as usize,
-            flows: flows(&mut fields, &mut warnings)?,
+            flows: flows(&mut fields, others, &mut warnings)?,
             warnings: Vec::new(),
         };
         fields.finish(&mut warnings);
         Ok(Config { warnings, ..config })
     }
+}
+
+fn document(text: &str) -> Result<Value, ConfigError> {
+    let plain = comments::without_comments(text);
+    serde_json::from_str(&plain).map_err(|error| ConfigError {
+        field: "the file".to_owned(),
+        problem: format!("is not JSON: {error}"),
+    })
 }
 
 fn refuse_unsupported(fields: &mut Fields<'_>) -> Result<(), ConfigError> {
@@ -197,15 +200,53 @@ fn credentials(fields: &mut Fields<'_>) -> Result<Option<(String, String)>, Conf
     }
 }
 
-fn flows(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> Result<Vec<Flow>, ConfigError> {
-    let objects = fields.objects("flows")?;
-    if objects.is_empty() || objects.len() > FLOWS_MAX {
+/// The flows of the whole file and of those beside it, in order.
+fn flows(
+    fields: &mut Fields<'_>,
+    others: &[(String, String)],
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Flow>, ConfigError> {
+    let mut flows = Vec::new();
+    add_flows(fields, &mut flows, warnings)?;
+    for (name, text) in others {
+        let mut said = Vec::new();
+        add_flows_of(text, &mut flows, &mut said).map_err(|error| ConfigError {
+            field: format!("{name}: {}", error.field),
+            ..error
+        })?;
+        warnings.extend(said.iter().map(|warning| format!("{name}: {warning}")));
+    }
+    if flows.is_empty() {
         let problem = format!(
             "must list 1 to {FLOWS_MAX} flows, such as {{\"filePattern\": \"/var/log/app.log*\", \"kinesisStream\": \"logs\"}}"
         );
         return Err(fields.wrong("flows", problem));
     }
-    let mut flows: Vec<Flow> = Vec::with_capacity(objects.len());
+    Ok(flows)
+}
+
+fn add_flows_of(
+    text: &str,
+    flows: &mut Vec<Flow>,
+    warnings: &mut Vec<String>,
+) -> Result<(), ConfigError> {
+    let document = document(text)?;
+    let mut fields = Fields::of("", &document)?;
+    add_flows(&mut fields, flows, warnings)?;
+    fields.finish(warnings);
+    Ok(())
+}
+
+fn add_flows(
+    fields: &mut Fields<'_>,
+    flows: &mut Vec<Flow>,
+    warnings: &mut Vec<String>,
+) -> Result<(), ConfigError> {
+    let objects = fields.objects("flows")?;
+    if flows.len() + objects.len() > FLOWS_MAX {
+        let problem = format!("must be at most {FLOWS_MAX} in all; run a second agent for others");
+        return Err(fields.wrong("flows", problem));
+    }
     for (at, object) in objects.into_iter().enumerate() {
         let flow = Flow::read(object, warnings)?;
         if flows.iter().any(|other| other.id == flow.id) {
@@ -214,5 +255,5 @@ fn flows(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> Result<Vec<Flow
         }
         flows.push(flow);
     }
-    Ok(flows)
+    Ok(())
 }

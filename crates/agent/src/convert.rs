@@ -1,6 +1,8 @@
 //! What `dataProcessingOptions` make of a record, step by step. Every step but ADDBRACKETS ends its record with a newline, as the
 //! AWS agent's do.
 
+#[cfg(test)]
+mod aws_agent_tests;
 mod csv;
 mod formats;
 mod log;

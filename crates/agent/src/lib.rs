@@ -8,16 +8,18 @@
 //! Read in this order:
 //! - [`config`]: what `agent.json` may say, and what it means here.
 //! - `files`: which files a flow has, and how each is known again when it was renamed, copied or emptied.
-//! - `split`: where a record ends. [`convert`]: what `dataProcessingOptions` make of it. `batch`: many records as one request.
+//! - `split`: where a record ends; `footer`: where a file does. [`convert`]: what `dataProcessingOptions` make of it. `batch`: many records as one request.
 //! - `read`: one file into batches. `tail`: the thread of a flow, which reads all its files.
 //! - `send`: batches to the server, retried, and their checkpoints in order. [`checkpoint`]: where each file was read to.
-//! - [`stats`] and `status`: how far it is. [`run`]: all of it together.
+//! - [`stats`] and `status`: how far it is; [`publish`]: the same to CloudWatch. [`run`]: all of it together.
 
 mod batch;
 pub mod checkpoint;
 pub mod config;
 pub mod convert;
 mod files;
+mod footer;
+pub mod publish;
 mod read;
 pub mod run;
 mod send;

@@ -16,6 +16,7 @@ use crate::checkpoint::Mark;
 use crate::config::Flow;
 use crate::convert::{Chain, Outcome};
 use crate::files::tracked::Tracked;
+use crate::footer::Footer;
 use crate::split::{Reach, Splitter};
 use crate::stats::FlowStats;
 use crate::wake::Wake;
@@ -46,6 +47,7 @@ impl From<io::Error> for Halt {
 /// Reads the files of one flow.
 pub(crate) struct Reader {
     splitter: Splitter,
+    footer: Option<Footer>,
     chain: Chain,
     terminator: Vec<u8>,
     /// Most bytes of a record's data.
@@ -83,10 +85,12 @@ impl Reader {
             (None, 0) => Splitter::Lines,
             (None, most) => Splitter::Aggregated(most),
         };
+        let is_combined = matches!(splitter, Splitter::Aggregated(_));
         let record_max = flow.destination.record_max();
         let encoder = Encoder::new(flow.destination, flow.partition_key, &Rng::system());
         Reader {
             splitter,
+            footer: flow.footer.map(|pattern| Footer::new(pattern, is_combined)),
             chain: flow.chain,
             data_max: record_max - encoder.key_length(),
             terminator: flow.terminator,
@@ -128,7 +132,9 @@ impl Reader {
     /// # Errors
     /// See [`Halt`].
     pub(crate) fn read(&mut self, file: &mut Tracked, reach: Reach) -> Result<(), Halt> {
-        if file.exhausted == Some((file.size, reach)) || file.lag() == 0 || !self.has_room()? {
+        let is_exhausted = file.exhausted == Some((file.size, reach));
+        let has_more = file.file.is_some() && file.lag() > 0 && !is_exhausted;
+        if !has_more || !self.has_room()? {
             return Ok(());
         }
         // Taken out, so that records can be borrowed from it.
@@ -156,7 +162,7 @@ impl Reader {
             return Ok(false);
         }
         let length = file.lag().min(RECORD_MAX as u64) as usize;
-        if length == 0 || file.cut_line.is_some() {
+        if length == 0 || file.cut_line.is_some() || file.file.is_none() {
             return Ok(true);
         }
         let mut rest = vec![0; length];
@@ -171,6 +177,10 @@ impl Reader {
             }
         }
         rest.truncate(filled);
+        if self.footer_in(&rest) == Some(0) {
+            file.is_ended = true;
+            return Ok(true);
+        }
         self.emit(file, &rest, &[])?;
         file.seen.extend(file.offset, &rest);
         file.offset += filled as u64;
@@ -191,7 +201,8 @@ impl Reader {
     ) -> Result<(), Halt> {
         // What lies in the buffer begins at the file's offset.
         let mut filled = 0;
-        while file.offset + (filled as u64) < file.size && !self.is_interrupted() {
+        while file.offset + (filled as u64) < file.size && !file.is_ended && !self.is_interrupted()
+        {
             self.now = self.clock.now();
             let end = (filled + CHUNK).min(RECORD_MAX);
             if buffer.len() < end {
@@ -218,7 +229,7 @@ impl Reader {
             let reach = if is_last { reach } else { Reach::Open };
             let data = buffer.get(..filled).unwrap_or_default();
             let mut used = self.consume(file, data, reach)?;
-            if used == 0 && filled >= RECORD_MAX && !self.is_interrupted() {
+            if used == 0 && filled >= RECORD_MAX && !file.is_ended && !self.is_interrupted() {
                 used = self.cut_short(file, data)?;
             }
             if used > 0 {
@@ -250,6 +261,12 @@ impl Reader {
             let Some(length) = self.splitter.next(rest, reach) else {
                 break;
             };
+            let ends_at = self.footer_in(rest.get(..length).unwrap_or_default());
+            file.is_ended = ends_at.is_some();
+            let length = ends_at.unwrap_or(length);
+            if length == 0 {
+                break;
+            }
             let record = rest.get(..length).unwrap_or_default();
             let passed = data.get(seen..used).unwrap_or_default();
             if self.emit(file, record, passed)? {
@@ -261,9 +278,16 @@ impl Reader {
                 self.close_at(file, data.get(seen..used).unwrap_or_default())?;
                 seen = used;
             }
+            if file.is_ended {
+                break;
+            }
         }
         see(file, data.get(seen..used).unwrap_or_default());
         Ok(used)
+    }
+
+    fn footer_in(&self, record: &[u8]) -> Option<usize> {
+        self.footer.as_ref()?.find(record)
     }
 
     /// A record longer than the buffer: what is there is sent, the rest of its line passed over.

@@ -9,14 +9,16 @@ use std::thread;
 use std::time::Duration;
 
 use client::Client;
+use client::cloudwatch::Gatherer;
 use model::{Clock, Rng};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::checkpoint::{CheckpointError, Checkpoints};
 use crate::config::{Config, Destination, Flow};
 use crate::files::follow::Follower;
+use crate::publish::{FlowMetrics, Publisher, Publishing};
 use crate::read::Reader;
 use crate::send::Sender;
 use crate::stats::{FlowStats, Stats};
@@ -29,6 +31,8 @@ use crate::wake::Wake;
 const CHECKPOINT_PERIOD: Duration = Duration::from_millis(500);
 /// Batches of a flow that wait for those on their way.
 const WAITING_MAX: usize = 2;
+/// Files that a flow may have open, however many flows there are.
+const OPEN_MIN: usize = 16;
 
 /// What the configuration leaves to the program.
 #[derive(Debug)]
@@ -41,6 +45,10 @@ pub struct Settings {
     pub checkpoint_file: PathBuf,
     /// Where status is answered, if anywhere.
     pub status_listen: Option<SocketAddr>,
+    /// Where metrics are published, if they are.
+    pub publishing: Option<Publishing>,
+    /// Files that may be open at one time, of all flows.
+    pub open_max: usize,
     /// When to end without being told to.
     pub until: Until,
     /// The time.
@@ -73,7 +81,7 @@ pub enum AgentError {
 /// See [`AgentError`].
 pub async fn run(
     config: Config,
-    settings: Settings,
+    mut settings: Settings,
     stop: impl Future<Output = ()>,
 ) -> Result<(), AgentError> {
     let checkpoints = Arc::new(Checkpoints::open(&settings.checkpoint_file)?);
@@ -96,9 +104,12 @@ pub async fn run(
         }
     });
     background.spawn(write_from_time_to_time(Arc::clone(&checkpoints)));
+    let (publisher, measuring) = publisher(&mut settings, &stats).unzip();
 
     let shutdown = config.shutdown;
-    let mut running = start(config, &settings, &checkpoints, &stats)?;
+    let mut running = start(config, &settings, &checkpoints, &stats, measuring.as_ref())?;
+    let (end, ended) = oneshot::channel::<()>();
+    let published = publisher.map(|publisher| tokio::spawn(publisher.run(ended)));
     let is_stopped = tokio::select! {
         () = stop => true,
         () = running.finished() => false,
@@ -118,12 +129,34 @@ pub async fn run(
     // Dropped first: nothing is noted after the last write.
     drop(running);
     background.shutdown().await;
+    drop(end);
     let written = tokio::task::spawn_blocking(move || checkpoints.write()).await;
     stats.report();
+    if let Some(published) = published {
+        // What it met it said.
+        let _ = published.await;
+    }
     match written {
         Ok(written) => Ok(written?),
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
+}
+
+/// What publishes, where that is asked for, and where it has its numbers from.
+fn publisher(settings: &mut Settings, stats: &Stats) -> Option<(Publisher, Measuring)> {
+    let publishing = settings.publishing.take()?;
+    let instance = publishing.instance.clone();
+    let gatherer = Arc::new(Gatherer::default());
+    let flows = stats.flows().map(Arc::clone).collect();
+    let clock = settings.clock.clone();
+    let publisher = Publisher::new(publishing, Arc::clone(&gatherer), flows, clock);
+    Some((publisher, Measuring { gatherer, instance }))
+}
+
+/// Where requests are counted for CloudWatch.
+struct Measuring {
+    gatherer: Arc<Gatherer>,
+    instance: Option<String>,
 }
 
 /// Flows at work. Dropped, their senders end at once, and their threads soon.
@@ -160,7 +193,9 @@ fn start(
     settings: &Settings,
     checkpoints: &Arc<Checkpoints>,
     stats: &Stats,
+    measuring: Option<&Measuring>,
 ) -> Result<Running, AgentError> {
+    let open_max = (settings.open_max / config.flows.len().max(1)).max(OPEN_MIN);
     let mut running = Running {
         senders: JoinSet::new(),
         wakes: Vec::new(),
@@ -178,6 +213,10 @@ fn start(
             client: Arc::clone(client),
             checkpoints: Arc::clone(checkpoints),
             stats: Arc::clone(stats),
+            metrics: measuring.map(|measuring| {
+                let instance = measuring.instance.as_deref();
+                FlowMetrics::new(&measuring.gatherer, &flow.destination, instance)
+            }),
             wake: Arc::clone(&wake),
             clock: settings.clock.clone(),
             rng: Rng::system(),
@@ -190,6 +229,7 @@ fn start(
             flow.skip_header_lines,
             checkpoints.of(&flow.id),
             config.checkpoint_life,
+            open_max,
         );
         tracing::info!(flow = flow.id, "tailing");
         let tail = tail(flow, sink, follower, stats, &wake, settings);

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use crate::batch::Parcel;
 use crate::checkpoint::{Checkpoints, Mark};
 use crate::config::Destination;
+use crate::publish::FlowMetrics;
 use crate::stats::FlowStats;
 use crate::wake::Wake;
 
@@ -38,6 +39,8 @@ pub(crate) struct Sender {
     pub(crate) client: Arc<Client>,
     pub(crate) checkpoints: Arc<Checkpoints>,
     pub(crate) stats: Arc<FlowStats>,
+    /// What is published of requests, if anything is.
+    pub(crate) metrics: Option<FlowMetrics>,
     /// Rung for each batch taken: there is room for another.
     pub(crate) wake: Arc<Wake>,
     pub(crate) clock: Clock,
@@ -83,19 +86,12 @@ impl Sender {
         let mut warned: Option<Timestamp> = None;
         while parcel.records() > 0 {
             let records = parcel.records();
-            self.stats.record_send_attempts.inc_by(records as u64);
             let problem = match self.attempt(&parcel).await {
                 Ok(refused) => {
-                    self.stats
-                        .records_sent
-                        .inc_by((records - refused.at.len()) as u64);
+                    self.count(&parcel, &refused);
                     if refused.at.is_empty() {
-                        self.stats.bytes_sent.inc_by(parcel.bytes);
                         break;
                     }
-                    self.stats
-                        .record_send_errors
-                        .inc_by(refused.at.len() as u64);
                     if refused.at.len() < records {
                         // Something passed: this is no time for long pauses.
                         pause = first;
@@ -104,7 +100,11 @@ impl Sender {
                     refused.why
                 }
                 Err(error) => {
+                    self.stats.record_send_attempts.inc_by(records as u64);
                     self.stats.service_errors.inc();
+                    if let Some(metrics) = &self.metrics {
+                        metrics.failed(records);
+                    }
                     full_text(&error)
                 }
             };
@@ -123,6 +123,18 @@ impl Sender {
         parcel.marks
     }
 
+    fn count(&self, parcel: &Parcel, refused: &Refused) {
+        let (records, failed) = (parcel.records(), refused.at.len());
+        let bytes = parcel.data_bytes_without(&refused.at);
+        self.stats.record_send_attempts.inc_by(records as u64);
+        self.stats.records_sent.inc_by((records - failed) as u64);
+        self.stats.record_send_errors.inc_by(failed as u64);
+        self.stats.bytes_sent.inc_by(bytes);
+        if let Some(metrics) = &self.metrics {
+            metrics.answered(records, failed, bytes);
+        }
+    }
+
     async fn attempt(&self, parcel: &Parcel) -> Result<Refused, ClientError> {
         let body = parcel.body.clone();
         let token = Some(parcel.token.as_str());
@@ -133,7 +145,9 @@ impl Sender {
                     .client
                     .send(KINESIS, "PutRecords", &body, token)
                     .await?;
-                Ok(refused_in_cbor(&answer).unwrap_or_else(|| unreadable(parcel)))
+                Ok(refused_in_cbor(&answer)
+                    .filter(|refused| refused.is_of(parcel))
+                    .unwrap_or_else(|| unreadable(parcel)))
             }
             Destination::Firehose(_) => {
                 let body = Body::Json(body);
@@ -141,7 +155,9 @@ impl Sender {
                     .client
                     .send(FIREHOSE, "PutRecordBatch", &body, token)
                     .await?;
-                Ok(refused_in_json(&answer).unwrap_or_else(|| unreadable(parcel)))
+                Ok(refused_in_json(&answer)
+                    .filter(|refused| refused.is_of(parcel))
+                    .unwrap_or_else(|| unreadable(parcel)))
             }
         }
     }
@@ -163,6 +179,13 @@ struct Refused {
     at: Vec<usize>,
     /// What was said of the last of them.
     why: String,
+}
+
+impl Refused {
+    /// Whether the parcel has such records.
+    fn is_of(&self, parcel: &Parcel) -> bool {
+        self.at.last().is_none_or(|last| *last < parcel.records())
+    }
 }
 
 /// An answer that says nothing of its records says that none is safe.

@@ -31,7 +31,7 @@ pub struct FlowStats {
     pub records_skipped: Counter,
     /// Records that were too long.
     pub records_cut: Counter,
-    /// Bytes of records and keys that the server took.
+    /// Bytes of the data of records that the server took.
     pub bytes_sent: Counter,
     /// Records that the server took.
     pub records_sent: Counter,
@@ -41,6 +41,8 @@ pub struct FlowStats {
     pub record_send_errors: Counter,
     /// Requests that failed.
     pub service_errors: Counter,
+    /// Looks in a row in which not everything could be read.
+    pub failed_scans: Gauge,
     last_error: Mutex<Option<String>>,
 }
 
@@ -54,6 +56,12 @@ impl FlowStats {
         if last.as_deref() != Some(error) {
             *last = Some(error.to_owned());
         }
+    }
+
+    /// Where the flow's records go.
+    #[must_use]
+    pub fn destination(&self) -> &Destination {
+        &self.destination
     }
 
     fn json(&self) -> Value {
@@ -79,6 +87,7 @@ impl FlowStats {
             "recordSendAttempts": self.record_send_attempts.get(),
             "recordSendErrors": self.record_send_errors.get(),
             "serviceErrors": self.service_errors.get(),
+            "failedScans": self.failed_scans.get(),
             "lastError": *last,
         })
     }
@@ -108,13 +117,17 @@ pub struct Stats {
 /// The families, one member for each flow.
 #[derive(Default)]
 struct Families {
-    gauges: [Family<Labels, Gauge>; 2],
+    gauges: [Family<Labels, Gauge>; 3],
     counters: [Family<Labels, Counter>; 9],
 }
 
-const GAUGES: [(&str, &str); 2] = [
+const GAUGES: [(&str, &str); 3] = [
     ("files", "Files followed"),
     ("bytes_behind", "Bytes in files that are not read yet"),
+    (
+        "failed_scans",
+        "ConsecutiveProcessingErrors: looks in a row in which not everything could be read",
+    ),
 ];
 
 const COUNTERS: [(&str, &str); 9] = [
@@ -193,7 +206,7 @@ impl Families {
             ("flow", flow.id.clone()),
             ("destination", flow.destination.name().to_owned()),
         ];
-        let [files, bytes_behind] = self
+        let [files, bytes_behind, failed_scans] = self
             .gauges
             .each_ref()
             .map(|family| family.get_or_create(&labels).clone());
@@ -225,6 +238,7 @@ impl Families {
             record_send_attempts,
             record_send_errors,
             service_errors,
+            failed_scans,
             last_error: Mutex::default(),
         }
     }

@@ -52,6 +52,7 @@ impl Tail {
             let scans = watch.take_new_names() || is_due;
             if scans {
                 scanned = Some(now);
+                self.count_failures();
             }
             match self.look(scans) {
                 Ok(()) => {}
@@ -155,15 +156,24 @@ impl Tail {
         }
     }
 
-    fn count(&self) {
+    /// At each scan: whether anything could not be read since the one before.
+    fn count_failures(&mut self) {
+        if std::mem::take(&mut self.follower.failures) == 0 {
+            self.stats.failed_scans.set(0);
+        } else {
+            self.stats.failed_scans.inc();
+        }
+    }
+
+    fn count(&mut self) {
         let files = &self.follower.files;
         let lag: u64 = files.iter().map(Tracked::lag).sum();
         self.stats.files.set(files.len() as i64);
         self.stats
             .bytes_behind
             .set(i64::try_from(lag).unwrap_or(i64::MAX));
-        if let Some(error) = &self.follower.last_error {
-            self.stats.fail(error);
+        if let Some(error) = self.follower.last_error.take() {
+            self.stats.fail(&error);
         }
     }
 }

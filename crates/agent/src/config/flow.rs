@@ -33,13 +33,21 @@ const BACKOFF_MILLIS_MAX: u64 = 10_000;
 
 /// Known to the AWS agent, and of no meaning here.
 const WITHOUT_EFFECT: &[&str] = &[
-    "fileFooterPattern",
     "log.emitInternalMetrics",
     "maxTimeBetweenFileTrackerRefreshMillis",
     "publishQueueCapacity",
     "waitOnEmptyPublishQueueMillis",
     "waitOnFullPublishQueueMillis",
     "waitOnFullRetryQueueMillis",
+];
+
+const PARTITION_KEYS: &[(&str, PartitionKey)] = &[
+    ("RANDOM", PartitionKey::Random),
+    ("DETERMINISTIC", PartitionKey::Deterministic),
+];
+const POSITIONS: &[(&str, InitialPosition)] = &[
+    ("START_OF_FILE", InitialPosition::Start),
+    ("END_OF_FILE", InitialPosition::End),
 ];
 
 /// Where records go.
@@ -110,6 +118,8 @@ pub struct Flow {
     pub poll: Duration,
     /// What the first line of a record matches, where records have several.
     pub record_start: Option<Regex>,
+    /// What ends a file: neither the record that matches whole, but for white space around it, nor what follows is sent.
+    pub footer: Option<Regex>,
     /// Lines passed over at the start of every file.
     pub skip_header_lines: u64,
     /// What a record that was cut ends with.
@@ -133,14 +143,6 @@ impl Flow {
             Destination::Kinesis(_) => ("kinesis", KINESIS_BATCH_MAX),
             Destination::Firehose(_) => ("firehose", FIREHOSE_BATCH_MAX),
         };
-        let keys = [
-            ("RANDOM", PartitionKey::Random),
-            ("DETERMINISTIC", PartitionKey::Deterministic),
-        ];
-        let positions = [
-            ("START_OF_FILE", InitialPosition::Start),
-            ("END_OF_FILE", InitialPosition::End),
-        ];
         let mut millis = |name, range, default| -> Result<Duration, ConfigError> {
             let millis = fields.number(name, range)?.unwrap_or(default);
             Ok(Duration::from_millis(millis))
@@ -159,10 +161,10 @@ impl Flow {
             id: format!("{kind}:{}:{}", destination.name(), texts.join(",")),
             patterns,
             partition_key: fields
-                .word("partitionKeyOption", &keys)?
+                .word("partitionKeyOption", PARTITION_KEYS)?
                 .unwrap_or(PartitionKey::Random),
             initial: fields
-                .word("initialPosition", &positions)?
+                .word("initialPosition", POSITIONS)?
                 .unwrap_or(InitialPosition::End),
             age_max,
             batch_bytes: fields
@@ -173,6 +175,7 @@ impl Flow {
                 .unwrap_or(RECORDS_MAX) as usize,
             poll,
             record_start: record_start(&mut fields)?,
+            footer: footer(&mut fields)?,
             skip_header_lines: fields
                 .number("skipHeaderLines", 0..=1_000_000)?
                 .unwrap_or(0),
@@ -249,6 +252,18 @@ fn record_start(fields: &mut Fields<'_>) -> Result<Option<Regex>, ConfigError> {
     };
     // As Java's `lookingAt`: at the line's first byte, to wherever.
     match processing::pattern(&format!(r"\A(?:{text})")) {
+        Ok(pattern) => Ok(Some(pattern)),
+        Err(problem) => Err(fields.wrong(NAME, problem)),
+    }
+}
+
+fn footer(fields: &mut Fields<'_>) -> Result<Option<Regex>, ConfigError> {
+    const NAME: &str = "fileFooterPattern";
+    let Some(text) = fields.text(NAME)? else {
+        return Ok(None);
+    };
+    // As Java's `matches` with MULTILINE.
+    match processing::pattern(&format!(r"\A(?m:{text})\z")) {
         Ok(pattern) => Ok(Some(pattern)),
         Err(problem) => Err(fields.wrong(NAME, problem)),
     }

@@ -122,13 +122,19 @@ impl Seen {
         Ok(buffer.get(..length) == Some(self.tail.as_slice()))
     }
 
-    /// Whether a file begins as these bytes do, as far as both go; not one that is empty.
-    pub(crate) fn begins_like(&self, file: &File) -> io::Result<bool> {
-        let mut buffer = [0; HEAD];
-        let slice = buffer.get_mut(..self.head.len()).unwrap_or_default();
-        let length = read(file, slice, 0)?;
-        Ok(length > 0 && buffer.get(..length) == self.head.get(..length))
+    /// Whether a file with these [first bytes](head_of) begins as this one, as far as both go; not one that is empty.
+    pub(crate) fn begins_like(&self, head: &[u8]) -> bool {
+        let length = head.len().min(self.head.len());
+        length > 0 && head.get(..length) == self.head.get(..length)
     }
+}
+
+/// A file's first bytes, as many as are looked at.
+pub(crate) fn head_of(file: &File) -> io::Result<Vec<u8>> {
+    let mut head = vec![0; HEAD];
+    let length = read(file, &mut head, 0)?;
+    head.truncate(length);
+    Ok(head)
 }
 
 /// Reads until the buffer is full or the file ends.

@@ -11,7 +11,7 @@
 //! Files that left the patterns come first, then those read in part, then the others, all by their time of change: the old
 //! before the new.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -19,7 +19,8 @@ use std::time::Duration;
 
 use model::Timestamp;
 
-use super::fingerprint::Fingerprint;
+use super::fingerprint::{Fingerprint, head_of};
+use super::names::Names;
 use super::pattern::{Found, Pattern, is_compressed};
 use super::tracked::{Tracked, key_of};
 use crate::checkpoint::{FileKey, Mark, Place};
@@ -59,13 +60,17 @@ pub(crate) struct Follower {
     remembered: Vec<Place>,
     has_run: bool,
     pub(crate) files: Vec<Tracked>,
+    /// Files that may be open at one time. Beyond it, those that are read to their end are closed until they change.
+    pub(crate) open_max: usize,
     emptied: Vec<Emptied>,
     /// What the next batch is to tell the checkpoints.
     marks: Vec<Mark>,
     warned: HashMap<PathBuf, Timestamp>,
     directories: Vec<PathBuf>,
-    /// What could not be read last.
+    /// What could not be read last, until it is taken.
     pub(crate) last_error: Option<String>,
+    /// Times that something could not be read.
+    pub(crate) failures: u64,
 }
 
 impl Follower {
@@ -76,6 +81,7 @@ impl Follower {
         header_lines: u64,
         places: Option<Vec<Place>>,
         checkpoint_life: Duration,
+        open_max: usize,
     ) -> Follower {
         Follower {
             patterns,
@@ -85,11 +91,13 @@ impl Follower {
             has_run: places.is_some(),
             remembered: places.unwrap_or_default(),
             files: Vec::new(),
+            open_max,
             emptied: Vec::new(),
             marks: Vec::new(),
             warned: HashMap::new(),
             directories: Vec::new(),
             last_error: None,
+            failures: 0,
         }
     }
 
@@ -107,19 +115,30 @@ impl Follower {
     pub(crate) fn scan(&mut self, now: Timestamp) {
         let mut found = self.list(now);
         let is_first_run = !self.has_run;
+        let mut names = Names::default();
         for file in &mut self.files {
             let one = found.remove(&file.key);
+            let leaves = one.is_none() && !file.is_departed;
             file.is_departed = one.is_none();
             if let Some(one) = one {
                 if *file.path != *one.path {
                     file.path = one.path.into();
                 }
                 file.note(&one.metadata, now);
+            } else if leaves && file.file.is_none() {
+                // Closed while nothing came. What came since is under its new name, and that is not looked at otherwise.
+                match names.of(file.key, &file.path) {
+                    Some(path) => {
+                        file.path = path.into();
+                        file.is_changed = true;
+                    }
+                    // Deleted: nothing more is known of it.
+                    None => file.undecided = None,
+                }
             }
         }
-        let mut new: Vec<Found> = found.into_values().collect();
-        self.recognize(&mut new, now);
-        for one in new {
+        self.recognize(&mut found, &mut names, now);
+        for (_, one) in found {
             if let Some(file) = self.opened(&one.path, now) {
                 self.welcome(file, is_first_run, now);
             }
@@ -130,10 +149,15 @@ impl Follower {
 
     /// Looks at the files there are: which grew, which were emptied, which are copies.
     pub(crate) fn refresh(&mut self, now: Timestamp) {
+        let mut may_open = self.make_room(now);
         let mut failures = Vec::new();
         for file in &mut self.files {
-            if let Err(error) = file.refresh(now) {
+            let was_closed = file.file.is_none();
+            if let Err(error) = file.refresh(now, may_open > 0) {
                 failures.push((file.path.to_path_buf(), error));
+            }
+            if was_closed && file.file.is_some() {
+                may_open -= 1;
             }
         }
         for (path, error) in failures {
@@ -148,6 +172,29 @@ impl Follower {
             let order = |file: &Tracked| (!file.is_departed, file.offset == 0, file.modified);
             order(a).cmp(&order(b)).then_with(|| a.path.cmp(&b.path))
         });
+    }
+
+    /// Closes files that are read to their end where others wait to be opened; how many may be.
+    fn make_room(&mut self, now: Timestamp) -> usize {
+        let count = |is: fn(&Tracked) -> bool| self.files.iter().filter(|file| is(file)).count();
+        let open = count(|file| file.file.is_some());
+        let wanted = count(Tracked::waits_for_opening);
+        let excess = (open + wanted).saturating_sub(self.open_max);
+        let is_done = |file: &&mut Tracked| file.file.is_some() && file.can_be_closed(now);
+        let mut closed = 0;
+        for file in self.files.iter_mut().filter(is_done).take(excess) {
+            file.file = None;
+            closed += 1;
+        }
+        self.open_max.saturating_sub(open - closed)
+    }
+
+    /// Follows one more file; closes it for now where too many are open.
+    fn follow(&mut self, mut file: Tracked) {
+        if self.files.len() >= self.open_max {
+            file.file = None;
+        }
+        self.files.push(file);
     }
 
     /// Takes leave of a file that is read to its end and will not grow.
@@ -175,15 +222,17 @@ impl Follower {
         all
     }
 
-    /// Finds the files that the last run left, and takes them out of `new`.
-    fn recognize(&mut self, new: &mut Vec<Found>, now: Timestamp) {
+    /// Finds the files that the last run left, and takes them out of `found`.
+    fn recognize(
+        &mut self,
+        found: &mut HashMap<FileKey, Found>,
+        names: &mut Names,
+        now: Timestamp,
+    ) {
         for place in std::mem::take(&mut self.remembered) {
-            let at = new
-                .iter()
-                .position(|one| key_of(&one.metadata) == place.key);
-            let (path, is_departed) = match at {
-                Some(at) => (Some(new.swap_remove(at).path), false),
-                None => (look_for(&place), true),
+            let (path, is_departed) = match found.remove(&place.key) {
+                Some(one) => (Some(one.path), false),
+                None => (names.of(place.key, &place.path), true),
             };
             let file = path.and_then(|path| self.opened(&path, now));
             match file {
@@ -215,13 +264,13 @@ impl Follower {
             } else {
                 0
             };
-            self.files.push(file);
+            self.follow(file);
             return;
         }
         self.remember_emptied(&place.path, place.head, place.tail, place.offset, now);
         if !file.is_departed {
             file.undecided = Some(now);
-            self.files.push(file);
+            self.follow(file);
         }
     }
 
@@ -240,13 +289,15 @@ impl Follower {
         } else {
             file.undecided = Some(now);
         }
-        self.files.push(file);
+        self.follow(file);
     }
 
     fn find_emptied(&mut self, now: Timestamp) {
         let mut emptied = Vec::new();
         for file in &mut self.files {
-            if file.undecided.is_some() || !std::mem::take(&mut file.is_changed) {
+            // A closed one is judged once it is open.
+            let is_unclear = file.undecided.is_some() || file.file.is_none();
+            if is_unclear || !std::mem::take(&mut file.is_changed) {
                 continue;
             }
             if file.is_same_content() {
@@ -291,14 +342,18 @@ impl Follower {
             let Some(file) = self.files.get(at) else {
                 break;
             };
-            let Some(since) = file.undecided else {
+            let (Some(since), Some(open)) = (file.undecided, &file.file) else {
                 continue;
             };
+            let head = head_of(open).unwrap_or_default();
             let copied = self.emptied.iter().position(|one| is_copy(file, one));
             let waits = file.size == 0 && !file.is_departed
                 || now.since(since) < UNDECIDED_MAX
                     && !file.is_departed
-                    && self.files.iter().any(|other| may_be_copy(file, other));
+                    && self
+                        .files
+                        .iter()
+                        .any(|other| may_be_copy(file, &head, other));
             let offset = match copied {
                 Some(at) => self.emptied.remove(at).offset,
                 None if waits => {
@@ -322,9 +377,14 @@ impl Follower {
 
     /// Looks for copies of emptied files under names that no pattern has.
     fn find_copies(&mut self, now: Timestamp) {
+        // Once is enough: a copy is whole before its origin is emptied.
+        if self.emptied.iter().all(|one| one.at != now) {
+            return;
+        }
+        let mut known: HashSet<FileKey> = self.files.iter().map(|file| file.key).collect();
         for one in std::mem::take(&mut self.emptied) {
-            // Once is enough: a copy is whole before its origin is emptied.
-            let copy = (one.at == now).then(|| self.copy_of(&one, now)).flatten();
+            let is_new = one.at == now;
+            let copy = is_new.then(|| copy_of(&one, &known, now)).flatten();
             let Some(mut file) = copy else {
                 self.emptied.push(one);
                 continue;
@@ -333,28 +393,9 @@ impl Follower {
             begin_at(&mut file, one.offset, self.header_lines);
             file.is_departed = true;
             self.marks.push(file.mark(now));
+            known.insert(file.key);
             self.files.push(file);
         }
-    }
-
-    fn copy_of(&self, emptied: &Emptied, now: Timestamp) -> Option<Tracked> {
-        for entry in fs::read_dir(&emptied.directory).ok()?.flatten() {
-            let path = entry.path();
-            let Ok(metadata) = entry.metadata() else {
-                continue;
-            };
-            let is_candidate = metadata.is_file()
-                && metadata.len() >= emptied.offset
-                && !is_compressed(&path)
-                && !self.files.iter().any(|file| file.key == key_of(&metadata));
-            if is_candidate
-                && let Ok(file) = Tracked::open(&path, now)
-                && is_copy(&file, emptied)
-            {
-                return Some(file);
-            }
-        }
-        None
     }
 
     fn opened(&mut self, path: &Path, now: Timestamp) -> Option<Tracked> {
@@ -373,6 +414,7 @@ impl Follower {
 
     /// Says what cannot be read, once in a while for each path; it is tried again with every scan.
     pub(crate) fn warn(&mut self, path: &Path, error: &io::Error, now: Timestamp) {
+        self.failures += 1;
         self.last_error = Some(format!("{}: {error}", path.display()));
         let last = self.warned.get(path);
         if last.is_some_and(|last| now.since(*last) < WARNING_PERIOD) {
@@ -394,6 +436,27 @@ fn begin_at(file: &mut Tracked, offset: u64, header_lines: u64) {
     let _ = file.go_to(offset);
 }
 
+/// The copy of a file that was emptied, under a name that no pattern has.
+fn copy_of(emptied: &Emptied, known: &HashSet<FileKey>, now: Timestamp) -> Option<Tracked> {
+    for entry in fs::read_dir(&emptied.directory).ok()?.flatten() {
+        let path = entry.path();
+        let Ok(metadata) = entry.metadata() else {
+            continue;
+        };
+        let is_candidate = metadata.is_file()
+            && metadata.len() >= emptied.offset
+            && !is_compressed(&path)
+            && !known.contains(&key_of(&metadata));
+        if is_candidate
+            && let Ok(file) = Tracked::open(&path, now)
+            && is_copy(&file, emptied)
+        {
+            return Some(file);
+        }
+    }
+    None
+}
+
 /// Whether a file holds what another held before it was emptied.
 fn is_copy(file: &Tracked, emptied: &Emptied) -> bool {
     let Some(open) = &file.file else {
@@ -404,30 +467,17 @@ fn is_copy(file: &Tracked, emptied: &Emptied) -> bool {
         && emptied.tail.ends_at(open, emptied.offset).unwrap_or(false)
 }
 
-/// Whether a new file may become a copy of another that was read in part: it begins as that does.
-fn may_be_copy(new: &Tracked, other: &Tracked) -> bool {
+/// Whether a new file, which has these first bytes, may become a copy of another that was read in part: it begins as that does.
+fn may_be_copy(new: &Tracked, head: &[u8], other: &Tracked) -> bool {
     if other.key == new.key || other.undecided.is_some() || other.offset == 0 {
         return false;
     }
     let Some(open) = &new.file else {
         return false;
     };
-    let has_reached = new.size >= other.offset;
-    if has_reached && !other.seen.ends_at(open, other.offset).unwrap_or(false) {
-        return false;
-    }
-    other.seen.begins_like(open).unwrap_or(false)
-}
-
-/// The file that a place is in, under whatever name its directory has it.
-fn look_for(place: &Place) -> Option<PathBuf> {
-    let directory = place.path.parent()?;
-    let entries = fs::read_dir(directory).ok()?.flatten();
-    let mut files = entries.filter_map(|entry| Some((entry.path(), entry.metadata().ok()?)));
-    let found = files.find(|(path, metadata)| {
-        key_of(metadata) == place.key && metadata.is_file() && !is_compressed(path)
-    });
-    found.map(|(path, _)| path)
+    let is_long_enough = new.size >= other.offset;
+    other.seen.begins_like(head)
+        && (!is_long_enough || other.seen.ends_at(open, other.offset).unwrap_or(false))
 }
 
 /// Where the last whole line of a file ends.

@@ -8,8 +8,8 @@ use globset::{GlobBuilder, GlobMatcher};
 
 /// Endings of compressed files, which are never tailed; the first three are the AWS agent's.
 const COMPRESSED: &[&str] = &[".gz", ".bz2", ".zip", ".xz", ".zst", ".lz4"];
-/// Most files of one pattern.
-const FILES_MAX: usize = 10_000;
+/// Most files of one pattern, each of which takes about a kilobyte.
+const FILES_MAX: usize = 50_000;
 /// Components with patterns in one path.
 const DEPTH_MAX: usize = 32;
 
@@ -91,8 +91,12 @@ impl Pattern {
                 let paths = component.within(&directory, failed);
                 looked_in.push(directory);
                 next.extend(paths);
-                if next.len() >= FILES_MAX {
+                if next.len() > FILES_MAX {
                     next.truncate(FILES_MAX);
+                    let problem = format!(
+                        "has more than {FILES_MAX} files that the pattern names; not all are read"
+                    );
+                    failed(&self.base, io::Error::other(problem));
                     break;
                 }
             }

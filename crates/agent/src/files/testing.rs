@@ -48,6 +48,8 @@ impl Drop for Directory {
 
 /// Batches that wait at one time: more than a test makes.
 const CAPACITY: usize = 1_000;
+/// Files open at one time, few so that tests meet it.
+pub(crate) const OPEN_MAX: usize = 8;
 
 /// A flow whose clock stands still, and which is taken everything at once.
 pub(crate) struct Flow {
@@ -152,7 +154,7 @@ pub(crate) fn tail(
     places: Option<Vec<Place>>,
     capacity: usize,
 ) -> (Tail, mpsc::Receiver<Parcel>) {
-    let mut config = Config::parse(&format!(r#"{{"flows": [{options}]}}"#)).unwrap();
+    let mut config = Config::parse(&format!(r#"{{"flows": [{options}]}}"#), &[]).unwrap();
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
     let stats = Stats::of(&config.flows);
     let stats = Arc::clone(stats.flows().next().unwrap());
@@ -164,6 +166,7 @@ pub(crate) fn tail(
         flow.skip_header_lines,
         places,
         config.checkpoint_life,
+        OPEN_MAX,
     );
     let wake = Arc::new(Wake::default());
     let reader = Reader::new(

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use model::Clock;
 
-use super::testing::{Flow, records, tail};
+use super::testing::{Flow, OPEN_MAX, records, tail};
 
 const FROM_START: &str = r#""initialPosition": "START_OF_FILE""#;
 
@@ -350,4 +350,137 @@ fn files_are_followed_while_nobody_takes_what_was_read() {
         flow.tail.look(true).unwrap();
     }
     assert_eq!(flow.sent(), "0 a\n0 b\n1 a\n1 b\n2 a\n2 b\n");
+}
+
+#[test]
+fn a_footer_ends_its_file_and_is_not_sent() {
+    let options = format!(r#"{FROM_START}, "fileFooterPattern": "END( \\d+)?""#);
+    let mut flow = Flow::new("app*", &options);
+    flow.append("app.1", "a\nthe END\n END 1 \nb\n");
+    flow.append("app.2", "c\n");
+    flow.scan();
+    assert_eq!(flow.sent(), "a\nthe END\nc\n");
+    // Nor what is added, also after a restart; others go on.
+    flow.append("app.1", "d\n");
+    flow.append("app.2", "e\n");
+    flow.scan();
+    flow.restart();
+    flow.append("app.1", "f\n");
+    flow.append("app.2", "g\n");
+    flow.scan();
+    assert_eq!(flow.sent(), "e\ng\n");
+    // A file that was emptied begins anew, also one that was nothing but its footer.
+    flow.append("app.3", "END\n");
+    flow.look(Duration::from_secs(6), true);
+    for name in ["app.1", "app.3"] {
+        flow.empty(name);
+        flow.append(name, "h\n");
+    }
+    flow.scan();
+    flow.scan();
+    assert_eq!(flow.sent(), "h\nh\n");
+}
+
+#[test]
+fn a_footer_without_its_newline_is_not_sent_either() {
+    let options = format!(r#"{FROM_START}, "fileFooterPattern": "END""#);
+    let mut flow = Flow::new("app.log", &options);
+    flow.append("app.log", "a\nEND");
+    flow.scan();
+    fs::remove_file(flow.path("app.log")).unwrap();
+    flow.scan();
+    flow.look(Duration::from_secs(61), true);
+    assert_eq!(flow.sent(), "a\n");
+    assert!(flow.tail.follower.files.is_empty());
+}
+
+#[test]
+fn a_footer_is_found_among_lines_that_are_combined() {
+    let options =
+        format!(r#"{FROM_START}, "fileFooterPattern": "END", "aggregatedRecordSizeBytes": 100"#);
+    let mut flow = Flow::new("app.log", &options);
+    flow.append("app.log", "a\nb\nEND\nc\n");
+    flow.scan();
+    assert_eq!(flow.records, ["a\nb\n"]);
+    flow.append("app.log", "d\n");
+    flow.scan();
+    assert_eq!(flow.records.len(), 1);
+}
+
+#[test]
+fn few_files_are_open_and_all_are_read() {
+    let mut flow = Flow::new("app*", FROM_START);
+    let count = 5 * OPEN_MAX;
+    let open = |flow: &Flow| {
+        let files = flow.tail.follower.files.iter();
+        files.filter(|file| file.file.is_some()).count()
+    };
+    let mut expected = Vec::new();
+    for round in 0..3 {
+        for at in 0..count {
+            let line = format!("file {at:03} line {round}\n");
+            // Some have a last line without its end, which keeps nobody from being read.
+            flow.append(&format!("app.{at}"), &format!("{line}tail"));
+            expected.push(if round == 0 {
+                line
+            } else {
+                format!("tail{line}")
+            });
+        }
+        for _ in 0..30 {
+            flow.look(Duration::from_secs(2), true);
+            assert!(open(&flow) <= OPEN_MAX, "{} are open", open(&flow));
+        }
+    }
+    // Renamed out of the pattern while closed, after more was written.
+    for at in 0..count {
+        flow.append(&format!("app.{at}"), "last\n");
+        flow.rename(&format!("app.{at}"), &format!("old.{at}"));
+        expected.push("taillast\n".to_owned());
+    }
+    for _ in 0..60 {
+        flow.look(Duration::from_secs(2), true);
+    }
+    flow.records.sort();
+    expected.sort();
+    assert_eq!(flow.records, expected);
+}
+
+#[test]
+fn what_is_no_file_is_passed_over_and_what_cannot_be_read_is_said() {
+    let mut flow = Flow::new("app*", FROM_START);
+    fs::create_dir(flow.path("app.dir")).unwrap();
+    std::os::unix::fs::symlink(flow.path("app.loop"), flow.path("app.loop")).unwrap();
+    std::os::unix::fs::symlink(flow.path("nowhere"), flow.path("app.dangling")).unwrap();
+    drop(std::os::unix::net::UnixListener::bind(flow.path("app.sock")).unwrap());
+    flow.append("app.log", "a\n");
+    fs::write(flow.path("app.bytes"), b"\xff\xfe\0\n").unwrap();
+    flow.scan();
+    flow.records.sort();
+    assert_eq!(flow.sent(), "a\n\u{fffd}\u{fffd}\0\n");
+    assert_eq!(flow.tail.follower.files.len(), 2);
+    let error = flow.tail.follower.last_error.take().unwrap();
+    assert!(error.contains("app.loop"), "{error}");
+    assert_eq!(flow.tail.follower.failures, 1);
+}
+
+#[test]
+fn ten_thousand_files_are_read_with_few_of_them_open() {
+    let mut flow = Flow::new("app*", FROM_START);
+    flow.tail.follower.open_max = 400;
+    // Those of a first run, and as many that come later and begin alike.
+    for at in 0..5_000 {
+        flow.append(&format!("app.{at}"), &format!("the beginning\n{at}\n"));
+    }
+    flow.scan();
+    for at in 5_000..10_000 {
+        flow.append(&format!("app.{at}"), &format!("the beginning\n{at}\n"));
+    }
+    for _ in 0..300 {
+        if flow.records.len() >= 20_000 {
+            break;
+        }
+        flow.look(Duration::from_secs(1), true);
+    }
+    assert_eq!(flow.records.len(), 20_000);
 }

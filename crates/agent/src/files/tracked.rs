@@ -17,6 +17,8 @@ use crate::split::Reach;
 const IDLE_MAX: Duration = Duration::from_secs(600);
 /// A file that its flow's patterns no longer name is read until nothing came for that long.
 const DEPARTED_QUIET: Duration = Duration::from_secs(600);
+/// The same where other files wait for being opened.
+const DEPARTED_QUIET_MIN: Duration = Duration::from_secs(10);
 /// The same for a deleted file, whose space is free once it is closed.
 const DELETED_QUIET: Duration = Duration::from_secs(60);
 
@@ -32,6 +34,8 @@ pub(crate) struct Tracked {
     pub(crate) offset: u64,
     /// Where the line began whose rest is being passed over.
     pub(crate) cut_line: Option<u64>,
+    /// Whether its footer is at `offset`, so that nothing more is read of it.
+    pub(crate) is_ended: bool,
     /// Lines still to be passed over at the start.
     pub(crate) headers_left: u64,
     /// What was read of it: its first bytes, and those before `offset`.
@@ -73,6 +77,7 @@ impl Tracked {
             path: path.into(),
             offset: 0,
             cut_line: None,
+            is_ended: false,
             headers_left: 0,
             seen: Seen::default(),
             size: metadata.size(),
@@ -97,31 +102,63 @@ impl Tracked {
         if size != self.size || modified != self.modified {
             self.is_changed = true;
         }
+        if size < self.size {
+            // The footer went with the rest, or is found again.
+            self.is_ended = false;
+        }
         self.size = size;
         self.modified = modified;
         self.links = metadata.nlink();
     }
 
-    /// Looks at the open file; opens it where there is something to read.
+    /// Looks at the open file; opens it where `may_open` and there is something to read.
     ///
     /// # Errors
     /// Where it cannot be read.
-    pub(crate) fn refresh(&mut self, now: Timestamp) -> io::Result<()> {
+    pub(crate) fn refresh(&mut self, now: Timestamp, may_open: bool) -> io::Result<()> {
         if let Some(file) = &self.file {
             let metadata = file.metadata()?;
             self.note(&metadata, now);
-            let is_idle = self.offset >= self.size && now.since(self.grown_at) >= IDLE_MAX;
-            if is_idle && !self.is_departed && !self.is_changed {
+            if self.lag() == 0 && self.is_at_rest() && now.since(self.grown_at) >= IDLE_MAX {
                 self.file = None;
             }
-        } else if self.is_changed {
-            let file = File::open(&self.path)?;
+        } else if may_open && self.waits_for_opening() {
+            let file = match File::open(&self.path) {
+                // The next scan says where it is now.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                opened => opened?,
+            };
             let metadata = file.metadata()?;
             if key_of(&metadata) == self.key {
+                self.note(&metadata, now);
                 self.file = Some(file);
             }
         }
         Ok(())
+    }
+
+    /// Whether it may be closed where others wait. One that departed is not met again.
+    pub(crate) fn can_be_closed(&self, now: Timestamp) -> bool {
+        let is_left = self.is_departed
+            && self.lag() == 0
+            && !self.is_changed
+            && now.since(self.grown_at) >= DEPARTED_QUIET_MIN;
+        self.undecided.is_none() && (self.is_at_rest() || is_left)
+    }
+
+    /// Whether nothing is lost where it is closed: all is read, and it is where its name says.
+    fn is_at_rest(&self) -> bool {
+        !self.has_more() && !self.is_departed && !self.is_changed
+    }
+
+    /// Whether there is more than a last line whose end is to come.
+    fn has_more(&self) -> bool {
+        self.lag() > 0 && self.exhausted != Some((self.size, Reach::Settled))
+    }
+
+    /// Whether it is closed, and something is to be read or looked at.
+    pub(crate) fn waits_for_opening(&self) -> bool {
+        self.file.is_none() && (self.is_changed || self.has_more())
     }
 
     /// Whether it still holds what was read of it. Errors of reading count as yes: the reading itself will meet them.
@@ -136,6 +173,7 @@ impl Tracked {
     pub(crate) fn go_to(&mut self, offset: u64) -> io::Result<()> {
         self.offset = offset;
         self.cut_line = None;
+        self.is_ended = false;
         self.exhausted = None;
         self.seen = match &self.file {
             Some(file) if offset > 0 => Seen::of(file, offset)?,
@@ -144,8 +182,11 @@ impl Tracked {
         Ok(())
     }
 
-    /// Bytes that are there and not read.
+    /// Bytes that are there and to be read.
     pub(crate) fn lag(&self) -> u64 {
+        if self.is_ended {
+            return 0;
+        }
         self.size.saturating_sub(self.offset)
     }
 

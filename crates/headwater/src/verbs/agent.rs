@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use agent::publish::Publishing;
 use agent::{Config, Settings};
 use clap::Args;
+use client::cloudwatch::CloudWatch;
 use client::{Client, Credentials, Options};
 use model::{Clock, Region};
 
@@ -18,6 +20,10 @@ const ENDPOINT: &str = "http://127.0.0.1:4566";
 const ANY_KEY: &str = "headwater";
 /// The agent itself tries again, and counts it.
 const ATTEMPTS: u32 = 1;
+/// Largest configuration read, in bytes.
+const CONFIG_BYTES_MAX: u64 = 16 << 20;
+/// Configurations in a directory beside the first.
+const OTHERS_MAX: usize = 1_000;
 
 const EXAMPLES: &str = "\
 A configuration, in the form of AWS's Kinesis Agent (docs/guide/agent.md has all of it):
@@ -41,10 +47,12 @@ Ctrl-C or SIGTERM ends it: what was read is sent, and where each file was read t
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct AgentVerb {
-    /// What to tail and where to send it: an `agent.json` of AWS's Kinesis Agent.
+    /// What to tail and where to send it: an `agent.json` of AWS's Kinesis Agent. Files in the directory `agent.d` beside it
+    /// may list further flows.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// The server [default: kinesis.endpoint and firehose.endpoint of the configuration, or http://127.0.0.1:4566].
+    /// The server [default: kinesis.endpoint, firehose.endpoint and cloudwatch.endpoint of the configuration, or
+    /// http://127.0.0.1:4566].
     #[arg(
         long,
         env = "HEADWATER_ENDPOINT",
@@ -79,7 +87,7 @@ pub(crate) struct AgentVerb {
 /// Carries out the verb.
 pub(crate) fn run(verb: &AgentVerb) -> Result<(), Failure> {
     let config = read(&verb.config)?;
-    let settings = settings(verb, &config)?;
+    let mut settings = settings(verb, &config)?;
     if verb.check {
         for warning in &config.warnings {
             eprintln!("{}: {warning}", verb.config.display());
@@ -92,7 +100,8 @@ pub(crate) fn run(verb: &AgentVerb) -> Result<(), Failure> {
     for warning in &config.warnings {
         tracing::warn!(config = %verb.config.display(), "{warning}");
     }
-    raise_descriptor_limit();
+    // The rest is for connections and checkpoints.
+    settings.open_max = usize::try_from(raise_descriptor_limit() / 2).unwrap_or(usize::MAX);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -109,10 +118,80 @@ pub(crate) fn run(verb: &AgentVerb) -> Result<(), Failure> {
 }
 
 fn read(path: &Path) -> Result<Config, Failure> {
+    let text = text_of(path)?;
+    let others = others(path)?;
     let shown = path.display();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::Usage(format!("--config {shown}: {error}")))?;
-    Config::parse(&text).map_err(|error| Failure::Usage(format!("{shown}: {error}")))
+    Config::parse(&text, &others).map_err(|error| Failure::Usage(format!("{shown}: {error}")))
+}
+
+fn text_of(path: &Path) -> Result<String, Failure> {
+    let wrong = |problem: String| Failure::Usage(format!("--config {}: {problem}", path.display()));
+    let metadata = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?;
+    if metadata.is_dir() {
+        return Err(wrong(
+            "is a directory; name the file, such as agent.json".to_owned(),
+        ));
+    }
+    if metadata.len() > CONFIG_BYTES_MAX {
+        return Err(wrong(format!("is larger than {CONFIG_BYTES_MAX} bytes")));
+    }
+    std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))
+}
+
+/// The files in `agent.d` beside `agent.json`, by name, each with its text. The AWS agent reads `/etc/aws-kinesis/agent.d`.
+fn others(path: &Path) -> Result<Vec<(String, String)>, Failure> {
+    let directory = path.with_extension("d");
+    let entries = match std::fs::read_dir(&directory) {
+        Ok(entries) if directory != path => entries,
+        _ => return Ok(Vec::new()),
+    };
+    let is_meant = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        path.is_file() && !name.starts_with(b".")
+    };
+    let mut paths: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(is_meant)
+        .collect();
+    paths.sort();
+    if paths.len() > OTHERS_MAX {
+        return Err(Failure::Usage(format!(
+            "{} has more than {OTHERS_MAX} files; put several flows into one",
+            directory.display()
+        )));
+    }
+    let read = |path: PathBuf| Ok((path.display().to_string(), text_of(&path)?));
+    paths.into_iter().map(read).collect()
+}
+
+/// Where metrics are published: at `cloudwatch.endpoint`, at AWS's where records go to AWS, else where records go.
+fn publishing(verb: &AgentVerb, config: &Config) -> Result<Option<Publishing>, Failure> {
+    let Some(metrics) = &config.metrics else {
+        return Ok(None);
+    };
+    let records = config.kinesis_endpoint.as_ref();
+    let records = records.or(config.firehose_endpoint.as_ref());
+    let derived = records.map(|endpoint| match region_of(endpoint) {
+        Some(region) => format!("https://monitoring.{region}.amazonaws.com"),
+        None => endpoint.clone(),
+    });
+    let endpoint = metrics.endpoint.clone().or(derived);
+    let client = client(verb, config, endpoint.as_deref())?;
+    let instance = metrics.tags_instance.then(machine).flatten();
+    Ok(Some(Publishing {
+        cloudwatch: CloudWatch::new(client),
+        namespace: metrics.namespace.clone(),
+        period: metrics.period,
+        instance,
+    }))
+}
+
+/// The machine's name.
+fn machine() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    let name = name.trim();
+    (!name.is_empty()).then(|| name.to_owned())
 }
 
 fn settings(verb: &AgentVerb, config: &Config) -> Result<Settings, Failure> {
@@ -130,6 +209,8 @@ fn settings(verb: &AgentVerb, config: &Config) -> Result<Settings, Failure> {
     Ok(Settings {
         kinesis: Arc::new(kinesis),
         firehose: Arc::new(firehose),
+        publishing: publishing(verb, config)?,
+        open_max: usize::MAX,
         checkpoint_file,
         status_listen: verb.status_listen,
         until: if verb.once {
