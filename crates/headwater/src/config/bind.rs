@@ -2,7 +2,7 @@
 
 use kafka::{Mechanism, Protocol};
 
-use super::kafka::ClientAuth;
+use super::kafka::{ClientAuth, KeysAt};
 use super::settings::{Auth, Config};
 use crate::Failure;
 
@@ -68,6 +68,14 @@ fn kafka(config: &Config) -> Result<(), Failure> {
     if kafka.client_auth.value != ClientAuth::None && kafka.client_ca.value.is_none() {
         return usage(
             "--kafka-client-auth needs --kafka-client-ca with the authorities that sign clients' certificates".to_owned(),
+        );
+    }
+    let is_by_tls = |at: &KeysAt| matches!(at, KeysAt::Url(url) if url.starts_with("https://"));
+    if kafka.oauth_jwks_ca.value.is_some()
+        && !kafka.oauth_jwks.value.as_ref().is_some_and(is_by_tls)
+    {
+        return usage(
+            "--kafka-oauth-jwks-ca needs --kafka-oauth-jwks with an https URL".to_owned(),
         );
     }
     let has_keys = !config.keys.value.is_empty();
