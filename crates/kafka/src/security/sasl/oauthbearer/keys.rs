@@ -156,7 +156,7 @@ pub(crate) async fn keep_refreshed(keys: Weak<Keys>) {
         let Some(held) = keys.upgrade() else {
             return;
         };
-        let is_read = held.read(&mut held.reading.lock().await).await;
+        let is_read = held.read(&mut *held.reading.lock().await).await;
         let refresh = held.set.refresh;
         drop(held);
         let pause = if is_read {
