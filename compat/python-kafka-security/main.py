@@ -4,7 +4,6 @@
 """
 
 import asyncio
-import base64
 import json
 import os
 import pathlib
@@ -31,13 +30,14 @@ from confluent_kafka.admin import (
     UserScramCredentialDeletion,
     UserScramCredentialUpsertion,
 )
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding
+
+from issuer import Issuer
 
 FOLDER = pathlib.Path(sys.argv[1]).resolve()
 LISTENERS = json.loads(pathlib.Path(os.environ["HEADWATER_ENDPOINTS"]).read_text())["kafka_listeners"]
 PATIENCE = 30
 failures = []
+issuer = Issuer(FOLDER)
 
 
 def check(what, expected, seen):
@@ -76,23 +76,12 @@ def by_password(mechanism, user, password, protocol="SASL_SSL"):
     }
 
 
-def token(**changes):
-    now = int(time.time())
-    claims = {"iss": "https://issuer.example", "aud": ["kafka"], "sub": "dave", "scope": "produce consume",
-              "iat": now, "exp": now + 600, **changes}
-    part = lambda value: base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=")
-    signed = part({"alg": "RS256", "kid": "one", "typ": "JWT"}) + b"." + part(claims)
-    key = serialization.load_pem_private_key((FOLDER / "issuer.key").read_bytes(), None)
-    signature = key.sign(signed, padding.PKCS1v15(), hashes.SHA256())
-    return (signed + b"." + base64.urlsafe_b64encode(signature).rstrip(b"=")).decode()
-
-
 def by_token(**changes):
     return {
         "bootstrap.servers": LISTENERS["SASL_SSL"],
         "security.protocol": "SASL_SSL",
         "sasl.mechanism": "OAUTHBEARER",
-        "oauth_cb": lambda _: (token(**changes), time.time() + 600),
+        "oauth_cb": lambda _: (issuer.token(**changes), time.time() + 600),
         **TLS,
     }
 
@@ -223,12 +212,32 @@ def scram_users():
     check("not everybody makes users", "CLUSTER_AUTHORIZATION_FAILED", outcome(asked))
 
 
+def login_by_and_by():
+    """A login by token, tried until the server has asked the issuer again: not more often than every ten seconds."""
+    deadline = time.time() + PATIENCE
+    seen = login(by_token())
+    while seen != "ok" and time.time() < deadline:
+        seen = login(by_token())
+    return seen
+
+
 def tokens():
-    check("a token lets in", "ok", login(by_token()))
+    check("no token holds while the issuer was never there", "_AUTHENTICATION", login(by_token()))
+    check("and passwords do", "ok", login(ADMIN))
+    issuer.open()
+    check("a token lets in once it is", "ok", login_by_and_by())
     check("one that has ended does not", "_AUTHENTICATION", login(by_token(exp=int(time.time()) - 60)))
     check("nor another issuer's", "_AUTHENTICATION", login(by_token(iss="https://other.example")))
     check("nor one for others", "_AUTHENTICATION", login(by_token(aud="other")))
     check("nor one for other ends", "_AUTHENTICATION", login(by_token(scope="consume")))
+    asked, old = issuer.asked, by_token()
+    old["oauth_cb"] = lambda _, shown=issuer.token(): (shown, time.time() + 600)
+    issuer.rotate()
+    check("a token by a new key lets in", "ok", login_by_and_by())
+    check("for which the issuer was asked again", True, issuer.asked > asked)
+    check("one by the old key does not any more", "_AUTHENTICATION", login(old))
+    issuer.close()
+    check("known keys hold while the issuer is away", "ok", login(by_token()))
 
 
 def certificates(topic):
@@ -283,7 +292,7 @@ def acls(topic):
 
 class Provider(AbstractTokenProvider):
     async def token(self):
-        return token()
+        return issuer.token()
 
 
 async def asyncio_client(topic):

@@ -1,20 +1,19 @@
-"""What a server and its clients need to know each other: certificates, a token's key, a configuration file.
+"""What a server and its clients need to know each other: certificates, a configuration file.
 
     prepare.py FOLDER
 
 Everything is made anew in FOLDER; `headwater.toml` in it is for the server, the rest for main.py.
 """
 
-import base64
 import datetime
 import ipaddress
-import json
 import pathlib
+import socket
 import sys
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 CONFIG = """\
@@ -24,7 +23,8 @@ kafka_listen = "PLAINTEXT://127.0.0.1:0,SSL://127.0.0.1:0,SASL_PLAINTEXT://127.0
 kafka_client_auth = "requested"
 kafka_client_ca = "{folder}/ca.pem"
 kafka_principal_rules = 'RULE:^CN=(.*?),OU=Clients.*$/$1/L, DEFAULT'
-kafka_oauth_jwks = "{folder}/jwks.json"
+kafka_oauth_jwks = "https://127.0.0.1:{issuer_port}/keys"
+kafka_oauth_jwks_ca = "{folder}/ca.pem"
 kafka_oauth_issuer = "https://issuer.example"
 kafka_oauth_audience = "kafka"
 kafka_oauth_scope = "produce"
@@ -94,20 +94,12 @@ def main(folder):
     forged = certificate(name("Alice", "Clients"), forged_key, authority_name, forger_key, False)
     write(folder, "forged", forged, forged_key)
 
-    issuer = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    numbers = issuer.public_key().public_numbers()
-
-    def number(value):
-        data = value.to_bytes((value.bit_length() + 7) // 8, "big")
-        return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-    jwk = {"kty": "RSA", "kid": "one", "alg": "RS256", "use": "sig", "n": number(numbers.n), "e": number(numbers.e)}
-    (folder / "jwks.json").write_text(json.dumps({"keys": [jwk]}))
-    private = issuer.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (folder / "issuer.key").write_bytes(private)
-    (folder / "headwater.toml").write_text(CONFIG.format(folder=folder))
+    # The issuer's server is begun by main.py: until then it is away.
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (folder / "issuer.port").write_text(str(port))
+    (folder / "headwater.toml").write_text(CONFIG.format(folder=folder, issuer_port=port))
 
 
 main(pathlib.Path(sys.argv[1]).resolve())

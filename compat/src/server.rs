@@ -141,6 +141,14 @@ impl Server {
     /// # Panics
     /// Where it does not end with 0 within 60 s, or logged what it should not.
     pub fn stop(&mut self) {
+        self.stop_having_warned(&[]);
+    }
+
+    /// As [`Server::stop`], where the log must have warnings with each of these words in them, and may have no others.
+    ///
+    /// # Panics
+    /// As [`Server::stop`].
+    pub fn stop_having_warned(&mut self, expected: &[&str]) {
         let Some(mut child) = self.child.take() else {
             return;
         };
@@ -160,7 +168,12 @@ impl Server {
             }
         };
         assert!(status.success(), "ended with {status}\n{}", self.log_tail());
-        let unexpected = unexpected_lines(&fs::read_to_string(&self.log).unwrap_or_default());
+        let mut unexpected = unexpected_lines(&fs::read_to_string(&self.log).unwrap_or_default());
+        for words in expected {
+            let count = unexpected.len();
+            unexpected.retain(|line| !line.contains(words));
+            assert!(unexpected.len() < count, "no warning has {words:?} in it");
+        }
         assert!(
             unexpected.is_empty(),
             "unexpected in the server's log:\n{}",

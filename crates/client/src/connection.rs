@@ -92,6 +92,18 @@ impl Connections {
         Ok(Response::from_parts(parts, body.to_bytes()))
     }
 
+    /// As [`Connections::exchange`], over a new connection that is not kept, for an answer of at most `bytes_max`.
+    pub(crate) async fn exchange_once(
+        &self,
+        request: Request<Full<Bytes>>,
+        bytes_max: usize,
+    ) -> Result<Response<Bytes>, Failed> {
+        let mut sender = self.connect().await?;
+        let (parts, body) = sender.send_request(request).await?.into_parts();
+        let body = Limited::new(body, bytes_max).collect().await?;
+        Ok(Response::from_parts(parts, body.to_bytes()))
+    }
+
     /// Sends a request over an HTTP/2 connection of its own, which lives as long as the answer's body.
     pub(crate) async fn open(
         &self,

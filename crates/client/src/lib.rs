@@ -11,6 +11,7 @@
 //! - [`producer`]: what the KPL does. [`envelope`]: compressed and encrypted records.
 //! - [`lineage`]: which shards may be read now, parents before children. [`tail`]: reading all shards of a stream by it.
 //! - [`consumer`]: many workers sharing a stream, as with the KCL.
+//! - [`page`]: a document by an unsigned GET.
 
 pub mod call;
 pub mod cloudwatch;
@@ -23,6 +24,7 @@ pub mod error;
 pub mod kafka;
 pub mod kinesis;
 pub mod lineage;
+pub mod page;
 pub mod producer;
 pub mod sqs;
 pub mod tail;
@@ -34,6 +36,7 @@ pub use error::ClientError;
 pub use kafka::Kafka;
 pub use kinesis::Kinesis;
 pub use model::{HashKey, Region};
+pub use page::Page;
 pub use producer::Producer;
 pub use sqs::Sqs;
 

@@ -101,9 +101,15 @@ pub(crate) struct ServerFlags {
     /// that can be].
     #[arg(long, value_name = "LIST")]
     kafka_sasl_mechanisms: Option<String>,
-    /// The public keys that sign Kafka clients' tokens, as a JSON Web Key Set.
-    #[arg(long, value_name = "FILE")]
+    /// The public keys that sign Kafka clients' tokens, as a JSON Web Key Set: a file, or an http or https URL.
+    #[arg(long, value_name = "FILE|URL")]
     kafka_oauth_jwks: Option<String>,
+    /// Who may have signed the certificate of that URL's server, in PEM [default: whom this machine trusts].
+    #[arg(long, value_name = "FILE")]
+    kafka_oauth_jwks_ca: Option<String>,
+    /// How often those keys are read anew [default: 3600000].
+    #[arg(long, value_name = "MS")]
+    kafka_oauth_jwks_refresh_ms: Option<String>,
     /// What the `iss` of Kafka clients' tokens must be.
     #[arg(long, value_name = "TEXT")]
     kafka_oauth_issuer: Option<String>,
@@ -186,6 +192,11 @@ impl ServerFlags {
             ("kafka_principal_rules", &self.kafka_principal_rules),
             ("kafka_sasl_mechanisms", &self.kafka_sasl_mechanisms),
             ("kafka_oauth_jwks", &self.kafka_oauth_jwks),
+            ("kafka_oauth_jwks_ca", &self.kafka_oauth_jwks_ca),
+            (
+                "kafka_oauth_jwks_refresh_ms",
+                &self.kafka_oauth_jwks_refresh_ms,
+            ),
             ("kafka_oauth_issuer", &self.kafka_oauth_issuer),
             ("kafka_oauth_audience", &self.kafka_oauth_audience),
             ("kafka_oauth_scope", &self.kafka_oauth_scope),

@@ -12,7 +12,7 @@ mod layers;
 mod settings;
 
 pub use bytes::ByteSize;
-pub use kafka::{Advertised, ClientAuth, KafkaConfig, KafkaListener};
+pub use kafka::{Advertised, ClientAuth, KafkaConfig, KafkaListener, KeysAt};
 pub use layers::{Origin, Setting};
 #[cfg(test)]
 pub(crate) use settings::keys_known;

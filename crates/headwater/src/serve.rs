@@ -8,6 +8,7 @@
 mod announce;
 mod descriptors;
 mod engine;
+mod issuer;
 mod kafka;
 mod kafka_requests;
 mod lags;

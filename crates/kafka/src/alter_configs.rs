@@ -1,7 +1,7 @@
 //! AlterConfigs 0–2 (KIP-133) and IncrementalAlterConfigs 0–1 (KIP-339): the former tells a resource all there is to tell, so
 //! that what is not mentioned is as by default again; the latter changes what it mentions.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use streams::Settings;
 
@@ -134,9 +134,13 @@ fn changes(entries: &[Entry]) -> Result<Vec<(String, Change)>, Refusal> {
 
 async fn alter(call: &Call, all: Vec<Asked>, is_trial: bool) -> Vec<(Asked, Option<Refusal>)> {
     let mut done = Vec::with_capacity(all.len());
+    let mut times: HashMap<(i8, &str), u32> = HashMap::new();
+    for asked in &all {
+        *times.entry((asked.kind, &asked.name)).or_default() += 1;
+    }
     let is_again = |asked: &Asked| {
-        let same = |other: &&Asked| (other.kind, &other.name) == (asked.kind, &asked.name);
-        all.iter().filter(same).count() > 1
+        let times = times.get(&(asked.kind, asked.name.as_str()));
+        times.is_some_and(|times| *times > 1)
     };
     let again: Vec<bool> = all.iter().map(is_again).collect();
     for (asked, is_again) in all.into_iter().zip(again) {
@@ -194,7 +198,9 @@ async fn topic(
     let streams = &call.broker.streams;
     let name = call.broker.stream_name(&asked.name);
     let told = streams.update(&name, |_, settings| tell(settings)).await;
-    told.map(drop).map_err(unknown)
+    told.map_err(unknown)?;
+    // The broker's may have changed since they were looked up.
+    call.broker.follow(&asked.name).await
 }
 
 fn tell_topic(
@@ -307,8 +313,15 @@ async fn broker(
     let store = &**call.broker.streams.store();
     let configs = &call.broker.configs;
     configs.change(store, owner, is_trial, change).await?;
+    if is_trial {
+        return Ok(());
+    }
     // Topics are looked up again, by what the broker says now.
     call.broker.topics.forget_all();
+    let is_followed = |(name, _): &(String, Change)| name.starts_with("log.retention.");
+    if asked.is_whole || changes.iter().any(is_followed) {
+        call.broker.follow_all().await?;
+    }
     Ok(())
 }
 

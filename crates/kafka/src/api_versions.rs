@@ -8,9 +8,14 @@ use crate::wire::{
     SupportedFeatureKey, text,
 };
 
-/// Features by their newest level. `transaction.version` 2: each transaction has an epoch of its own, and partitions are added
+/// Features by their newest level, by name. `group.version` 1: groups whose members' work the broker divides (KIP-848).
+/// `transaction.version` 2: each transaction has an epoch of its own, and partitions are added
 /// to it by writing to them (KIP-890). `share.version` 1: share groups (KIP-932).
-const FEATURES: &[(&str, i16)] = &[("share.version", 1), ("transaction.version", 2)];
+const FEATURES: &[(&str, i16)] = &[
+    ("group.version", 1),
+    ("share.version", 1),
+    ("transaction.version", 2),
+];
 /// From this version on answers have features.
 const WITH_FEATURES: i16 = 3;
 /// From this version on a feature's oldest level can be 0.
@@ -36,6 +41,12 @@ pub(crate) async fn api_versions(
         tell_features(&mut response, call.version);
     }
     response.into()
+}
+
+/// The level of a feature there is.
+pub(crate) fn feature_level(name: &str) -> Option<i16> {
+    let found = FEATURES.iter().find(|(feature, _)| *feature == name);
+    found.map(|(_, level)| *level)
 }
 
 /// For a version that is not answered: what is.

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use bytes::Bytes;
 
 use crate::connection::{Chunks, Reply, answer_head};
+use crate::quotas::time;
 use crate::session::Call;
 use crate::transaction;
 use crate::wire::{ApiKey, ProtocolError, Request, Response};
@@ -195,7 +196,12 @@ impl Apis {
             let version = call.version;
             Box::pin(async move {
                 let request = Q::decode(&mut body, version)?;
-                Ok(match handler(call, request).await {
+                let reply = if call.is_limited() {
+                    time::metered(call.clone(), handler(call, request)).await
+                } else {
+                    handler(call, request).await
+                };
+                Ok(match reply {
                     Reply::Now(answer) => {
                         Reply::Now(Apis::encode_or_log(Q::KEY, correlation, version, &answer))
                     }

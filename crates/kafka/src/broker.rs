@@ -9,7 +9,7 @@ use store::{Check, Document, Expect, Key, StoreError, Txn, Write};
 use streams::{StreamName, Streams};
 
 use crate::apis::Apis;
-use crate::configs::kept::Kept;
+use crate::configs::{self, kept::Kept};
 use crate::fetch::Sessions;
 use crate::group::classic::Limits;
 use crate::group::{self, Groups};
@@ -118,6 +118,10 @@ impl Broker {
             cluster_id,
         });
         group::retention::start(&broker);
+        configs::following::start(&broker);
+        if let Some(tokens) = &broker.security.tokens {
+            tokens.keep_refreshed();
+        }
         Ok(broker)
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use crate::access::{Operation, Resource};
 use crate::connection::Reply;
 use crate::error::Refusal;
-use crate::quotas::{CONSUMER, Entity, Limits, MUTATIONS, PRODUCER, REQUESTS, Who};
+use crate::quotas::{CONNECTIONS, CONSUMER, Entity, Limits, MUTATIONS, PRODUCER, REQUESTS, Who};
 use crate::session::Call;
 use crate::wire::describe_client_quotas_response::{
     EntityData as DescribedEntity, EntryData as DescribedEntry, ValueData,
@@ -108,7 +108,11 @@ fn wanted(
 }
 
 fn matches(entity: &Entity, wanted: &BTreeMap<&str, Wanted>, is_strict: bool) -> bool {
-    let parts = [(USER, &entity.user), (CLIENT, &entity.client), (IP, &None)];
+    let parts = [
+        (USER, &entity.user),
+        (CLIENT, &entity.client),
+        (IP, &entity.ip),
+    ];
     parts
         .into_iter()
         .all(|(kind, who)| match (wanted.get(kind), who) {
@@ -121,8 +125,12 @@ fn matches(entity: &Entity, wanted: &BTreeMap<&str, Wanted>, is_strict: bool) ->
 }
 
 fn described((entity, limits): (Entity, Limits)) -> DescribedEntry {
-    let parts = [(USER, entity.user), (CLIENT, entity.client)].into_iter();
-    let parts = parts.filter_map(|(kind, who)| {
+    let parts = [
+        (USER, entity.user),
+        (CLIENT, entity.client),
+        (IP, entity.ip),
+    ];
+    let parts = parts.into_iter().filter_map(|(kind, who)| {
         Some(DescribedEntity {
             entity_type: text(kind),
             entity_name: match who? {
@@ -191,7 +199,7 @@ async fn alter(
             return Err(invalid(format!("Duplicate quota key {name}")));
         }
         let value = (!op.remove).then_some(op.value);
-        check(name, value)?;
+        check(&entity, name, value)?;
         changes.push((name.to_owned(), value));
     }
     if is_trial {
@@ -213,18 +221,18 @@ fn entity(parts: &[alter_client_quotas_request::EntityData]) -> Result<Entity, R
         let place = match kind {
             USER => &mut entity.user,
             CLIENT => &mut entity.client,
-            IP => {
-                return Err(invalid(
-                    "connections are not limited by where they come from here: quotas are for users and clients",
-                ));
-            }
+            IP => &mut entity.ip,
             other => {
                 return Err(invalid(format!(
                     "Unhandled client quota entity type: {other}"
                 )));
             }
         };
-        let who = name.map_or(Who::Default, |name| Who::Named(name.to_owned()));
+        let who = match name {
+            None => Who::Default,
+            Some(name) if kind == IP => Who::Named(address(name)?),
+            Some(name) => Who::Named(name.to_owned()),
+        };
         if place.replace(who).is_some() {
             return Err(invalid(format!(
                 "Invalid client quota entity, duplicate entity entry {kind}"
@@ -234,14 +242,26 @@ fn entity(parts: &[alter_client_quotas_request::EntityData]) -> Result<Entity, R
     if entity == Entity::default() {
         return Err(invalid("Invalid empty client quota entity"));
     }
+    if entity.ip.is_some() && (entity.user.is_some() || entity.client.is_some()) {
+        return Err(invalid(
+            "Invalid quota entity combination, IP entity should not be used with user/client ID entity.",
+        ));
+    }
     Ok(entity)
 }
 
-/// Whether a limit of that name can be `value`.
-fn check(name: &str, value: Option<f64>) -> Result<(), Refusal> {
-    let is_whole = match name {
-        PRODUCER | CONSUMER => true,
-        REQUESTS | MUTATIONS => false,
+/// An address as it is looked up.
+fn address(name: &str) -> Result<String, Refusal> {
+    let address = name.parse::<std::net::IpAddr>();
+    let address = address.map_err(|_| invalid(format!("{name} is not an IP address")))?;
+    Ok(address.to_canonical().to_string())
+}
+
+/// Whether an entity's limit of that name can be `value`.
+fn check(entity: &Entity, name: &str, value: Option<f64>) -> Result<(), Refusal> {
+    let is_whole = match (name, &entity.ip) {
+        (PRODUCER | CONSUMER, None) | (CONNECTIONS, Some(_)) => true,
+        (REQUESTS | MUTATIONS, None) => false,
         _ => return Err(invalid(format!("Invalid configuration key {name}"))),
     };
     let Some(value) = value else {
@@ -271,6 +291,7 @@ mod tests {
         let ann = Entity {
             user: Some(Who::Named("ann".into())),
             client: Some(Who::Default),
+            ip: None,
         };
         let found = |components: &[(&str, i8, Option<&str>)], strict| {
             let components = components
@@ -315,8 +336,35 @@ mod tests {
             (MUTATIONS, 0.5, true),
             ("connection_creation_rate", 1.0, false),
         ] {
-            assert_eq!(check(name, Some(value)).is_ok(), is_right, "{name} {value}");
+            let checked = check(&Entity::default(), name, Some(value));
+            assert_eq!(checked.is_ok(), is_right, "{name} {value}");
         }
-        assert!(check(CONSUMER, None).is_ok());
+        assert!(check(&Entity::default(), CONSUMER, None).is_ok());
+        let address = Entity {
+            ip: Some(Who::Default),
+            ..Entity::default()
+        };
+        assert!(check(&address, CONNECTIONS, Some(5.0)).is_ok());
+        assert!(check(&address, CONNECTIONS, Some(0.5)).is_err());
+        assert!(check(&address, PRODUCER, Some(5.0)).is_err());
+    }
+
+    #[test]
+    fn an_address_stands_alone() {
+        let entity_of = |parts: &[(&str, Option<&str>)]| {
+            let parts = parts
+                .iter()
+                .map(|(kind, name)| alter_client_quotas_request::EntityData {
+                    entity_type: text(kind),
+                    entity_name: name.map(text),
+                    ..Default::default()
+                });
+            entity(&parts.collect::<Vec<_>>())
+        };
+        let found = entity_of(&[(IP, Some("::ffff:10.0.0.1"))]).unwrap();
+        assert_eq!(found.ip, Some(Who::Named("10.0.0.1".into())));
+        assert_eq!(entity_of(&[(IP, None)]).unwrap().ip, Some(Who::Default));
+        assert!(entity_of(&[(IP, Some("here"))]).is_err());
+        assert!(entity_of(&[(IP, None), (USER, None)]).is_err());
     }
 }

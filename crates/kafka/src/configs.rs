@@ -1,11 +1,12 @@
 //! What a topic, the broker and groups can be told: configurations, their kinds and defaults.
 //!
 //! A topic's are kept in the stream's settings; what the stream has a field for (retention) is kept there, so that Kinesis
-//! sees it too. The others' are documents: [`kept`].
+//! sees it too, with a note where it follows the broker ([`following`]). The others' are documents: [`kept`].
 
 pub(crate) mod broker;
 pub(crate) mod client_metrics;
 pub(crate) mod documentation;
+pub(crate) mod following;
 pub(crate) mod group;
 pub(crate) mod kept;
 mod topic;
@@ -255,40 +256,75 @@ impl TopicConfig {
 
 /// What a stream's settings have under a topic configuration's name; its default where they say nothing.
 pub(crate) fn value(settings: &Settings, name: &str, defaults: &Defaults) -> String {
-    own(settings, name, defaults).unwrap_or_else(|| defaults.value(name))
+    own(settings, name).unwrap_or_else(|| defaults.value(name))
 }
 
-/// As [`value`], where it is not the default.
-pub(crate) fn own(settings: &Settings, name: &str, defaults: &Defaults) -> Option<String> {
-    let text = |limit: Option<u64>| {
-        limit
-            .map_or(UNLIMITED, |limit| i64::try_from(limit).unwrap_or(i64::MAX))
-            .to_string()
-    };
-    let limits = match name {
-        "retention.ms" => (settings.retention_ms, defaults.retention_ms()),
-        "retention.bytes" => (settings.retention_bytes, defaults.retention_bytes()),
-        _ => return settings.extra.get(name).cloned(),
-    };
-    (limits.0 != limits.1).then(|| text(limits.0))
+/// The configurations that a stream has fields for, and under what is noted in its settings that a field follows the broker:
+/// the value it was given for that. Whoever else changes the field, as Kinesis does, so ends the following.
+const LIMITS: [(&str, &str); 2] = [
+    ("retention.bytes", "followed.retention.bytes"),
+    ("retention.ms", "followed.retention.ms"),
+];
+
+/// The note of a configuration that a stream has a field for.
+fn note(name: &str) -> Option<&'static str> {
+    let found = LIMITS.iter().find(|(limit, _)| *limit == name);
+    found.map(|(_, note)| *note)
 }
 
-/// Sets a configuration, checked already, in a stream's settings; without a value, its default.
+fn limit<'a>(settings: &'a mut Settings, name: &str) -> &'a mut Option<u64> {
+    match name {
+        "retention.ms" => &mut settings.retention_ms,
+        _ => &mut settings.retention_bytes,
+    }
+}
+
+/// A limit as it is written.
+fn written(limit: Option<u64>) -> String {
+    let number = limit.map_or(UNLIMITED, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
+    number.to_string()
+}
+
+/// As [`value`], where the topic says so itself.
+pub(crate) fn own(settings: &Settings, name: &str) -> Option<String> {
+    let Some(note) = note(name) else {
+        return settings.extra.get(name).cloned();
+    };
+    let current = match name {
+        "retention.ms" => settings.retention_ms,
+        _ => settings.retention_bytes,
+    };
+    let current = written(current);
+    (settings.extra.get(note) != Some(&current)).then_some(current)
+}
+
+/// Sets a configuration, checked already, in a stream's settings; without a value, its default, which it then follows.
 pub(crate) fn set(settings: &mut Settings, name: &str, value: Option<&str>, defaults: &Defaults) {
-    match (name, value) {
-        ("retention.ms", value) => {
-            settings.retention_ms = value.map_or_else(|| defaults.retention_ms(), number);
+    match (note(name), value) {
+        (Some(note), Some(value)) => {
+            *limit(settings, name) = number(value);
+            settings.extra.remove(note);
         }
-        ("retention.bytes", value) => {
-            settings.retention_bytes = value.map_or_else(|| defaults.retention_bytes(), number);
+        (Some(note), None) => {
+            let default = number(&defaults.value(name));
+            *limit(settings, name) = default;
+            settings.extra.insert(note.to_owned(), written(default));
         }
-        (name, Some(value)) => {
-            settings
-                .extra
-                .insert(name.to_owned(), value.trim().to_owned());
+        (None, Some(value)) => {
+            let value = value.trim().to_owned();
+            settings.extra.insert(name.to_owned(), value);
         }
-        (name, None) => {
+        (None, None) => {
             settings.extra.remove(name);
+        }
+    }
+}
+
+/// Has fields that follow the broker be as it says now.
+pub(crate) fn follow(settings: &mut Settings, defaults: &Defaults) {
+    for (name, _) in LIMITS {
+        if own(settings, name).is_none() {
+            set(settings, name, None, defaults);
         }
     }
 }
@@ -339,6 +375,10 @@ impl Chosen {
             retention_bytes: defaults.retention_bytes(),
             extra: BTreeMap::new(),
         };
+        for (name, note) in LIMITS {
+            let followed = written(number(&defaults.value(name)));
+            chosen.extra.insert(note.to_owned(), followed);
+        }
         for (name, value) in configs {
             let definition = Definition::find(name).ok_or_else(|| unknown(name))?;
             let value = value.ok_or_else(|| {
@@ -352,10 +392,12 @@ impl Chosen {
                 "retention.ms" => chosen.retention_ms = number(value),
                 "retention.bytes" => chosen.retention_bytes = number(value),
                 _ => {
-                    chosen
-                        .extra
-                        .insert(name.to_owned(), value.trim().to_owned());
+                    let value = value.trim().to_owned();
+                    chosen.extra.insert(name.to_owned(), value);
                 }
+            }
+            if let Some(note) = note(name) {
+                chosen.extra.remove(note);
             }
         }
         check_together(|name| {

@@ -1,6 +1,8 @@
 //! CreateTopics 2–7 (KIP-4, KIP-195, KIP-464, KIP-525): each topic for itself. There is one broker, so that a replication
 //! factor other than 1, or -1 for the default, is refused.
 
+use std::collections::HashMap;
+
 use crate::access::{Operation, Resource};
 use crate::broker::NODE_ID;
 use crate::configs::Chosen;
@@ -19,10 +21,15 @@ pub(crate) async fn create_topics(
     request: CreateTopicsRequestData,
 ) -> Reply<CreateTopicsResponseData> {
     let mut topics = Vec::with_capacity(request.topics.len());
-    for (at, asked) in request.topics.iter().enumerate() {
-        let is_again =
-            |(other, topic): (usize, &CreatableTopic)| other != at && topic.name == asked.name;
-        let created = if request.topics.iter().enumerate().any(is_again) {
+    let mut times: HashMap<&str, u32> = HashMap::new();
+    for asked in &request.topics {
+        *times.entry(asked.name.as_str()).or_default() += 1;
+    }
+    for asked in &request.topics {
+        let created = if times
+            .get(asked.name.as_str())
+            .is_some_and(|times| *times > 1)
+        {
             Err(Refusal::new(
                 ErrorCode::InvalidRequest,
                 "Duplicate topic name.",
@@ -164,4 +171,41 @@ fn partitions(asked: &CreatableTopic, default: u32) -> Result<u32, Refusal> {
         ));
     }
     Ok(indexes.len() as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::world::{World, answer};
+
+    /// Longest that a request of some megabytes may keep a thread, in a build for tests.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    #[tokio::test]
+    async fn a_topic_is_asked_for_once_and_very_many_are_answered_in_good_time() {
+        let world = World::new().await;
+        let names = (0..200_000).map(|number| format!("a/{number}"));
+        let names = names.chain(["twice".into(), "twice".into()]);
+        let topics = names.map(|name| CreatableTopic {
+            name: text(&name),
+            ..CreatableTopic::default()
+        });
+        let request = CreateTopicsRequestData {
+            topics: topics.collect(),
+            ..CreateTopicsRequestData::default()
+        };
+        let began = Instant::now();
+        let made = answer(create_topics(world.call(7), request).await).await;
+        assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
+        let mut codes: Vec<i16> = made.topics.iter().map(|one| one.error_code).collect();
+        let again = ErrorCode::InvalidRequest.code();
+        assert_eq!((codes.pop(), codes.pop()), (Some(again), Some(again)));
+        let wrong = ErrorCode::InvalidTopicException.code();
+        assert!(codes.iter().all(|code| *code == wrong));
+        assert!(world.broker.topic("twice").await.is_err());
+    }
 }

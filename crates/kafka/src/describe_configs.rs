@@ -248,10 +248,9 @@ pub(crate) fn check_node(name: &str) -> Result<(), Refusal> {
 
 /// All of a topic's, by name.
 pub(crate) fn of_topic(call: &Call, settings: &streams::Settings) -> Vec<Entry> {
-    let defaults = call.broker.configs.topic_defaults();
     let entry = |definition: &Definition| {
         let mut entry = Entry::new(definition, false);
-        let own = configs::own(settings, definition.name, &defaults);
+        let own = configs::own(settings, definition.name);
         entry.value(definition.name, own, Source::Topic);
         match BrokerDefinition::behind(definition.name) {
             Some(behind) => entry.values.extend(of_broker(call, behind).values),

@@ -130,6 +130,8 @@ pub use asked::Unanswered;
 pub use broker::{Broker, Options};
 pub use group::GroupLag;
 pub use security::principal::Principal;
-pub use security::sasl::{IamVerifier, Mechanism, OAuth, SignedConnect};
+pub use security::sasl::{
+    IamVerifier, KeyFile, KeySet, KeySource, Mechanism, OAuth, Reading, SignedConnect,
+};
 pub use security::{PrincipalRules, SecurityOptions, User, check_key_set};
 pub use server::{ConnectionLimits, Listener, Protocol, Server, serve_stream};

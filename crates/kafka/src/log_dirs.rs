@@ -1,6 +1,8 @@
 //! DescribeLogDirs 1–5 (KIP-113, KIP-827) and AlterReplicaLogDirs 1–2: the one place where all records lie, what each
 //! partition takes there, and that nothing can be moved to another.
 
+use std::collections::HashSet;
+
 use crate::access::{Operation, Resource};
 use crate::connection::Reply;
 use crate::error::Refusal;
@@ -89,10 +91,14 @@ async fn partitions(
     topic: &Topic,
     wanted: Option<&[i32]>,
 ) -> Result<Vec<DescribeLogDirsPartition>, Refusal> {
+    let wanted: Option<HashSet<i32>> = wanted.map(|wanted| wanted.iter().copied().collect());
     let mut partitions = Vec::new();
     for shard in topic.stream.topology.shards() {
         let index = i32::try_from(shard.index).unwrap_or(i32::MAX);
-        if wanted.is_some_and(|wanted| !wanted.contains(&index)) {
+        if wanted
+            .as_ref()
+            .is_some_and(|wanted| !wanted.contains(&index))
+        {
             continue;
         }
         let log = topic.stream.log(shard.index);

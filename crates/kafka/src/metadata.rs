@@ -153,6 +153,9 @@ async fn by_name(call: &Call, name: &str, may_create: bool) -> Result<Arc<Topic>
             if !may {
                 return Err(ErrorCode::TopicAuthorizationFailed.into());
             }
+            // Who has had too many made is to ask again, as Kafka has it.
+            let partitions = call.broker.partitions_default();
+            call.take_mutations(partitions, 0).map_err(|_| refusal)?;
             call.broker.topic_or_new(name).await
         }
         Err(refusal) if refusal.code == ErrorCode::UnknownTopicOrPartition => {

@@ -7,12 +7,14 @@
 mod implicit;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use model::{Batch, LogId, Offset, Timestamp};
 use store::{Appended, StoreError};
 use streams::inflate;
 use streams::undecided::Written;
+use tokio::time::Instant;
 
 use crate::access::{Operation, Resource};
 use crate::configs::TimestampType;
@@ -35,6 +37,10 @@ const KNOWS_ABORTABLE: i16 = 11;
 /// From this version on, which clients use where transaction version 2 is in force, a partition is added to a transaction by
 /// writing to it.
 const ADDS: i16 = 12;
+
+/// How long batches of one request are checked before others have a turn on the thread: a request can have thousands of small
+/// batches in it that inflate to very much.
+const TURN: Duration = Duration::from_millis(10);
 
 /// A batch that may be written, and the place of its answer.
 struct Accepted {
@@ -207,6 +213,7 @@ async fn check(
     };
     let may_in_transaction =
         transactional_id.is_none_or(|id| call.may(Operation::Write, Resource::TransactionalId(id)));
+    let mut turn = Instant::now();
     for (topic_at, data) in request.topic_data.iter().enumerate() {
         let topic = if may_in_transaction {
             find(call, data).await
@@ -214,6 +221,10 @@ async fn check(
             Err(ErrorCode::TransactionalIdAuthorizationFailed.into())
         };
         for (partition_at, partition) in data.partition_data.iter().enumerate() {
+            if turn.elapsed() >= TURN {
+                tokio::task::yield_now().await;
+                turn = Instant::now();
+            }
             let at = (topic_at, partition_at);
             let checked = match (topic.clone(), added.clone()) {
                 (Ok(topic), Ok(())) => accept(call, topic, partition, transactional_id, at).await,

@@ -2,6 +2,7 @@
 //! one, which is its own controller, has the features it has, and stays.
 
 use crate::access::{Operation, Resource};
+use crate::api_versions::feature_level;
 use crate::broker::{LEADER_EPOCH, NODE_ID};
 use crate::connection::Reply;
 use crate::metadata::endpoint;
@@ -96,32 +97,51 @@ pub(crate) async fn update_features(
         response.error_code = ErrorCode::ClusterAuthorizationFailed.code();
         return response.into();
     }
-    let Some(first) = request.feature_updates.first() else {
+    if request.feature_updates.is_empty() {
         response.error_code = ErrorCode::InvalidRequest.code();
         response.error_message = Some(text("Can not provide empty FeatureUpdates"));
         return response.into();
-    };
-    let why = |feature: &str, level: i16| {
-        text(&format!(
-            "Invalid update version {level} for feature {feature}. The features of this broker come with its version and cannot be changed."
-        ))
-    };
-    response.error_code = ErrorCode::InvalidUpdateVersion.code();
-    response.error_message = Some(why(first.feature.as_str(), first.max_version_level));
-    if call.version < 2 {
-        let results = request.feature_updates.iter();
-        response.results = results
-            .map(|update| UpdatableFeatureResult {
-                feature: update.feature.clone(),
-                error_code: ErrorCode::InvalidUpdateVersion.code(),
-                error_message: Some(why(update.feature.as_str(), update.max_version_level)),
-                ..UpdatableFeatureResult::default()
-            })
-            .collect();
-        response.error_code = 0;
-        response.error_message = None;
     }
+    let refused: Vec<Option<String>> = request
+        .feature_updates
+        .iter()
+        .map(|update| cannot_update(update.feature.as_str(), update.max_version_level))
+        .collect();
+    if call.version >= 2 {
+        // All or none.
+        if let Some(why) = refused.into_iter().flatten().next() {
+            response.error_code = ErrorCode::InvalidUpdateVersion.code();
+            response.error_message = Some(text(&why));
+        }
+        return response.into();
+    }
+    let results = request.feature_updates.iter().zip(refused);
+    response.results = results
+        .map(|(update, why)| UpdatableFeatureResult {
+            feature: update.feature.clone(),
+            error_code: match why {
+                Some(_) => ErrorCode::InvalidUpdateVersion.code(),
+                None => 0,
+            },
+            error_message: why.as_deref().map(text),
+            ..UpdatableFeatureResult::default()
+        })
+        .collect();
     response.into()
+}
+
+/// Why a feature can't be brought to a level: any but the one it has, as features come with the broker's version.
+fn cannot_update(feature: &str, level: i16) -> Option<String> {
+    let why = match feature_level(feature) {
+        None => "This broker does not support this feature.".to_owned(),
+        Some(current) if current == level => return None,
+        Some(current) => format!(
+            "It is at {current}: the features of this broker come with its version and cannot be changed."
+        ),
+    };
+    Some(format!(
+        "Invalid update version {level} for feature {feature}. {why}"
+    ))
 }
 
 pub(crate) async fn unregister_broker(
@@ -149,4 +169,44 @@ pub(crate) async fn unregister_broker(
         ..UnregisterBrokerResponseData::default()
     }
     .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::update_features_request::FeatureUpdateKey;
+    use crate::world::{World, answer};
+
+    #[tokio::test]
+    async fn features_stay_at_the_level_they_have() {
+        let world = World::new().await;
+        let update = async |version, features: &[(&str, i16)]| {
+            let updates = features.iter().map(|(feature, level)| FeatureUpdateKey {
+                feature: text(feature),
+                max_version_level: *level,
+                ..FeatureUpdateKey::default()
+            });
+            let request = UpdateFeaturesRequestData {
+                feature_updates: updates.collect(),
+                ..UpdateFeaturesRequestData::default()
+            };
+            answer(update_features(world.call(version), request).await).await
+        };
+        let invalid = ErrorCode::InvalidUpdateVersion.code();
+        let (current, other) = (("transaction.version", 2), ("share.version", 0));
+        let unknown = ("moon.version", 1);
+        assert_eq!(update(2, &[current]).await.error_code, 0);
+        for wrong in [other, unknown] {
+            let refused = update(2, &[current, wrong]).await;
+            assert_eq!(refused.error_code, invalid);
+            let why = refused.error_message.unwrap();
+            assert!(why.as_str().contains(wrong.0), "{why:?}");
+        }
+        let each = update(1, &[current, other]).await;
+        assert_eq!(each.error_code, 0);
+        let codes: Vec<i16> = each.results.iter().map(|one| one.error_code).collect();
+        assert_eq!(codes, [0, invalid]);
+        let none = update(1, &[]).await.error_code;
+        assert_eq!(none, ErrorCode::InvalidRequest.code());
+    }
 }

@@ -1,14 +1,17 @@
-//! Client quotas (KIP-13, KIP-124, KIP-219, KIP-546, KIP-599): how much of what a user or a client may take each second.
+//! Client quotas (KIP-13, KIP-124, KIP-219, KIP-546, KIP-599, KIP-612): how much of what a user or a client may take each
+//! second, and how many connections an address may open.
 //!
-//! A quota belongs to an entity: a user, a client id, both, each by name or as the default for those without their own. Of all
-//! that fit a request the most particular one holds, in Kafka's order. Who took too much is told so with an answer that comes
-//! at once, and nothing more is read from that connection until the time is over. `request_percentage` is kept and not held.
+//! A quota belongs to an entity: a user, a client id, both, or an address, each by name or as the default for those without
+//! their own. Of all that fit a request the most particular one holds, in Kafka's order. Who took too much is told so with an
+//! answer that comes at once, and nothing more is read from that connection until the time is over.
 //!
 //! Kept: `kafka-quota, entity` → [`Stored`].
 
 mod bucket;
+pub(crate) mod time;
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -33,12 +36,16 @@ pub(crate) const PRODUCER: &str = "producer_byte_rate";
 pub(crate) const CONSUMER: &str = "consumer_byte_rate";
 pub(crate) const REQUESTS: &str = "request_percentage";
 pub(crate) const MUTATIONS: &str = "controller_mutation_rate";
+pub(crate) const CONNECTIONS: &str = "connection_creation_rate";
 
 /// Whose a quota is: neither, a name, or all without one of their own.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Entity {
     pub(crate) user: Option<Who>,
     pub(crate) client: Option<Who>,
+    /// An address, beside which there is nothing else.
+    #[serde(default)]
+    pub(crate) ip: Option<Who>,
 }
 
 /// A name, or all others.
@@ -159,9 +166,40 @@ impl Quotas {
         (user, client): (&str, &str),
         ask: impl FnOnce(&mut Bucket, Duration) -> T,
     ) -> Option<T> {
-        let now = self.began.elapsed();
-        let mut state = self.state();
+        let state = self.state();
         let (rate, taker) = state.limit(what, user, client)?;
+        Some(self.ask(state, rate, taker, ask))
+    }
+
+    /// How long a connection from an address that has opened too many is to be held up, before it is closed; one that has not
+    /// is counted.
+    pub(crate) fn connection_wait(&self, from: IpAddr) -> Duration {
+        if !self.is_any.load(Ordering::Relaxed) {
+            return Duration::ZERO;
+        }
+        let state = self.state();
+        let from = from.to_canonical().to_string();
+        let Some(rate) = state.connection_rate(&from) else {
+            return Duration::ZERO;
+        };
+        let taker = (CONNECTIONS, Some(from), None);
+        self.ask(state, rate, taker, |bucket, now| {
+            if bucket.has_any(now) {
+                bucket.take(1.0, now);
+                return Duration::ZERO;
+            }
+            bucket.wait_for_more(now)
+        })
+    }
+
+    fn ask<T>(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        rate: f64,
+        taker: Taker,
+        ask: impl FnOnce(&mut Bucket, Duration) -> T,
+    ) -> T {
+        let now = self.began.elapsed();
         if state.buckets.len() >= BUCKETS_MAX && !state.buckets.contains_key(&taker) {
             state.buckets.retain(|_, bucket| !bucket.is_full(now));
             if state.buckets.len() >= BUCKETS_MAX {
@@ -171,7 +209,7 @@ impl Quotas {
         let bucket = state.buckets.entry(taker);
         let bucket = bucket.or_insert_with(|| Bucket::new(rate, now));
         bucket.set_rate(rate, now);
-        Some(ask(bucket, now))
+        ask(bucket, now)
     }
 }
 
@@ -200,10 +238,23 @@ impl State {
             let entity = Entity {
                 user: of_user,
                 client: of_client,
+                ip: None,
             };
             let rate = self.limits.get(&entity)?.get(what)?;
             Some((*rate, shared_by))
         })
+    }
+
+    /// Connections that an address may open each second.
+    fn connection_rate(&self, from: &str) -> Option<f64> {
+        let of = |who: Who| {
+            let entity = Entity {
+                ip: Some(who),
+                ..Entity::default()
+            };
+            self.limits.get(&entity)?.get(CONNECTIONS).copied()
+        };
+        of(Who::Named(from.to_owned())).or_else(|| of(Who::Default))
     }
 }
 
@@ -222,6 +273,22 @@ impl Call {
         let (user, client) = self.taker();
         let take = |bucket: &mut Bucket, now| bucket.take(bytes as f64, now);
         let wait = quotas.with(what, (&user, client), take);
+        self.mute(wait.unwrap_or_default())
+    }
+
+    /// Whether any quota is to be held. Who has not said who they are yet has none.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.broker.quotas.is_any.load(Ordering::Relaxed) && !self.session.is_unknown()
+    }
+
+    /// Takes time of the broker's threads from the quota of such, in which 100 is one thread's whole time (KIP-124). Gives
+    /// what [`Call::take`] does.
+    pub(crate) fn take_time(&self, spent: Duration) -> i32 {
+        let quotas = &self.broker.quotas;
+        let (user, client) = self.taker();
+        let percent = spent.as_secs_f64() * 100.0;
+        let take = |bucket: &mut Bucket, now| bucket.take(percent, now);
+        let wait = quotas.with(REQUESTS, (&user, client), take);
         self.mute(wait.unwrap_or_default())
     }
 
@@ -313,7 +380,12 @@ impl Mute {
 /// those.
 fn key(entity: &Entity) -> Key {
     let mut key = BytesMut::from(Key::of(&[FOLDER]).children().as_bytes());
-    for (kind, who) in [(b'u', &entity.user), (b'c', &entity.client)] {
+    let parts = [
+        (b'u', &entity.user),
+        (b'c', &entity.client),
+        (b'i', &entity.ip),
+    ];
+    for (kind, who) in parts {
         match who {
             None => {}
             Some(Who::Default) => key.put_slice(&[0, kind, b'*']),
@@ -347,7 +419,39 @@ mod tests {
         Entity {
             user: user.map(who),
             client: client.map(who),
+            ip: None,
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_opens_so_many_connections_a_second() {
+        let store = Memory::new(Clock::manual(Timestamp(1)));
+        let quotas = Quotas::load(&store).await.unwrap();
+        let here = IpAddr::from([127, 0, 0, 1]);
+        assert_eq!(quotas.connection_wait(here), Duration::ZERO);
+        let of = |ip| Entity {
+            ip: Some(ip),
+            ..Entity::default()
+        };
+        for (who, rate) in [(Who::Default, 1.0), (Who::Named(here.to_string()), 2.0)] {
+            let change = [(CONNECTIONS.to_owned(), Some(rate))];
+            quotas.change(&store, &of(who), &change).await.unwrap();
+        }
+        let quotas = Quotas::load(&store).await.unwrap();
+        let other = IpAddr::from([10, 0, 0, 1]);
+        assert_eq!(quotas.connection_wait(other), Duration::ZERO);
+        assert_eq!(quotas.connection_wait(other), Duration::from_secs(1));
+        // By the address however it is written.
+        let mapped = "::ffff:127.0.0.1".parse().unwrap();
+        for from in [here, mapped] {
+            assert_eq!(quotas.connection_wait(from), Duration::ZERO);
+        }
+        for _ in 0..10 {
+            // Those refused do not count.
+            assert_eq!(quotas.connection_wait(here), Duration::from_millis(500));
+        }
+        tokio::time::advance(Duration::from_millis(600)).await;
+        assert_eq!(quotas.connection_wait(here), Duration::ZERO);
     }
 
     #[tokio::test]

@@ -22,6 +22,8 @@ use crate::session::Session;
 const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 /// Longest that requests under way may take to finish once the server is to stop.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
+/// Longest that a connection is held up whose address has opened too many: Kafka's longest, a quota's window.
+const HOLD_UP_MAX: Duration = Duration::from_secs(1);
 /// When to accept again after the system had no descriptor left.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
@@ -204,6 +206,15 @@ impl Door {
     }
 
     async fn one(self, stream: TcpStream, peer: SocketAddr, place: Place) {
+        let wait = self.broker.quotas.connection_wait(peer.ip());
+        if !wait.is_zero() {
+            // KIP-612: held up, so that clients do not try again at once, then closed.
+            tokio::select! {
+                () = tokio::time::sleep(wait.min(HOLD_UP_MAX)) => {}
+                () = is_true(self.stop.clone()) => {}
+            }
+            return;
+        }
         let Ok(local) = stream.local_addr() else {
             return;
         };

@@ -1,6 +1,8 @@
 //! ShareAcknowledge 1–2 (KIP-932, KIP-1222): what a member of a share group says of the records it was given: that they are
 //! processed, to be given to somebody again, to nobody, or that it is at them still.
 
+use std::collections::HashMap;
+
 use crate::access::{Operation, Resource};
 use crate::connection::Reply;
 use crate::error::Refusal;
@@ -12,7 +14,8 @@ use crate::wire::share_acknowledge_response::{
     LeaderIdAndEpoch, PartitionData, ShareAcknowledgeTopicResponse,
 };
 use crate::wire::{
-    ErrorCode, KafkaString, ShareAcknowledgeRequestData, ShareAcknowledgeResponseData, text,
+    ErrorCode, KafkaString, KafkaUuid, ShareAcknowledgeRequestData, ShareAcknowledgeResponseData,
+    text,
 };
 
 /// From this version on, how long records are locked is told.
@@ -143,6 +146,7 @@ async fn settle_one(
 
 fn response(acknowledged: Vec<Acknowledged>) -> ShareAcknowledgeResponseData {
     let mut response = ShareAcknowledgeResponseData::default();
+    let mut at_of: HashMap<KafkaUuid, usize> = HashMap::new();
     for one in acknowledged {
         let (topic_id, partition_index) = one.place;
         let refusal = one.outcome.err();
@@ -160,8 +164,8 @@ fn response(acknowledged: Vec<Acknowledged>) -> ShareAcknowledgeResponseData {
             },
             ..PartitionData::default()
         };
-        let mut known = response.responses.iter_mut();
-        match known.find(|topic| topic.topic_id == topic_id) {
+        let at = *at_of.entry(topic_id).or_insert(response.responses.len());
+        match response.responses.get_mut(at) {
             Some(topic) => topic.partitions.push(part),
             None => response.responses.push(ShareAcknowledgeTopicResponse {
                 topic_id,

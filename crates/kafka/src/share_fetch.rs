@@ -4,6 +4,7 @@
 //! Batches are given as they lie, whole and compressed; which of their records the member has got stands beside them. Never
 //! more records are locked than were asked for, in either mode of acquiring them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ use crate::topics::Topic;
 use crate::wire::share_fetch_response::{
     AcquiredRecords, LeaderIdAndEpoch, PartitionData, ShareFetchableTopicResponse,
 };
-use crate::wire::{ErrorCode, ShareFetchRequestData, ShareFetchResponseData, text};
+use crate::wire::{ErrorCode, KafkaUuid, ShareFetchRequestData, ShareFetchResponseData, text};
 
 /// Longest that records are waited for.
 const WAIT_MAX: Duration = Duration::from_secs(300);
@@ -390,9 +391,10 @@ fn response(acknowledged: Vec<Acknowledged>, got: Vec<Got>) -> ShareFetchRespons
         }
         parts.push((one.place, part));
     }
+    let known = parts.iter().enumerate();
+    let mut at_of: HashMap<Place, usize> = known.map(|(at, (place, _))| (*place, at)).collect();
     for one in acknowledged {
-        let at = parts.iter().position(|(place, _)| *place == one.place);
-        let at = at.unwrap_or_else(|| {
+        let at = *at_of.entry(one.place).or_insert_with(|| {
             parts.push((one.place, blank(one.place)));
             parts.len() - 1
         });
@@ -402,9 +404,10 @@ fn response(acknowledged: Vec<Acknowledged>, got: Vec<Got>) -> ShareFetchRespons
         }
     }
     let mut response = ShareFetchResponseData::default();
+    let mut at_of: HashMap<KafkaUuid, usize> = HashMap::new();
     for ((topic_id, _), part) in parts {
-        let known = response.responses.iter_mut();
-        match known.into_iter().find(|topic| topic.topic_id == topic_id) {
+        let at = *at_of.entry(topic_id).or_insert(response.responses.len());
+        match response.responses.get_mut(at) {
             Some(topic) => topic.partitions.push(part),
             None => response.responses.push(ShareFetchableTopicResponse {
                 topic_id,

@@ -223,6 +223,8 @@ impl Broker {
             documents: Vec::new(),
         };
         self.streams.create(&self.stream_name(name), new).await?;
+        // The broker's may have changed since they were looked up.
+        self.follow(name).await?;
         self.topic(name).await
     }
 

@@ -25,6 +25,10 @@ pub(crate) trait Request: Sized + Send + 'static {
 pub(crate) trait Response: Send + 'static {
     /// Adds it to `target`.
     fn encode(&self, target: &mut Chunks, version: i16) -> Result<(), ProtocolError>;
+
+    /// Tells the client to wait for so many milliseconds, if it is not told to wait longer already. Some answers have no place
+    /// for that.
+    fn throttle(&mut self, ms: i32);
 }
 
 /// Ties the generated types, which share no trait, to the two above.
@@ -43,8 +47,27 @@ macro_rules! messages {
             fn encode(&self, target: &mut Chunks, version: i16) -> Result<(), ProtocolError> {
                 self.write(target.tail(), version)
             }
+
+            fn throttle(&mut self, ms: i32) {
+                messages!(@throttle self, ms, $key);
+            }
         }
     )*};
+    (@throttle $answer:ident, $ms:ident, SaslHandshake) => {
+        let _ = $ms;
+    };
+    (@throttle $answer:ident, $ms:ident, SaslAuthenticate) => {
+        let _ = $ms;
+    };
+    (@throttle $answer:ident, $ms:ident, WriteTxnMarkers) => {
+        let _ = $ms;
+    };
+    (@throttle $answer:ident, $ms:ident, DescribeQuorum) => {
+        let _ = $ms;
+    };
+    (@throttle $answer:ident, $ms:ident, $key:ident) => {
+        $answer.throttle_time_ms = $answer.throttle_time_ms.max($ms);
+    };
 }
 
 messages! {

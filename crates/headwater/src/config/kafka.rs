@@ -1,6 +1,7 @@
 //! What can be set of the Kafka broker: where it listens, how clients say who they are, and who may do what. Names are those
 //! of Kafka's own broker settings where it has them.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +16,11 @@ use crate::Failure;
 /// The port of every Kafka broker.
 const PORT_DEFAULT: u16 = 9092;
 
+/// Kafka's default for `sasl.oauthbearer.jwks.endpoint.refresh.ms`.
+const JWKS_REFRESH_DEFAULT: Duration = Duration::from_secs(60 * 60);
+/// More often an issuer's keys are not read anew.
+const JWKS_REFRESH_MIN: Duration = Duration::from_secs(1);
+
 /// What may stand in the file, beside those of [`super::settings`].
 pub(crate) const KEYS: &[&str] = &[
     "kafka_listen",
@@ -24,6 +30,8 @@ pub(crate) const KEYS: &[&str] = &[
     "kafka_principal_rules",
     "kafka_sasl_mechanisms",
     "kafka_oauth_jwks",
+    "kafka_oauth_jwks_ca",
+    "kafka_oauth_jwks_refresh_ms",
     "kafka_oauth_issuer",
     "kafka_oauth_audience",
     "kafka_oauth_scope",
@@ -54,7 +62,12 @@ pub struct KafkaConfig {
     /// The ways to log in; all that can be, where nothing is said.
     pub sasl_mechanisms: Setting<Option<Vec<Mechanism>>>,
     /// The issuer's public keys, a JSON Web Key Set.
-    pub oauth_jwks: Setting<Option<PathBuf>>,
+    pub oauth_jwks: Setting<Option<KeysAt>>,
+    /// Who may have signed the certificate of the server that publishes them, in PEM; those that the machine trusts, where
+    /// nothing is said.
+    pub oauth_jwks_ca: Setting<Option<PathBuf>>,
+    /// How often they are read anew.
+    pub oauth_jwks_refresh: Setting<Duration>,
     /// What `iss` must be.
     pub oauth_issuer: Setting<Option<String>>,
     /// What `aud` must be or hold.
@@ -101,6 +114,24 @@ pub struct Advertised {
     pub port: u16,
 }
 
+/// Where an issuer's public keys are published.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum KeysAt {
+    /// In a file.
+    File(PathBuf),
+    /// On a server, by HTTP: Kafka's `sasl.oauthbearer.jwks.endpoint.url`.
+    Url(String),
+}
+
+impl fmt::Display for KeysAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KeysAt::File(path) => path.display().fmt(f),
+            KeysAt::Url(url) => f.write_str(url),
+        }
+    }
+}
+
 /// Whether clients are to show certificates: Kafka's `ssl.client.auth`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ClientAuth {
@@ -141,7 +172,13 @@ impl KafkaConfig {
             client_ca: layers.setting("kafka_client_ca", None, file)?,
             principal_rules: layers.setting("kafka_principal_rules", "DEFAULT".into(), rules)?,
             sasl_mechanisms: layers.setting("kafka_sasl_mechanisms", None, mechanisms)?,
-            oauth_jwks: layers.setting("kafka_oauth_jwks", None, file)?,
+            oauth_jwks: layers.setting("kafka_oauth_jwks", None, keys_at)?,
+            oauth_jwks_ca: layers.setting("kafka_oauth_jwks_ca", None, file)?,
+            oauth_jwks_refresh: layers.setting(
+                "kafka_oauth_jwks_refresh_ms",
+                JWKS_REFRESH_DEFAULT,
+                refresh,
+            )?,
             oauth_issuer: layers.setting("kafka_oauth_issuer", None, text)?,
             oauth_audience: layers.setting("kafka_oauth_audience", None, text)?,
             oauth_scope: layers.setting("kafka_oauth_scope", Vec::new(), |text| {
@@ -303,6 +340,24 @@ fn milliseconds(text: &str) -> Result<Option<Duration>, String> {
     Ok((!number.is_zero()).then_some(number))
 }
 
+fn keys_at(text: &str) -> Result<Option<KeysAt>, String> {
+    let at = if text.starts_with("http://") || text.starts_with("https://") {
+        let url = text.parse::<http::Uri>().ok();
+        let url = url.filter(|url| url.host().is_some_and(|host| !host.is_empty()));
+        let must_be = || "a file, or a URL such as https://issuer.example.org/keys".to_owned();
+        KeysAt::Url(url.ok_or_else(must_be)?.to_string())
+    } else {
+        KeysAt::File(path(text.strip_prefix("file://").unwrap_or(text))?)
+    };
+    Ok(Some(at))
+}
+
+fn refresh(text: &str) -> Result<Duration, String> {
+    let time = text.parse().ok().map(Duration::from_millis);
+    let time = time.filter(|time| *time >= JWKS_REFRESH_MIN);
+    time.ok_or_else(|| format!("{} milliseconds or more", JWKS_REFRESH_MIN.as_millis()))
+}
+
 fn count(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| *number > 0);
     number.ok_or_else(|| "a number above 0".to_owned())
@@ -405,8 +460,21 @@ impl KafkaConfig {
             ),
             (
                 "kafka_oauth_jwks",
-                file(&self.oauth_jwks.value),
+                self.oauth_jwks
+                    .value
+                    .as_ref()
+                    .map_or_else(String::new, KeysAt::to_string),
                 &self.oauth_jwks.origin,
+            ),
+            (
+                "kafka_oauth_jwks_ca",
+                file(&self.oauth_jwks_ca.value),
+                &self.oauth_jwks_ca.origin,
+            ),
+            (
+                "kafka_oauth_jwks_refresh_ms",
+                self.oauth_jwks_refresh.value.as_millis().to_string(),
+                &self.oauth_jwks_refresh.origin,
             ),
             (
                 "kafka_oauth_issuer",

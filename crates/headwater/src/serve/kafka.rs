@@ -14,7 +14,7 @@ use model::{AccountId, Rng, Timestamp};
 use tokio::sync::oneshot;
 
 use super::lags::Lags;
-use super::{Services, bind, descriptors};
+use super::{Services, bind, descriptors, issuer};
 use crate::Failure;
 use crate::config::{AccessKey, ClientAuth, Config, KafkaConfig};
 
@@ -120,19 +120,15 @@ fn security(config: &Config) -> Result<SecurityOptions, Failure> {
     let settings = &config.kafka;
     let keys = &config.keys.value;
     let rules = PrincipalRules::parse(&settings.principal_rules.value).map_err(Failure::Usage)?;
+    let keys_of_issuer = issuer::key_set(settings)?;
     let oauth = settings.takes_tokens().then(|| OAuth {
-        jwks: settings.oauth_jwks.value.clone(),
+        jwks: keys_of_issuer,
         issuer: settings.oauth_issuer.value.clone(),
         audience: settings.oauth_audience.value.clone(),
         scopes: settings.oauth_scope.value.clone(),
         principal_claim: settings.oauth_principal_claim.value.clone(),
         unsecured: settings.oauth_unsecured.value,
     });
-    if let Some(path) = &settings.oauth_jwks.value {
-        let named = |why: String| format!("--kafka-oauth-jwks {}: {why}", path.display());
-        let text = std::fs::read(path).map_err(|error| Failure::Usage(named(error.to_string())))?;
-        kafka::check_key_set(&text).map_err(|why| Failure::Usage(named(why)))?;
-    }
     let iam: Option<Arc<dyn IamVerifier>> = match keys.is_empty() {
         true => None,
         false => Some(Arc::new(Iam::of(keys))),

@@ -3,8 +3,12 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Stdio;
 
+use client::kafka::wire::messages::ProduceRequestData;
+use client::kafka::wire::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use model::{Batch, BatchBuilder, Clock};
 use serde_json::Value;
 
+use crate::groups::kafka;
 use crate::process::{Directory, Finished, Server, headwater, run};
 
 /// Runs `headwater topic ...` against the server.
@@ -194,4 +198,90 @@ fn a_partition_that_was_split_away_is_passed_over() {
     let closed = topic(&server, &["produce", "orders", "x", "--partition", "0"]);
     assert_eq!(closed.code, Some(1));
     assert!(closed.err.contains("--partition"), "{}", closed.err);
+}
+
+/// A batch of a hundred records, compressed by the codec of that number, as clients of Kafka do it.
+fn compressed(codec: u8, prefix: &str) -> Batch {
+    let mut batch = BatchBuilder::with_capacity(100);
+    for number in 0..100 {
+        let value = format!("{prefix}-{number}");
+        batch.push(Clock::system().now(), None, Some(value.as_bytes()), &[]);
+    }
+    let batch = batch.finish();
+    let records = batch.payload();
+    let payload = match codec {
+        1 => {
+            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            gzip.write_all(records).unwrap();
+            gzip.finish().unwrap()
+        }
+        2 => snap::raw::Encoder::new().compress_vec(records).unwrap(),
+        3 => {
+            let mut lz4 = lz4_flex::frame::FrameEncoder::new(Vec::new());
+            lz4.write_all(records).unwrap();
+            lz4.finish().unwrap()
+        }
+        4 => zstd::stream::encode_all(records, 3).unwrap(),
+        _ => return batch,
+    };
+    batch.compressed(codec, &payload)
+}
+
+/// Writes a batch as it is.
+async fn write(server: &Server, topic: &str, batch: &Batch) {
+    let request = ProduceRequestData {
+        acks: -1,
+        timeout_ms: 30_000,
+        topic_data: vec![TopicProduceData {
+            name: topic.to_owned().into(),
+            partition_data: vec![PartitionProduceData {
+                records: Some(batch.bytes().clone()),
+                ..PartitionProduceData::default()
+            }],
+            ..TopicProduceData::default()
+        }],
+        ..ProduceRequestData::default()
+    };
+    let written = kafka(server).ask(&request).await.unwrap();
+    assert_eq!(written.responses[0].partition_responses[0].error_code, 0);
+}
+
+#[test]
+fn compressed_records_are_read_by_every_codec() {
+    let directory = Directory::new();
+    let server = Server::start(directory.path(), &[]);
+    let verb = |arguments: &[&str]| topic(&server, arguments).succeeded();
+    verb(&["create", "all"]);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let names = ["none", "gzip", "snappy", "lz4", "zstd"];
+    let mut expected = Vec::new();
+    for (codec, name) in (0..).zip(names) {
+        let batch = compressed(codec, name);
+        assert_eq!(batch.codec(), codec);
+        runtime.block_on(write(&server, "all", &batch));
+        expected.extend((0..100).map(|number| format!("{name}-{number}")));
+    }
+    let read = verb(&["consume", "all"]);
+    assert_eq!(read.lines().collect::<Vec<_>>(), expected);
+    // From the midst of a batch on, and into the midst of another.
+    let some = [
+        "consume",
+        "all",
+        "--partition",
+        "0",
+        "--offset",
+        "150",
+        "--max",
+        "200",
+    ];
+    let read = verb(&some);
+    assert_eq!(read.lines().collect::<Vec<_>>(), expected[150..350]);
+    let tailed = verb(&["tail", "all", "--from", "start", "--limit", "500"]);
+    assert_eq!(tailed.lines().collect::<Vec<_>>(), expected);
+    let mut grouped = Vec::new();
+    for max in ["130", "370"] {
+        let read = verb(&["consume", "all", "--group", "g", "--max", max]);
+        grouped.extend(read.lines().map(str::to_owned));
+    }
+    assert_eq!(grouped, expected);
 }

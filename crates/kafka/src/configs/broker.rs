@@ -1,6 +1,5 @@
 //! The broker's own configurations: what of Apache Kafka's there is here, with what holds where nothing was set. Those that
-//! can be changed while it runs are kept as documents; a topic that does not say itself follows them at once, but for
-//! retention, which a topic is given when it is made.
+//! can be changed while it runs are kept as documents; a topic that does not say itself follows them at once.
 //!
 //! Source: <https://kafka.apache.org/documentation/#brokerconfigs>.
 
@@ -112,7 +111,13 @@ pub(crate) const BROKER: &[BrokerDefinition] = &[
     fixed("log.retention.ms", FROM_UNLIMITED, "604800000")
         .changeable()
         .followed_by("retention.ms"),
-    fixed("log.segment.bytes", NATURAL, "1073741824").followed_by("segment.bytes"),
+    fixed(
+        "log.segment.bytes",
+        Kind::Int(1_048_576, INT_MAX),
+        "1073741824",
+    )
+    .changeable()
+    .followed_by("segment.bytes"),
     fixed("message.max.bytes", Kind::Int(0, INT_MAX), "1048588")
         .changeable()
         .followed_by("max.message.bytes"),

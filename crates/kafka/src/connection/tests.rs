@@ -1,5 +1,7 @@
 //! Connections as a client sees them, and the buffer of their answers.
 
+mod hostile;
+
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, DuplexStream, duplex};
 

@@ -80,20 +80,72 @@ async fn a_value_comes_from_the_topic_the_node_the_cluster_or_nowhere() {
 }
 
 #[tokio::test]
-async fn a_topic_is_given_its_retention_when_it_is_made() {
+async fn topics_that_do_not_say_follow_the_brokers_retention() {
     let world = World::new().await;
-    world.topic("before", 1, &[]).await;
-    let key = "retention.ms";
-    let code = change(&world, Kinds::Broker, "", "log.retention.ms", Some("60000")).await;
-    assert_eq!(code, 0);
+    let (key, broker) = ("retention.ms", "log.retention.ms");
+    world.topic("follows", 1, &[]).await;
+    // Its own, though it is the default.
+    world.topic("own", 1, &[(key, "604800000")]).await;
+    let of = async |topic| described(&world, Kinds::Topic, topic, key).await;
+    let kept = async |topic| {
+        let topic = world.broker.topic(topic).await.unwrap();
+        topic.stream.settings.retention_ms
+    };
+    assert_eq!(of("follows").await, is("604800000", Source::Default));
+    assert_eq!(of("own").await, is("604800000", Source::Topic));
+    for (holder, value, source) in [("", "60000", Source::Cluster), ("1", "70000", Source::Node)] {
+        change(&world, Kinds::Broker, holder, broker, Some(value)).await;
+        assert_eq!(of("follows").await, is(value, source));
+        assert_eq!(kept("follows").await.unwrap().to_string(), value);
+        assert_eq!(of("own").await, is("604800000", Source::Topic));
+    }
+    change(&world, Kinds::Broker, "1", broker, None).await;
     world.topic("after", 1, &[]).await;
-    let found = described(&world, Kinds::Topic, "after", key).await;
-    assert_eq!(found, is("60000", Source::Cluster));
-    let found = described(&world, Kinds::Topic, "before", key).await;
-    assert_eq!(found, is("604800000", Source::Topic));
-    change(&world, Kinds::Topic, "before", key, None).await;
-    let found = described(&world, Kinds::Topic, "before", key).await;
-    assert_eq!(found, is("60000", Source::Cluster));
+    for topic in ["follows", "after"] {
+        assert_eq!(of(topic).await, is("60000", Source::Cluster), "{topic}");
+    }
+    change(&world, Kinds::Topic, "own", key, None).await;
+    change(&world, Kinds::Topic, "after", key, Some("5")).await;
+    // As Kinesis does it.
+    let name = world.broker.stream_name("follows");
+    let streams = &world.broker.streams;
+    let told = streams.update(&name, |_, settings| {
+        settings.retention_ms = Some(86_400_000);
+        Ok::<_, streams::StreamsError>(())
+    });
+    told.await.unwrap();
+    change(&world, Kinds::Broker, "", broker, Some("-1")).await;
+    assert_eq!(of("own").await, is("-1", Source::Cluster));
+    assert_eq!(kept("own").await, None);
+    assert_eq!(of("after").await, is("5", Source::Topic));
+    assert_eq!(of("follows").await, is("86400000", Source::Topic));
+}
+
+#[tokio::test]
+async fn a_broker_that_ended_while_topics_were_told_tells_them_at_its_start() {
+    let world = World::new().await;
+    world.topic("t", 1, &[]).await;
+    let configs = &world.broker.configs;
+    let store = &**world.broker.streams.store();
+    let set = |values: &mut configs::kept::Values| {
+        values.insert("log.retention.bytes".into(), "4096".into());
+        Ok::<_, Refusal>(())
+    };
+    let changed = configs.change(store, (Holder::Broker, CLUSTER), false, set);
+    changed.await.unwrap();
+    let kept = async || {
+        let topic = world.broker.topic("t").await.unwrap();
+        topic.stream.settings.retention_bytes
+    };
+    assert_eq!(kept().await, None);
+    configs::following::start(&world.broker);
+    let told = async {
+        while kept().await != Some(4096) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let patience = std::time::Duration::from_secs(10);
+    tokio::time::timeout(patience, told).await.unwrap();
 }
 
 #[tokio::test]

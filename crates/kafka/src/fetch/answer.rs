@@ -106,6 +106,10 @@ impl Response for Fetched {
         put_no_tags(target.tail(), version);
         Ok(())
     }
+
+    fn throttle(&mut self, ms: i32) {
+        self.throttle_ms = self.throttle_ms.max(ms);
+    }
 }
 
 impl TopicAnswer {

@@ -59,6 +59,13 @@ impl Bucket {
         Duration::try_from_secs_f64(seconds).map_or(WAIT_MAX, |wait| wait.min(WAIT_MAX))
     }
 
+    /// How long until one more is in it: for what is taken one by one, and only where it is there.
+    pub(crate) fn wait_for_more(&mut self, now: Duration) -> Duration {
+        self.fill(now);
+        let seconds = (1.0 - self.level).max(0.0) / self.rate;
+        Duration::try_from_secs_f64(seconds).map_or(WAIT_MAX, |wait| wait.min(WAIT_MAX))
+    }
+
     /// Whether it is as a new one would be, so that it can be forgotten.
     pub(crate) fn is_full(&mut self, now: Duration) -> bool {
         self.fill(now);

@@ -3,9 +3,10 @@
 use super::*;
 use crate::create_topics::create_topics;
 use crate::delete_topics::delete_topics;
+use crate::metadata::metadata;
 use crate::wire::{
     CreatableTopic, CreateTopicsRequestData, CreateTopicsResponseData, DeleteTopicsRequestData,
-    text,
+    MetadataRequestData, MetadataRequestTopic, text,
 };
 use crate::world::{World, answer};
 
@@ -31,7 +32,7 @@ async fn limited(rate: f64) -> World {
     let world = World::new().await;
     let all = Entity {
         user: Some(Who::Default),
-        client: None,
+        ..Entity::default()
     };
     let store = world.broker.streams.store();
     let changes = [(MUTATIONS.to_owned(), Some(rate))];
@@ -73,4 +74,29 @@ async fn older_clients_that_know_no_refusal_are_told_to_wait() {
         assert_eq!(made.throttle_time_ms, wait);
     }
     assert!(world.session.mute.ends().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn topics_made_by_asking_for_them_count_too() {
+    let world = limited(1.0).await;
+    let ask = async |name: &str| {
+        let request = MetadataRequestData {
+            topics: Some(vec![MetadataRequestTopic {
+                name: Some(text(name)),
+                ..MetadataRequestTopic::default()
+            }]),
+            allow_auto_topic_creation: true,
+            ..MetadataRequestData::default()
+        };
+        let found = answer(metadata(world.call(12), request).await).await;
+        found.topics[0].error_code
+    };
+    assert_eq!(create(&world, 7, "a", 2).await.topics[0].error_code, 0);
+    let unknown = ErrorCode::UnknownTopicOrPartition.code();
+    assert_eq!(ask("b").await, unknown);
+    assert_eq!(ask("a").await, 0, "which is there already");
+    assert!(world.broker.topic("b").await.is_err());
+    tokio::time::advance(Duration::from_millis(1_500)).await;
+    assert_eq!(ask("b").await, 0);
+    assert_eq!(ask("c").await, unknown, "counted");
 }

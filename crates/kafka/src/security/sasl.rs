@@ -25,7 +25,9 @@ use crate::wire::{
 
 pub use msk_iam::{IamVerifier, SignedConnect};
 pub use oauthbearer::OAuth;
-pub(super) use oauthbearer::{Tokens, key_set};
+pub(super) use oauthbearer::Tokens;
+pub(super) use oauthbearer::keys::key_set;
+pub use oauthbearer::keys::{KeyFile, KeySet, KeySource, Reading};
 use scram::Hash;
 
 /// Longest message of any mechanism taken: Kafka's `sasl.server.max.receive.size`.

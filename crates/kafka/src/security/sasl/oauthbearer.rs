@@ -1,37 +1,36 @@
 //! SASL OAUTHBEARER (RFC 7628, KIP-255, KIP-768): the client shows a token that somebody trusted has signed.
 //!
-//! A token is a JSON Web Token, signed by a key of the key set in [`OAuth::jwks`]. The set is read again when a token names a
-//! key that is not in it, so that keys can be changed without a restart. Times, issuer, audience, scope and the name are
-//! checked here against the broker's own clock; the library checks the signature alone.
+//! A token is a JSON Web Token, signed by a key of the key set in [`OAuth::jwks`] ([`keys`]). Times, issuer, audience, scope
+//! and the name are checked here against the broker's own clock; the library checks the signature alone.
 
 #![deny(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+pub(super) mod keys;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64_simd::URL_SAFE_NO_PAD;
-use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, JwkSet};
+use jsonwebtoken::jwk::{AlgorithmParameters, Jwk};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use model::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{Identity, Refused};
+use keys::{KeySet, Keys};
 
 /// What divides the parts of a message.
 const DIVIDER: char = '\u{1}';
 /// How far the issuer's clock may be from ours: Kafka's `sasl.oauthbearer.clock.skew.seconds`.
 const SKEW: Duration = Duration::from_secs(30);
-/// How long after the key set was read it is not read again.
-const READ_AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// What a client is told of a token that does not hold, before it is refused (RFC 7628, 3.2.2).
 pub(super) const INVALID_TOKEN: &str = "{\"status\":\"invalid_token\"}";
 
 /// Which tokens hold.
 #[derive(Clone, Debug)]
 pub struct OAuth {
-    /// The file of the issuer's public keys, a JSON Web Key Set. Without one only unsigned tokens can hold.
-    pub jwks: Option<PathBuf>,
+    /// The issuer's public keys. Without any only unsigned tokens can hold.
+    pub jwks: Option<KeySet>,
     /// What `iss` must be, if anything.
     pub issuer: Option<String>,
     /// What `aud` must be or hold, if anything.
@@ -103,20 +102,21 @@ impl Bearer {
 #[derive(Debug)]
 pub(crate) struct Tokens {
     options: OAuth,
-    known: Mutex<Known>,
-}
-
-#[derive(Debug, Default)]
-struct Known {
-    keys: Option<JwkSet>,
-    read_at: Option<Timestamp>,
+    keys: Option<Arc<Keys>>,
 }
 
 impl Tokens {
     pub(crate) fn new(options: OAuth) -> Tokens {
         Tokens {
+            keys: options.jwks.clone().map(Keys::new),
             options,
-            known: Mutex::default(),
+        }
+    }
+
+    /// Begins to read the keys, and goes on to for as long as these are there.
+    pub(crate) fn keep_refreshed(&self) {
+        if let Some(keys) = &self.keys {
+            tokio::spawn(keys::keep_refreshed(Arc::downgrade(keys)));
         }
     }
 
@@ -131,7 +131,7 @@ impl Tokens {
             self.unsigned(token)?
         } else {
             let id = header.get("kid").and_then(Value::as_str);
-            let key = self.key(id, now).await?;
+            let key = self.key(id).await?;
             signed(token, algorithm, &key)?
         };
         self.options.check(&claims, now)
@@ -147,57 +147,13 @@ impl Tokens {
         part(token, 1)
     }
 
-    /// The key of that id; the only one where a token does not say.
-    async fn key(&self, id: Option<&str>, now: Timestamp) -> Result<Jwk, String> {
-        if let Some(key) = self.known_key(id) {
-            return Ok(key);
-        }
-        let unknown = || format!("a token signed by a key that is not known: {id:?}");
-        let path = self.options.jwks.as_ref().ok_or_else(unknown)?;
-        if !self.may_read_again(now) {
-            return Err(unknown());
-        }
-        let text = tokio::fs::read(path)
-            .await
-            .map_err(|error| format!("{}: {error}", path.display()))?;
-        let keys = key_set(&text).map_err(|error| format!("{}: {error}", path.display()))?;
-        self.known().keys = Some(keys);
-        self.known_key(id).ok_or_else(unknown)
+    async fn key(&self, id: Option<&str>) -> Result<Jwk, String> {
+        let found = match &self.keys {
+            Some(keys) => keys.find(id).await,
+            None => None,
+        };
+        found.ok_or_else(|| format!("a token signed by a key that is not known: {id:?}"))
     }
-
-    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn known_key(&self, id: Option<&str>) -> Option<Jwk> {
-        let known = self.known();
-        let keys = known.keys.as_ref()?;
-        match id {
-            Some(id) => keys.find(id).cloned(),
-            None => match keys.keys.as_slice() {
-                [only] => Some(only.clone()),
-                _ => None,
-            },
-        }
-    }
-
-    fn may_read_again(&self, now: Timestamp) -> bool {
-        let mut known = self.known();
-        let is_fresh = |read_at: Timestamp| now.since(read_at) < READ_AGAIN_AFTER;
-        if known.read_at.is_some_and(is_fresh) {
-            return false;
-        }
-        known.read_at = Some(now);
-        true
-    }
-}
-
-/// Reads a JSON Web Key Set.
-///
-/// # Errors
-/// What is wrong with it.
-pub(crate) fn key_set(text: &[u8]) -> Result<JwkSet, String> {
-    serde_json::from_slice(text).map_err(|error| format!("not a JSON Web Key Set: {error}"))
 }
 
 /// The claims of a token whose signature holds.
