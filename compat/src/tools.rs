@@ -156,8 +156,12 @@ pub fn java(client: &str) -> Result<String, Missing> {
         command
     };
     let pom = folder(client).join("pom.xml");
-    let mut inputs = sources(&folder(client).join("src"), "java");
-    inputs.push(pom);
+    let mut inputs = vec![pom];
+    let src = folder(client).join("src");
+    // Some are packages alone, which another language's program runs.
+    if src.exists() {
+        inputs.extend(sources(&src, "java"));
+    }
     // Maven takes seconds to find that there is nothing to do, so the stamp covers compiling, too.
     place.once(&inputs, || {
         fetch(&mut maven(&[

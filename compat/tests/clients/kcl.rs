@@ -4,8 +4,10 @@ use std::process::Command;
 
 use compat::client::check;
 use compat::server::Server;
+use compat::skip::or_skip;
+use compat::tools;
 
-use crate::{empty_folder, java, python, server_with_key};
+use crate::{empty_folder, java, node, python, server_with_key};
 
 /// All checks of a version of the KCL, and what its leases and checkpoints are after a kill of the server.
 fn all_checks(client: &str, account: &str) {
@@ -18,6 +20,7 @@ fn all_checks(client: &str, account: &str) {
     if run(&server, "checks").is_none() {
         return;
     }
+    shared(&server, client);
     if server.is_own() {
         run(&server, "before");
         server.kill();
@@ -25,6 +28,15 @@ fn all_checks(client: &str, account: &str) {
         run(&server, "after");
     }
     server.stop();
+}
+
+/// Its worker and one of our own library share the leases of one application.
+fn shared(server: &Server, client: &str) {
+    let Some(mut command) = java(client) else {
+        return;
+    };
+    let command = alone(server.known_to(&mut command));
+    check(command.args(["shared", env!("CARGO_BIN_EXE_consumer-under-test")]));
 }
 
 /// It looks for no machine of EC2 to ask for credentials or for where it is.
@@ -64,6 +76,18 @@ fn kcl_for_python_works() {
         command.arg(empty_folder("python-kcl", "work"));
     }
     checks(command, "python-kcl", "510000000004");
+}
+
+#[test]
+fn kcl_for_node_works() {
+    let Some(daemon) = or_skip("java-multilang", tools::java("java-multilang")) else {
+        return;
+    };
+    let mut command = node("js-kcl", "main.js");
+    if let Some(command) = &mut command {
+        command.arg(daemon).arg(empty_folder("js-kcl", "work"));
+    }
+    checks(command, "js-kcl", "510000000005");
 }
 
 #[test]

@@ -9,6 +9,7 @@
 //! - [`config`] and [`processor`]: what a user says and writes. [`checkpointer`]: how far a shard is processed.
 //! - [`position`], [`lease`], `progress`: what is kept of a shard, and the steps that change it.
 //! - [`board`]: which leases a worker takes. [`hierarchy`]: which leases there must be. Both without I/O.
+//! - [`leader`]: whether a worker of the KCL 3 says who has which. `fleet`: how it and we hear of each other.
 //! - [`store`] and [`table`]: where leases are kept. `holding`: a lease this worker has.
 //! - [`worker`]: the whole, in order. `shard`: the reading of one shard. `feed`, `poll`, `fanout`, `api`: where its records
 //!   come from.
@@ -21,8 +22,10 @@ pub mod checkpointer;
 pub mod config;
 mod fanout;
 mod feed;
+mod fleet;
 pub mod hierarchy;
 mod holding;
+pub mod leader;
 pub mod lease;
 pub mod metrics;
 pub mod opening;

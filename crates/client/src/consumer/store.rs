@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 
+use super::leader::LeaderLock;
 use super::lease::{Change, Condition, Lease};
 use crate::error::ClientError;
 
@@ -38,6 +39,21 @@ pub trait LeaseStore: Send + Sync + fmt::Debug {
 
     /// Deletes a lease whose shard is read to its end.
     async fn delete_finished(&self, key: &str) -> Result<(), ClientError>;
+
+    /// The lock of a worker of the KCL 3 that assigns leases to all. Where leases are not shared with such, there is none.
+    async fn leader(&self) -> Result<Option<LeaderLock>, ClientError> {
+        Ok(None)
+    }
+
+    /// Tells the leader that was found last that `worker` lives and is to be assigned leases.
+    async fn report(&self, _worker: &str) -> Result<(), ClientError> {
+        Ok(())
+    }
+
+    /// Tells it that `worker` ends.
+    async fn retire(&self, _worker: &str) -> Result<(), ClientError> {
+        Ok(())
+    }
 }
 
 /// Leases in memory: gone with the process.

@@ -19,8 +19,13 @@
 //! | `throughputKBps`                     | N    | KCL 3's measure of load; left as it is               |
 //! | `entityType`                         | S    | `LEASE`; items of another type are no leases         |
 
-use async_trait::async_trait;
+use std::sync::{Mutex, PoisonError};
 
+use async_trait::async_trait;
+use model::Clock;
+
+use super::fleet::Place;
+use super::leader::LeaderLock;
 use super::lease::{Change, Condition, Lease};
 use super::position::Position;
 use super::store::LeaseStore;
@@ -48,6 +53,9 @@ const ENTITY: &str = "entityType";
 pub struct LeaseTable {
     dynamodb: DynamoDb,
     name: String,
+    clock: Clock,
+    /// Where a leader was found last.
+    place: Mutex<Option<Place>>,
 }
 
 impl LeaseTable {
@@ -57,7 +65,14 @@ impl LeaseTable {
         LeaseTable {
             dynamodb,
             name: application.to_owned(),
+            clock: Clock::system(),
+            place: Mutex::default(),
         }
+    }
+
+    fn place(&self) -> Option<Place> {
+        let place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        place.clone()
     }
 }
 
@@ -110,6 +125,31 @@ impl LeaseStore for LeaseTable {
             .delete_if(&self.name, &key_of(key), &condition, &terms)
             .await
             .map(drop)
+    }
+
+    async fn leader(&self) -> Result<Option<LeaderLock>, ClientError> {
+        for place in [Place::shared(&self.name), Place::apart(&self.name)] {
+            if let Some(lock) = place.leader(&self.dynamodb).await? {
+                let mut known = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+                *known = Some(place);
+                return Ok(Some(lock));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn report(&self, worker: &str) -> Result<(), ClientError> {
+        match self.place() {
+            Some(place) => place.report(&self.dynamodb, worker, self.clock.now()).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn retire(&self, worker: &str) -> Result<(), ClientError> {
+        match self.place() {
+            Some(place) => place.retire(&self.dynamodb, worker).await,
+            None => Ok(()),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use super::config::{Config, Retrieval};
 use super::feed::Source;
 use super::hierarchy::{expired, finished, missing, unnamed_children};
 use super::holding::Holding;
+use super::leader::Leadership;
 use super::lease::{Change, Condition, Lease};
 use super::metrics::{Metrics, Snapshot, add, set};
 use super::processor::Processor;
@@ -123,6 +124,8 @@ impl Worker {
             holdings: Arc::default(),
             leases: self.leases,
             board: Board::default(),
+            leadership: Leadership::default(),
+            led: false,
             pending: BTreeMap::new(),
             synced: None,
             readers: JoinSet::new(),
@@ -178,6 +181,10 @@ struct Running {
     leases: Arc<dyn LeaseStore>,
     holdings: Holdings,
     board: Board,
+    /// Of a worker of the KCL 3, where there is one.
+    leadership: Leadership,
+    /// Whether that leader assigns leases, as far as is known.
+    led: bool,
     /// Leases asked for from workers that live, and when.
     pending: BTreeMap<String, Instant>,
     synced: Option<Instant>,
@@ -205,7 +212,7 @@ impl Running {
                 _ = looks.tick() => self.look(processors).await,
                 // New leases to take.
                 _ = ended.changed() => self.look(processors).await,
-                _ = asks.tick(), if !self.pending.is_empty() => self.ask(processors).await,
+                _ = asks.tick(), if self.awaits() => self.ask(processors).await,
                 Some(reader) = self.readers.join_next() => {
                     self.end(reader);
                     Ok(())
@@ -249,29 +256,14 @@ impl Running {
                 self.take(lease, processors).await?;
             }
         }
-        for choice in self
-            .board
-            .choose(&config.worker, &config.share(), now, &self.rng)
-        {
-            match &choice {
-                Choice::Steal(lease) if !config.handover.is_zero() => {
-                    let (condition, change) = lease.handover_to(&config.worker);
-                    if self.leases.update(&lease.key, &condition, &change).await? {
-                        add(&self.shared.metrics.stolen, 1);
-                        self.pending.insert(lease.key.clone(), now);
-                    }
-                }
-                Choice::Steal(lease) => {
-                    if self.take(lease, processors).await? {
-                        add(&self.shared.metrics.stolen, 1);
-                    }
-                }
-                Choice::Take(lease) => {
-                    if self.take(lease, processors).await? {
-                        add(&self.shared.metrics.taken, 1);
-                    }
-                }
-            }
+        let choices = if self.is_led(now).await? {
+            Vec::new()
+        } else {
+            self.board
+                .choose(&config.worker, &config.share(), now, &self.rng)
+        };
+        for choice in &choices {
+            self.carry_out(choice, now, processors).await?;
         }
         if config.cleans_up {
             for key in finished(&leases) {
@@ -288,6 +280,52 @@ impl Running {
             self.sync().await?;
         }
         Ok(())
+    }
+
+    async fn carry_out<P: Processor>(
+        &mut self,
+        choice: &Choice,
+        now: Instant,
+        processors: &mut impl FnMut(&str) -> P,
+    ) -> Result<(), ClientError> {
+        let metrics = Arc::clone(&self.shared.metrics);
+        match choice {
+            Choice::Steal(lease) if !self.shared.config.handover.is_zero() => {
+                let (condition, change) = lease.handover_to(&self.shared.config.worker);
+                if self.leases.update(&lease.key, &condition, &change).await? {
+                    add(&metrics.stolen, 1);
+                    self.pending.insert(lease.key.clone(), now);
+                }
+            }
+            Choice::Steal(lease) => {
+                if self.take(lease, processors).await? {
+                    add(&metrics.stolen, 1);
+                }
+            }
+            Choice::Take(lease) => {
+                if self.take(lease, processors).await? {
+                    add(&metrics.taken, 1);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a leader lives, which then is told that this worker does: it assigns leases, and nobody else takes any.
+    async fn is_led(&mut self, now: Instant) -> Result<bool, ClientError> {
+        let lock = self.leases.leader().await?;
+        self.leadership.observe(lock, now);
+        let config = &self.shared.config;
+        self.led = self.leadership.lives(config.look, now);
+        if self.led {
+            self.leases.report(&config.worker).await?;
+        }
+        Ok(self.led)
+    }
+
+    /// Whether leases may become ours without a step of this worker.
+    fn awaits(&self) -> bool {
+        self.led || !self.pending.is_empty()
     }
 
     /// Ours by the table, and not known of: from before a restart, or handed over.
@@ -352,6 +390,10 @@ impl Running {
             self.shared.config.worker.clone(),
             self.shared.config.handover,
         );
+        // What a leader assigns must be renewed within the failover time.
+        if self.led {
+            self.look(processors).await?;
+        }
         for (key, since) in self.pending.clone() {
             let lease = self.leases.get(&key).await?;
             let Some(lease) = lease.filter(|lease| lease.owner.as_deref() == Some(&worker)) else {
@@ -409,6 +451,12 @@ impl Running {
 
     /// Gives all leases up.
     async fn finish(&mut self) {
+        // First, or what is given up could be assigned to this worker again.
+        if self.led
+            && let Err(error) = self.leases.retire(&self.shared.config.worker).await
+        {
+            tracing::warn!(%error, "the leader could not be told that this worker ends");
+        }
         for holding in held(&self.holdings) {
             holding.leave();
         }

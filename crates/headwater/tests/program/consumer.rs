@@ -15,6 +15,8 @@ use client::envelope::{EncryptionKey, Sealer};
 use crate::cloudwatch::Reader;
 use rig::{Behaviour, Rig, wait_until};
 
+#[path = "consumer/led.rs"]
+mod led;
 #[path = "consumer/rig.rs"]
 mod rig;
 

@@ -9,7 +9,7 @@ import java.util.concurrent.Future;
 
 /**
  * Drives a server with the Kinesis Client Library: "checks" for all but the restart of the server, which is "before"
- * and "after".
+ * and "after", and the one with a worker of our own library, whose path follows "shared".
  */
 public final class Main {
     private Main() {}
@@ -58,6 +58,7 @@ public final class Main {
                 case "checks" -> checks(aws);
                 case "before" -> new Restart(aws).before();
                 case "after" -> new Restart(aws).after();
+                case "shared" -> new Shared(aws, arguments[1]).run();
                 default -> throw new IllegalArgumentException(arguments[0]);
             }
         } catch (Throwable failure) {

@@ -65,6 +65,16 @@ final class Stream {
         return texts;
     }
 
+    /** Puts one record into each of the slots, which holds the texts of that slot as the KPL aggregates them. */
+    void putAggregated(List<List<String>> slots) {
+        for (int slot = 0; slot < slots.size(); slot++) {
+            BigInteger hash = HASHES.multiply(BigInteger.valueOf(slot)).divide(BigInteger.valueOf(slots.size()));
+            SdkBytes data = SdkBytes.fromByteArray(Aggregate.of(slots.get(slot), hash.toString()));
+            aws.kinesis.putRecord(r -> r.streamName(name).partitionKey("aggregate")
+                .explicitHashKey(hash.toString()).data(data)).join();
+        }
+    }
+
     void split(String shard) {
         String middle = HASHES.shiftRight(1).toString();
         aws.kinesis.splitShard(r -> r.streamName(name).shardToSplit(shard).newStartingHashKey(middle)).join();

@@ -20,6 +20,9 @@ final class Worker implements AutoCloseable {
     private static final InitialPositionInStreamExtended FROM_THE_START =
         InitialPositionInStreamExtended.newInitialPosition(InitialPositionInStream.TRIM_HORIZON);
 
+    private static final long FAILOVER_MILLIS =
+        Long.parseLong(System.getenv().getOrDefault("HEADWATER_FAILOVER_MILLIS", "3000"));
+
     private final Scheduler scheduler;
     private final Thread thread;
 
@@ -31,7 +34,7 @@ final class Worker implements AutoCloseable {
         var coordinator = builder.coordinatorConfig()
             .parentShardPollIntervalMillis(500).shardConsumerDispatchPollIntervalMillis(200);
         var leases = builder.leaseManagementConfig()
-            .failoverTimeMillis(3000).shardSyncIntervalMillis(1000)
+            .failoverTimeMillis(FAILOVER_MILLIS).shardSyncIntervalMillis(1000)
             .leasesRecoveryAuditorExecutionFrequencyMillis(1000);
         Tuning.hurry(leases);
         scheduler = new Scheduler(builder.checkpointConfig(), coordinator, leases,

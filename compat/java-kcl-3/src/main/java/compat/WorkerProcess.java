@@ -8,6 +8,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import version.Tuning;
 
 /** A worker in a process of its own, which can be killed: it tells what it sees by lines on its standard output. */
 public final class WorkerProcess implements AutoCloseable {
@@ -15,13 +16,29 @@ public final class WorkerProcess implements AutoCloseable {
     private final Process process;
     private final Thread reader;
 
+    final String name;
+
+    /** One of the KCL. */
     WorkerProcess(Stream stream, String name) {
+        this(name, List.of(ProcessHandle.current().info().command().orElse("java"),
+            "-Xmx200m", "-XX:TieredStopAtLevel=1", "-cp", System.getProperty("java.class.path"),
+            WorkerProcess.class.getName(), stream.name, name));
+    }
+
+    /** One of our own library, of the program at {@code path}. */
+    static WorkerProcess ours(String path, Stream stream, String name) {
+        return new WorkerProcess(name, List.of(path, stream.name, name));
+    }
+
+    private WorkerProcess(String name, List<String> command) {
+        this.name = name;
+        var builder = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT);
+        // Longer than within one process: a lease must not move because the machine is busy.
+        builder.environment().put("HEADWATER_FAILOVER_MILLIS", "5000");
+        builder.environment().put("HEADWATER_REGION", Aws.REGION);
+        builder.environment().put("HEADWATER_KEY", Tuning.ACCOUNT);
         try {
-            process = new ProcessBuilder(List.of(
-                    ProcessHandle.current().info().command().orElse("java"),
-                    "-Xmx200m", "-XX:TieredStopAtLevel=1", "-cp", System.getProperty("java.class.path"),
-                    WorkerProcess.class.getName(), stream.name, name))
-                .redirectError(ProcessBuilder.Redirect.INHERIT).start();
+            process = builder.start();
         } catch (IOException failure) {
             throw new UncheckedIOException(failure);
         }
@@ -47,6 +64,13 @@ public final class WorkerProcess implements AutoCloseable {
     void kill() throws InterruptedException {
         process.destroyForcibly();
         Assert.isTrue("a killed process ends", process.waitFor(10, TimeUnit.SECONDS));
+        reader.join(10_000);
+    }
+
+    /** By SIGTERM: it ends in an orderly manner. */
+    void stop() throws InterruptedException {
+        process.destroy();
+        Assert.isTrue("a stopped process ends", process.waitFor(60, TimeUnit.SECONDS));
         reader.join(10_000);
     }
 

@@ -17,7 +17,7 @@ public final class Tuning {
             .dynamoDbLockBasedLeaderLeaseDurationInMillis(3000)
             .dynamoDbLockBasedLeaderHeartbeatPeriodInMillis(1000);
         leases.workerUtilizationAwareAssignmentConfig()
-            .disableWorkerMetrics(true).workerMetricsReporterFreqInMillis(1000);
+            .disableWorkerMetrics(true).workerMetricsReporterFreqInMillis(4000);
         // Seconds are enough for a worker that is asked to give a lease away.
         leases.gracefulLeaseHandoffConfig(LeaseManagementConfig.GracefulLeaseHandoffConfig.builder()
             .gracefulLeaseHandoffTimeoutMillis(3000).isGracefulLeaseHandoffEnabled(true).build());
