@@ -87,7 +87,6 @@ fn what_kafka_needs(config: &Config, mechanisms: &[Mechanism]) -> Result<(), Fai
             "--kafka-client-auth needs --kafka-client-ca with the authorities that sign clients' certificates".to_owned(),
         );
     }
-<<<<<<< HEAD
     if let Some(other) = advertised_for_nobody(config) {
         return usage(format!(
             "--kafka-advertise names {other}://, and --kafka-listen has no such listener"
@@ -97,14 +96,14 @@ fn what_kafka_needs(config: &Config, mechanisms: &[Mechanism]) -> Result<(), Fai
         return usage(
             "PLAIN in --kafka-sasl-mechanisms needs [[kafka_users]] in the file given by --config"
                 .to_owned(),
-=======
+        );
+    }
     let is_by_tls = |at: &KeysAt| matches!(at, KeysAt::Url(url) if url.starts_with("https://"));
     if kafka.oauth_jwks_ca.value.is_some()
         && !kafka.oauth_jwks.value.as_ref().is_some_and(is_by_tls)
     {
         return usage(
             "--kafka-oauth-jwks-ca needs --kafka-oauth-jwks with an https URL".to_owned(),
->>>>>>> wt-kafka-unverified
         );
     }
     let has_keys = !config.keys.value.is_empty();

@@ -5,11 +5,11 @@ use std::sync::{Arc, LazyLock};
 use aws::{Caller, Checker, RawReply, RawRequest};
 use model::Offset;
 use serde::Deserialize;
-use streams::Shard;
+use streams::{Shard, Stream};
 use tokio::time::Instant;
 
 use super::arrival::arrival;
-use super::counters::{add, add_time};
+use super::counters::{StreamCounters, add, add_time};
 use super::error::KinesisError;
 use super::hot::document::read;
 use super::hot::reply::{PageReply, RecordReply, RecordsWriter};
@@ -18,6 +18,7 @@ use super::keys::partition_key;
 use super::naming::stream_name;
 use super::numbers::Counter;
 use super::pages::{Page, Size};
+use super::shard_counters::ShardCounters;
 use super::{Kinesis, Limits, rules};
 
 /// Most records of one answer, and as many as it has where the request does not say.
@@ -59,13 +60,9 @@ pub(super) async fn get_records(
             "The ShardIterator is not of the stream that StreamARN names.",
         ));
     }
-    let gone = || does_not_exist(&iterator.name, iterator.shard);
-    let stream = match kinesis.find_named(&iterator.name).await {
-        Ok(stream) if stream.settings.id == iterator.stream => stream,
-        Ok(_) | Err(KinesisError::ResourceNotFound(_)) => return Err(gone()),
-        Err(error) => return Err(error),
-    };
-    let shard = stream.topology.get(iterator.shard).ok_or_else(gone)?;
+    let stream = stream_of(&kinesis, &iterator).await?;
+    let shard = stream.topology.get(iterator.shard);
+    let shard = shard.ok_or_else(|| does_not_exist(&iterator.name, iterator.shard))?;
     if input.dry_run == Some(true) {
         return Err(would_succeed());
     }
@@ -91,27 +88,18 @@ pub(super) async fn get_records(
     if is_limited {
         kinesis.plane.throughput().end_read(log, page.bytes, now);
     }
-    add(&counters.get_calls, 1);
-    add(&counters.get_bytes, page.bytes);
-    add(&counters.get_records, page.count);
-    add(&counters.unreadable_batches, page.unreadable);
     add_time(&counters.get_micros, began.elapsed());
-    counters.saw_iterator_age(page.millis_behind);
-    if let Some(of_shard) = of_shard {
-        of_shard.read(page.bytes, page.count);
-        of_shard.saw_iterator_age(page.millis_behind);
-    }
+    count(&page, &counters, of_shard.as_deref());
     let next_iterator = ShardIterator {
         next: page.next,
         made: now,
         ..iterator
     };
     let next_iterator = (!page.is_at_end).then(|| key.write(&next_iterator));
-    let children = if page.is_at_end {
-        kinesis.children(&stream, shard).await?
-    } else {
-        Vec::new()
-    };
+    let mut children = Vec::new();
+    if page.is_at_end {
+        children = kinesis.children(&stream, shard).await?;
+    }
     let reply = PageReply {
         next_iterator: next_iterator.as_deref(),
         millis_behind: page.millis_behind,
@@ -122,6 +110,33 @@ pub(super) async fn get_records(
     // The batches are given back before the share shrinks to the reply.
     drop(page);
     Ok(share.keep(reply).into())
+}
+
+/// The stream that an iterator was made of; another may have its name by now.
+async fn stream_of(
+    kinesis: &Kinesis,
+    iterator: &ShardIterator,
+) -> Result<Arc<Stream>, KinesisError> {
+    match kinesis.find_named(&iterator.name).await {
+        Ok(stream) if stream.settings.id == iterator.stream => Ok(stream),
+        Ok(_) | Err(KinesisError::ResourceNotFound(_)) => {
+            Err(does_not_exist(&iterator.name, iterator.shard))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Counts a page that is given out.
+fn count(page: &Page, counters: &StreamCounters, of_shard: Option<&ShardCounters>) {
+    add(&counters.get_calls, 1);
+    add(&counters.get_bytes, page.bytes);
+    add(&counters.get_records, page.count);
+    add(&counters.unreadable_batches, page.unreadable);
+    counters.saw_iterator_age(page.millis_behind);
+    if let Some(of_shard) = of_shard {
+        of_shard.read(page.bytes, page.count);
+        of_shard.saw_iterator_age(page.millis_behind);
+    }
 }
 
 fn write_records(mut writer: RecordsWriter, shard: &Shard, page: &Page) -> Vec<u8> {

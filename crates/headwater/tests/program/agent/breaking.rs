@@ -67,7 +67,7 @@ fn twenty_kills_under_load_lose_nothing_and_repeat_what_was_not_noted() {
     let lines: Vec<String> = (0..written.load(Ordering::Acquire)).map(line).collect();
     let agent = Agent::start(&config);
     let repeated = arrivals.all(&lines);
-    println!(
+    eprintln!(
         "{} lines, {repeated} repeated, {may_repeat} not noted at the kills",
         lines.len()
     );
@@ -121,7 +121,7 @@ fn without_a_server_the_agent_waits_in_bounded_memory_and_then_sends_all() {
         (is_still && now.0 > last.0 + 50).then_some(())
     });
     let (read, memory) = (number(&agent, "bytesRead"), memory(&agent));
-    println!("{read} bytes read, {memory} bytes of memory");
+    eprintln!("{read} bytes read, {memory} bytes of memory");
     assert!(read < 12 << 20, "{read} bytes read");
     assert!(memory < 48 << 20, "{memory} bytes of memory");
     let server = Server::start_at(&address, &directory.path().join("data"), &[]);

@@ -57,7 +57,8 @@ impl Tables {
     }
 
     async fn report(&self, dynamodb: &DynamoDb, worker: &str) -> Option<Item> {
-        let report = dynamodb.get(&self.workers.0, &key(self.workers.1, worker));
+        let key = key(self.workers.1, worker);
+        let report = dynamodb.get(&self.workers.0, &key);
         report.await.unwrap()
     }
 }
@@ -103,7 +104,8 @@ async fn check(tables: Tables) {
         owner: Some(Some("ours".to_owned())),
         ..Change::default()
     };
-    let is_assigned = rig.leases().update(&assigned.key, &condition, &change);
+    let leases = rig.leases();
+    let is_assigned = leases.update(&assigned.key, &condition, &change);
     assert!(is_assigned.await.unwrap());
     wait_until("it has its lease", || worker.metrics().leases_held == 1).await;
     wait_until("it reads", || rig.ledger.count() > 0).await;

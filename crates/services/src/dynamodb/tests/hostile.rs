@@ -8,6 +8,7 @@ use super::{World, item, sorted, with, world};
 
 /// An input of each operation that is answered, with as many members as go together.
 #[rustfmt::skip]
+#[allow(clippy::too_many_lines)] // A list.
 fn honest() -> Vec<(&'static str, Value)> {
     let arn = "arn:aws:dynamodb:us-east-1:123456789012:table/music";
     let key = || item("p", "s");

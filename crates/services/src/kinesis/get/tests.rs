@@ -212,7 +212,7 @@ async fn records_put_under_encryption_say_so() {
     let stream = world.stream("s", 1).await;
     let key = world.kinesis.streams.keyring().new_data_key();
     world.put("s", &[("k", "plain")]).await;
-    let change = |_: &streams::Stream, settings: &mut streams::Settings| {
+    let change = |_: &Stream, settings: &mut streams::Settings| {
         settings.data_keys = vec![key.clone()];
         settings.encryption = Some(streams::stream::Encryption {
             key_id: "alias/aws/kinesis".into(),

@@ -191,4 +191,5 @@ pub(crate) fn key_set(text: &[u8]) -> Result<JwkSet, String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing)]
 mod tests;
