@@ -26,7 +26,7 @@ async fn two_workers_share_evenly_and_hand_over_without_repeats() {
     let first = rig.worker("first", Behaviour::Checkpoints);
     rig.put(0..100).await;
     wait_until("all are read", || rig.ledger.count() == 100).await;
-    assert_eq!(first.metrics().leases_held, 4);
+    wait_until("it has all", || first.metrics().leases_held == 4).await;
     let second = rig.worker("second", Behaviour::Checkpoints);
     let mut next = 100;
     while (first.metrics().leases_held, second.metrics().leases_held) != (2, 2) {
