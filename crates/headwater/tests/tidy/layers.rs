@@ -70,8 +70,8 @@ const LAYERS: &[(&str, &[&str], &str)] = &[
     ("bench", &["headwater"], "load against the real program"),
     (
         "compat",
-        &["bench", "headwater"],
-        "real clients, and real kills under load, against the real program",
+        &["bench", "client", "headwater", "model"],
+        "real clients, our consumer beside AWS's among them, and real kills under load, against the real program",
     ),
     (
         "compat-rust-sdk",

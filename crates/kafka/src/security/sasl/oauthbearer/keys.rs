@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
+use jsonwebtoken::DecodingKey;
 use jsonwebtoken::jwk::{Jwk, JwkSet};
 use tokio::time::Instant;
 
@@ -180,7 +181,8 @@ pub(crate) fn key_set(text: &[u8]) -> Result<JwkSet, String> {
     let keys = keys.ok_or_else(|| not_one(&"there is no list \"keys\""))?;
     let usable = keys
         .iter()
-        .filter_map(|key| serde_json::from_value::<Jwk>(key.clone()).ok());
+        .filter_map(|key| serde_json::from_value::<Jwk>(key.clone()).ok())
+        .filter(|key| DecodingKey::from_jwk(key).is_ok());
     let set = JwkSet {
         keys: usable.collect(),
     };
