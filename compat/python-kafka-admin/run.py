@@ -163,7 +163,7 @@ def topics_follow_the_cluster_until_they_say_themselves():
         done(change(client, ResourceType.BROKER, "1", ("message.max.bytes", AlterConfigOpType.DELETE, None)))
     found = configs(client, ResourceType.BROKER, "1")
     assert found["message.max.bytes"].value == "1048588" and not found["message.max.bytes"].is_read_only
-    assert found["log.segment.bytes"].is_read_only
+    assert found["fetch.max.bytes"].is_read_only
 
 
 @check

@@ -117,7 +117,7 @@ public final class Main {
         tool(CONFIGS, "--describe" + cluster).says("message.max.bytes=2000000", "DYNAMIC_DEFAULT_BROKER_CONFIG");
         tool(CONFIGS, "--alter --delete-config message.max.bytes" + cluster).says("Completed");
         tool(CONFIGS, "--describe" + cluster).says().silent("message.max.bytes");
-        tool(CONFIGS, "--alter --add-config log.segment.bytes=5000000" + cluster).fails("Cannot update these configs");
+        tool(CONFIGS, "--alter --add-config fetch.max.bytes=5000000" + cluster).fails("Cannot update these configs");
         tool(CONFIGS, "--describe --entity-type broker-loggers --entity-name 1").says("root=");
         tool(CONFIGS, "--alter --entity-type groups --entity-name tools --add-config consumer.session.timeout.ms=50000")
             .says("Completed");
@@ -196,7 +196,7 @@ public final class Main {
         tool("ClusterTool", "list-endpoints").says("unfenced", "broker");
         tool("ClusterTool", "unregister --id 7").fails();
         tool("FeatureCommand", "describe").says();
-        tool("FeatureCommand", "upgrade --feature metadata.version=20").fails("cannot be changed");
+        tool("FeatureCommand", "upgrade --feature metadata.version=20").fails("Invalid update version 20 for feature metadata.version");
         tool("MetadataQuorumCommand", "describe --status").says("LeaderId:               1", "CurrentObservers:       []");
         tool("MetadataQuorumCommand", "describe --replication").says("Leader");
         tool("BrokerApiVersionsCommand", "").says("DescribeConfigs(32): 1 to 4", "AlterClientQuotas(49): 0 to 1");
