@@ -1,0 +1,1 @@
+../../../../../java-kcl-3/src/main/java/compat/Aggregate.java
