@@ -121,6 +121,20 @@ impl<B> Comparison<'_, B> {
     }
 }
 
+/// How a table of bars begins; [`push_bar`] adds its lines.
+pub(crate) const BARS_HEAD: &str = "| work | bar | found | |\n|---|---|---|---|\n";
+
+/// Adds a bar: what was asked, and what was found, with whether that is enough; `None` where it was not measured.
+pub(crate) fn push_bar(text: &mut String, work: &str, bar: &str, found: Option<(String, bool)>) {
+    let (found, verdict) = match found {
+        Some((found, true)) => (found, "reached"),
+        Some((found, false)) => (found, "**not reached**"),
+        None => ("–".to_owned(), "not measured"),
+    };
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "| {work} | {bar} | {found} | {verdict} |");
+}
+
 /// A line of a table: title, workload, figure.
 pub(crate) type Line = (&'static str, &'static str, &'static str);
 

@@ -1,6 +1,5 @@
 //! What Kafka brokers are compared by: the steps, the lines of the table, and the bars of the project.
 
-use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +10,7 @@ use super::tools::{Produced, Tools};
 use crate::peers::Peer;
 use crate::report::{self, Report, Row};
 use crate::request::Protocol;
-use crate::side_by_side::{Comparison, Line, Step, figure};
+use crate::side_by_side::{BARS_HEAD, Comparison, Line, Step, figure, push_bar};
 
 /// The server the bars are for, and the one they are held against.
 const OURS: &str = "headwater";
@@ -324,7 +323,8 @@ const BARS: &[Bar] = &[
 
 /// The bars as a Markdown table: what was asked, what was found.
 pub(crate) fn bars(rows: &[Row]) -> String {
-    let mut text = String::from("| work | bar | found | |\n|---|---|---|---|\n");
+    let mut text = String::from(BARS_HEAD);
+    let times = |ratio| format!("{}×", report::readable(ratio));
     let value = |server, workload, name| figure(rows, server, workload, name).map(|one| one.value);
     for (work, workload, name, compared) in BARS {
         let (ours, theirs) = (value(OURS, workload, name), value(THEIRS, workload, name));
@@ -336,11 +336,11 @@ pub(crate) fn bars(rows: &[Row]) -> String {
         let found = ours
             .zip(theirs)
             .map(|(ours, theirs)| ours / theirs.max(1e-9));
-        push(
+        push_bar(
             &mut text,
             work,
             &bar,
-            found.map(|ratio| (ratio, is_reached(ratio, *limit))),
+            found.map(|ratio| (times(ratio), is_reached(ratio, *limit))),
         );
     }
     let few = value(OURS, "produce", "rate");
@@ -353,24 +353,14 @@ pub(crate) fn bars(rows: &[Row]) -> String {
     ] {
         let found = value(OURS, workload, "rate").zip(few);
         let found = found.map(|(many, few)| many / few.max(1e-9));
-        push(
+        push_bar(
             &mut text,
             work,
             "≥ 0.8×",
-            found.map(|ratio| (ratio, ratio >= 0.8)),
+            found.map(|ratio| (times(ratio), ratio >= 0.8)),
         );
     }
     text
-}
-
-fn push(text: &mut String, work: &str, bar: &str, found: Option<(f64, bool)>) {
-    let (found, verdict) = match found {
-        Some((ratio, true)) => (format!("{}×", report::readable(ratio)), "reached"),
-        Some((ratio, false)) => (format!("{}×", report::readable(ratio)), "**not reached**"),
-        None => ("–".to_owned(), "not measured"),
-    };
-    // Writing to a String cannot fail.
-    let _ = writeln!(text, "| {work} | {bar} | {found} | {verdict} |");
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! What servers of SQS queues are compared by: the steps, the lines of the table, and the bars of the project.
 
-use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use super::wire::Queue;
 use crate::peers::Peer;
 use crate::report::{self, Report, Row};
 use crate::request::{Protocol, Service};
-use crate::side_by_side::{Comparison, Line, Step, figure};
+use crate::side_by_side::{BARS_HEAD, Comparison, Line, Step, figure, push_bar};
 
 /// The server the bars are for.
 const OURS: &str = "headwater";
@@ -161,16 +160,8 @@ pub(crate) const LINES: &[Line] = &[
 /// The bars that one comparison can tell about, as a Markdown table: what was asked, what was found.
 pub(crate) fn bars(rows: &[Row]) -> String {
     let ours = |workload, name| figure(rows, OURS, workload, name).map(|figure| figure.value);
-    let mut text = String::from("| work | bar | found | |\n|---|---|---|---|\n");
-    let mut line = |work: &str, bar: &str, found: Option<(String, bool)>| {
-        let (found, verdict) = match found {
-            Some((found, true)) => (found, "reached"),
-            Some((found, false)) => (found, "**not reached**"),
-            None => ("–".to_owned(), "not measured"),
-        };
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "| {work} | {bar} | {found} | {verdict} |");
-    };
+    let mut text = String::from(BARS_HEAD);
+    let mut line = |work: &str, bar: &str, found| push_bar(&mut text, work, bar, found);
     for (work, workload) in [
         ("send, receive, delete against the fastest peer", "queue"),
         ("… in 64 FIFO groups", "queue-fifo"),
