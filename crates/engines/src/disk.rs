@@ -10,8 +10,6 @@
 //! After a failed sync nothing is known of what it should have covered, and a later sync that succeeds does not cover it:
 //! never sync again and hope.
 
-mod direct;
-
 use std::fmt;
 use std::fs;
 use std::io::{self, IoSlice};
@@ -23,14 +21,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rustix::buffer::spare_capacity;
 use rustix::fs::{Advice, FallocateFlags, FlockOperation};
-use rustix::io::Errno;
-
-use direct::{Buffers, Direct};
+use rustix::io::{Errno, ReadWriteFlags};
 
 /// Slices handed to one system call: `IOV_MAX` on Linux.
 const SLICES_MAX: usize = 1024;
-/// Zeros written at once when space is reserved.
-const ZEROS: usize = 1 << 20;
+/// Zeros written and made durable at once when space is reserved: all of a file's at the end would keep everyone else from the disk
+/// for as long as it takes them.
+const ZEROS: usize = 4 << 20;
 /// The file whose lock stands for the data directory's.
 const LOCK: &str = "lock";
 
@@ -93,12 +90,13 @@ pub trait File: Send + Sync + fmt::Debug {
     /// `StorageFull`; what the system says. Any part may have been written.
     fn write_at(&self, slices: &[IoSlice<'_>], position: u64) -> io::Result<()>;
 
-    /// As [`File::write_at`], for what is hardly read again: a disk may write it around its cache.
+    /// As [`File::write_at`] and [`File::sync_data`], but what others wrote to the file need not be durable then.
     ///
     /// # Errors
-    /// As [`File::write_at`].
-    fn write_past_cache(&self, slices: &[IoSlice<'_>], position: u64) -> io::Result<()> {
-        self.write_at(slices, position)
+    /// As theirs.
+    fn write_durably(&self, slices: &[IoSlice<'_>], position: u64) -> io::Result<()> {
+        self.write_at(slices, position)?;
+        self.sync_data()
     }
 
     /// Fills `target` from `position`; gives the number of bytes read, fewer than asked for at the file's end alone.
@@ -118,19 +116,8 @@ pub trait File: Send + Sync + fmt::Debug {
         Ok(bytes.into())
     }
 
-    /// As [`File::read`], for what is not read again: a disk may read it around its cache.
-    ///
-    /// # Errors
-    /// As [`File::read_at`].
-    fn read_past_cache(&self, length: usize, position: u64) -> io::Result<Bytes> {
-        self.read(length, position)
-    }
-
     /// Says that all of it is about to be read in small pieces, many times: a disk may bring it into its cache. No promise.
     fn will_read(&self) {}
-
-    /// Says that it will not be read again.
-    fn was_read(&self) {}
 
     /// Makes earlier writes durable, and as much of the file's length as is needed to read them.
     ///
@@ -156,20 +143,11 @@ pub trait File: Send + Sync + fmt::Debug {
 #[derive(Debug)]
 pub struct RealDisk {
     root: PathBuf,
-    buffers: Arc<Buffers>,
 }
 
 #[derive(Debug)]
 struct RealFile {
     file: fs::File,
-    direct: Direct,
-}
-
-impl RealFile {
-    fn of(file: fs::File, buffers: &Arc<Buffers>) -> Arc<dyn File> {
-        let direct = Direct::with(buffers);
-        Arc::new(RealFile { file, direct })
-    }
 }
 
 impl RealDisk {
@@ -180,8 +158,7 @@ impl RealDisk {
     pub fn new(root: impl Into<PathBuf>) -> io::Result<RealDisk> {
         let root = root.into();
         create_folder_durably(&root)?;
-        let buffers = Arc::default();
-        Ok(RealDisk { root, buffers })
+        Ok(RealDisk { root })
     }
 
     /// Where it is.
@@ -203,7 +180,7 @@ impl Disk for RealDisk {
             .create_new(true)
             .mode(0o600)
             .open(self.path(name))?;
-        Ok(RealFile::of(file, &self.buffers))
+        Ok(Arc::new(RealFile { file }))
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn File>> {
@@ -211,7 +188,7 @@ impl Disk for RealDisk {
             .read(true)
             .write(true)
             .open(self.path(name))?;
-        Ok(RealFile::of(file, &self.buffers))
+        Ok(Arc::new(RealFile { file }))
     }
 
     fn list(&self, folder: &str) -> io::Result<Vec<String>> {
@@ -278,18 +255,19 @@ impl File for RealFile {
         Ok(())
     }
 
-    fn write_past_cache(&self, slices: &[IoSlice<'_>], position: u64) -> io::Result<()> {
-        let mut written = self.direct.write(&self.file, slices, position)?;
-        let position = position + written as u64;
-        let mut rest = Vec::with_capacity(slices.len());
-        for slice in slices {
-            let skipped = written.min(slice.len());
-            written -= skipped;
-            if skipped < slice.len() {
-                rest.push(IoSlice::new(&slice[skipped..]));
+    fn write_durably(&self, slices: &[IoSlice<'_>], position: u64) -> io::Result<()> {
+        // One call, which waits for these bytes alone: `fdatasync` waits for all that writers beside this one put there too.
+        if slices.len() <= SLICES_MAX {
+            let length: usize = slices.iter().map(|slice| slice.len()).sum();
+            match rustix::io::pwritev2(&self.file, slices, position, ReadWriteFlags::DSYNC) {
+                Ok(written) if written == length => return Ok(()),
+                Ok(_) | Err(Errno::INTR | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {}
+                Err(error) => return Err(error.into()),
             }
         }
-        self.write_at(&rest, position)
+        // In part, too many pieces, or a system that cannot.
+        self.write_at(slices, position)?;
+        self.sync_data()
     }
 
     fn read_at(&self, target: &mut [u8], position: u64) -> io::Result<usize> {
@@ -320,20 +298,9 @@ impl File for RealFile {
         Ok(bytes.into())
     }
 
-    fn read_past_cache(&self, length: usize, position: u64) -> io::Result<Bytes> {
-        match self.direct.read(&self.file, length, position)? {
-            Some(bytes) => Ok(bytes),
-            None => self.read(length, position),
-        }
-    }
-
     fn will_read(&self) {
         // A hint: whoever does not take it reads all the same.
         let _ = rustix::fs::fadvise(&self.file, 0, None, Advice::WillNeed);
-    }
-
-    fn was_read(&self) {
-        let _ = rustix::fs::fadvise(&self.file, 0, None, Advice::DontNeed);
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -359,7 +326,7 @@ impl File for RealFile {
         let mut position = present;
         while position < length {
             let chunk = usize::try_from(length - position).map_or(ZEROS, |left| left.min(ZEROS));
-            self.write_past_cache(&[IoSlice::new(&zeros[..chunk])], position)?;
+            self.write_durably(&[IoSlice::new(&zeros[..chunk])], position)?;
             position += chunk as u64;
         }
         Ok(())

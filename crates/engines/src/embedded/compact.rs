@@ -21,7 +21,7 @@ use store::{StoreError, StoredBatch};
 use crate::checkpoint::Checkpoint;
 use crate::embedded::core::{Core, unavailable};
 use crate::embedded::options::Durability;
-use crate::embedded::read::{How, read_run, run_length};
+use crate::embedded::read::{read_run, run_length};
 use crate::embedded::view::View;
 use crate::journal::file::JournalFile;
 use crate::segments::{SegmentId, SegmentWriter};
@@ -43,9 +43,6 @@ const SEGMENT_LOGS: usize = 10_000;
 
 /// Bytes taken from the cache at once: more than these are not kept from going from it.
 const CACHED_BYTES: usize = 1 << 20;
-
-/// What is read once.
-const PAST_CACHE: How = |file, length, at| file.read_past_cache(length, at);
 
 /// What to compact.
 #[derive(Debug)]
@@ -159,7 +156,7 @@ impl Core {
     ) -> Result<(), StoreError> {
         let writers = logs.iter().map(|_| self.new_segment());
         let mut writers = writers.collect::<Result<Vec<_>, _>>()?;
-        self.visit_planned(plan, logs, PAST_CACHE, |number, stored| {
+        self.visit_planned(plan, logs, |number, stored| {
             let (Some(writer), Some(log)) = (writers.get_mut(number), logs.get(number)) else {
                 return Ok(());
             };
@@ -186,30 +183,21 @@ impl Core {
         if logs.is_empty() {
             return Ok(());
         }
-        let cached_from = self.view().tail.cached_from();
-        let is_on_disk = |file: &&JournalFile| cached_from.is_none_or(|from| file.number < from);
-        let is_scattered = gathered_at_once(logs) < logs.len();
-        let (how, read): (How, Vec<_>) = if is_scattered {
-            let files = plan.files.iter().filter(is_on_disk).collect();
-            (|file, length, at| file.read(length, at), files)
-        } else {
-            (PAST_CACHE, Vec::new())
-        };
-        for file in &read {
-            file.file.will_read();
+        if gathered_at_once(logs) < logs.len() {
+            let cached_from = self.view().tail.cached_from();
+            let is_on_disk =
+                |file: &&JournalFile| cached_from.is_none_or(|from| file.number < from);
+            for file in plan.files.iter().filter(is_on_disk) {
+                file.file.will_read();
+            }
         }
-        let written = self.write_gathered(plan, logs, how, requests);
-        for file in &read {
-            file.file.was_read();
-        }
-        written
+        self.write_gathered(plan, logs, requests)
     }
 
     fn write_gathered(
         &self,
         plan: &Plan,
         logs: &[&PlannedLog],
-        how: How,
         requests: &mut Vec<Request>,
     ) -> Result<(), StoreError> {
         let mut writer = self.new_segment()?;
@@ -217,7 +205,7 @@ impl Core {
         let mut rest = logs;
         while !rest.is_empty() {
             let (some, after) = rest.split_at(gathered_at_once(rest));
-            for (&log, batches) in some.iter().zip(self.read_planned(plan, some, how)?) {
+            for (&log, batches) in some.iter().zip(self.read_planned(plan, some)?) {
                 if writer.bytes() >= SEGMENT_BYTES || written.len() >= SEGMENT_LOGS {
                     let full = std::mem::replace(&mut writer, self.new_segment()?);
                     requests.push(finish(full, &written)?);
@@ -241,11 +229,10 @@ impl Core {
         &self,
         plan: &Plan,
         logs: &[&PlannedLog],
-        how: How,
     ) -> Result<Vec<Vec<StoredBatch>>, StoreError> {
         let mut gathered: Vec<Vec<StoredBatch>> = Vec::new();
         gathered.resize_with(logs.len(), Vec::new);
-        self.visit_planned(plan, logs, how, |number, stored| {
+        self.visit_planned(plan, logs, |number, stored| {
             if let Some(batches) = gathered.get_mut(number) {
                 batches.push(detached(&stored)?);
             }
@@ -260,7 +247,6 @@ impl Core {
         &self,
         plan: &Plan,
         logs: &[&PlannedLog],
-        how: How,
         mut visit: impl FnMut(usize, StoredBatch) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let mut order: Vec<(&Entry, usize)> = Vec::new();
@@ -277,7 +263,7 @@ impl Core {
                 let file = plan.files.iter().find(|file| file.number == first.file);
                 let file = file.ok_or_else(|| unavailable("a planned file is missing".into()))?;
                 let run = &rest[..run_length(rest)];
-                found = read_run(run, file, how).map_err(|error| self.located(error))?;
+                found = read_run(run, file).map_err(|error| self.located(error))?;
             }
             rest = rest.get(found.len()..).unwrap_or_default();
             for (stored, owner) in found.into_iter().zip(&mut owners) {

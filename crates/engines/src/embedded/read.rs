@@ -5,14 +5,11 @@
 //! journal file written anew: so after each read from a journal file the reader asks whether the file still holds what it
 //! held, and looks up again if not. A checksum alone would not do: other valid batches may lie there by now.
 
-use std::io;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use model::{LogId, Offset, Timestamp};
 use store::{Bounds, StoreError, StoredBatch};
 
-use crate::disk::File;
 use crate::embedded::core::{Core, unavailable};
 use crate::embedded::view::{View, parse};
 use crate::frame::decision::damaged;
@@ -228,7 +225,7 @@ impl Core {
             let Some(file) = files.iter().find(|file| file.number == first.file) else {
                 return Ok(Err(Moved));
             };
-            let found = read_run(run, file, |file, length, at| file.read(length, at));
+            let found = read_run(run, file);
             if self.view().tail.file(file.number).is_none() {
                 return Ok(Err(Moved));
             }
@@ -393,25 +390,19 @@ pub(super) fn run_length(entries: &[&Entry]) -> usize {
     count
 }
 
-/// How bytes are read: [`File::read`] or [`File::read_past_cache`].
-pub(super) type How = fn(&dyn File, usize, u64) -> io::Result<Bytes>;
-
 /// Reads batches that lie near each other.
-pub(super) fn read_run(
-    run: &[&Entry],
-    file: &JournalFile,
-    read: How,
-) -> Result<Vec<StoredBatch>, StoreError> {
+pub(super) fn read_run(run: &[&Entry], file: &JournalFile) -> Result<Vec<StoredBatch>, StoreError> {
     let (Some(first), Some(last)) = (run.first(), run.last()) else {
         return Ok(Vec::new());
     };
     let length = last.position + u64::from(last.length) - first.position;
-    let bytes = read(&*file.file, length as usize, first.position).map_err(|error| {
-        StoreError::Unavailable {
+    let bytes = file
+        .file
+        .read(length as usize, first.position)
+        .map_err(|error| StoreError::Unavailable {
             reason: format!("cannot read {}", file.name()),
             source: Some(Arc::new(error)),
-        }
-    })?;
+        })?;
     let batch_of = |entry: &&Entry| {
         let from = (entry.position - first.position) as usize;
         let upto = from + entry.length as usize;

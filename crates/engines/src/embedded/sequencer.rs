@@ -148,13 +148,19 @@ impl FrameWrite {
         self.sequence
     }
 
+    fn slices(&self) -> Vec<IoSlice<'_>> {
+        self.pieces
+            .iter()
+            .map(|piece| IoSlice::new(piece))
+            .collect()
+    }
+
     /// Writes it.
     ///
     /// # Errors
     /// What the disk says.
     pub fn write(&self) -> io::Result<()> {
-        let slices: Vec<IoSlice<'_>> = self.pieces.iter().map(|p| IoSlice::new(p)).collect();
-        self.file.write_past_cache(&slices, self.position)
+        self.file.write_at(&self.slices(), self.position)
     }
 
     /// Makes it durable, where that is asked for.
@@ -173,7 +179,9 @@ impl FrameWrite {
     /// # Errors
     /// What the disk says.
     pub fn run(&self) -> io::Result<()> {
-        self.write()?;
-        self.sync()
+        match self.durability {
+            Durability::Sync => self.file.write_durably(&self.slices(), self.position),
+            Durability::Os => self.write(),
+        }
     }
 }

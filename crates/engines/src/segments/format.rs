@@ -32,7 +32,7 @@
 //!
 //! A segment is valid when the parts are, one follows the other, and the trailer ends the file.
 
-use bytes::{BufMut, Bytes};
+use bytes::{BufMut, Bytes, BytesMut};
 use model::batch::BATCH_BYTES_MAX;
 use model::{LogId, Offset, StreamId, Timestamp};
 use store::StoreError;
@@ -140,23 +140,30 @@ fn check_version(version: u32) -> Result<(), StoreError> {
     })
 }
 
-/// Appends a whole block that will lie at `position`.
-pub(super) fn encode_block(
+/// The front of a block of `count` batches that will lie at `position`; `entries` come right after it, piece by piece.
+pub(super) fn encode_block_front(
     id: SegmentId,
     log: LogId,
     position: u64,
     count: u32,
-    entries: &[u8],
-    target: &mut Vec<u8>,
-) {
-    let start = target.len();
-    target.put_u32(0);
-    target.put_u64(position);
-    put_log(log, target);
-    target.put_u32(count);
-    target.put_u32(entries.len() as u32);
-    target.put_slice(entries);
-    close(id, start, target);
+    entries: &[Bytes],
+) -> Bytes {
+    let length: usize = entries.iter().map(Bytes::len).sum();
+    let mut front = BytesMut::with_capacity(BLOCK_HEADER_BYTES);
+    front.put_u32(0);
+    front.put_u64(position);
+    put_log(log, &mut front);
+    front.put_u32(count);
+    front.put_u32(length as u32);
+    let covered = front.get(4..).unwrap_or_default();
+    let pieces = entries.iter();
+    let crc = pieces.fold(checksum(id, covered), |crc, piece| {
+        crc32c::crc32c_append(crc, piece)
+    });
+    if let Some(first) = front.first_chunk_mut() {
+        *first = crc.to_be_bytes();
+    }
+    front.freeze()
 }
 
 /// Takes all of `bytes` as the block at `position`.
@@ -406,7 +413,7 @@ pub(super) fn decode_footer(
     Ok(ranges)
 }
 
-fn put_log(log: LogId, target: &mut Vec<u8>) {
+fn put_log(log: LogId, target: &mut impl BufMut) {
     target.put_u64(log.stream.0);
     target.put_u32(log.partition);
 }

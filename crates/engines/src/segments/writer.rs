@@ -5,27 +5,31 @@ use std::io::{self, IoSlice};
 use std::mem;
 use std::sync::Arc;
 
-use bytes::BufMut;
+use bytes::{BufMut, Bytes, BytesMut};
 use model::{Batch, LogId, Offset, Timestamp};
 use store::StoreError;
 
-use super::format::{self, BLOCK_BYTES, IndexEntry};
+use super::format::{self, BLOCK_BYTES, ENTRY_HEADER_BYTES, IndexEntry};
 use super::{Extent, FOLDER, SegmentId, SegmentRange, SegmentSummary, failed};
 use crate::disk::{Disk, File};
 
 /// Bytes gathered for one write.
 const WRITE_BYTES: usize = 256 << 10;
-/// Writes begin and end at multiples of this but for the last: a page is written once.
-const PIECE: usize = 4096;
+/// Made durable at once: a disk that is busy with much at a time keeps frames waiting for as long.
+const SYNC_BYTES: u64 = 8 << 20;
+/// Batches under this many bytes are copied to lie beside each other: each piece of a write has its price too.
+const COPIED_BELOW: usize = 2 << 10;
 
 /// A segment being written. Dropped before it is finished, it removes what it wrote.
 pub struct SegmentWriter {
     disk: Arc<dyn Disk>,
     file: Arc<dyn File>,
     id: SegmentId,
-    /// What is to be written next, at `written`.
-    out: Vec<u8>,
+    /// What is to be written next, at `written`, and how many bytes that is.
+    out: Vec<Bytes>,
+    out_bytes: usize,
     written: u64,
+    synced: u64,
     log: Option<OpenLog>,
     ranges: Vec<SegmentRange>,
     is_finished: bool,
@@ -48,7 +52,11 @@ struct OpenBlock {
     first: Offset,
     bytes_before: u64,
     count: u32,
-    entries: Vec<u8>,
+    entries: Vec<Bytes>,
+    /// Headers and small batches, to be the next of `entries`.
+    small: BytesMut,
+    /// Of all of these.
+    bytes: usize,
 }
 
 impl SegmentWriter {
@@ -59,18 +67,22 @@ impl SegmentWriter {
     pub fn new(disk: Arc<dyn Disk>, id: SegmentId) -> Result<SegmentWriter, StoreError> {
         let file = create(&*disk, &id.temporary_name())
             .map_err(|error| failed("cannot create", id, error))?;
-        let mut out = Vec::with_capacity(WRITE_BYTES + BLOCK_BYTES);
-        format::encode_header(id, &mut out);
-        Ok(SegmentWriter {
+        let mut header = Vec::new();
+        format::encode_header(id, &mut header);
+        let mut writer = SegmentWriter {
             disk,
             file,
             id,
-            out,
+            out: Vec::new(),
+            out_bytes: 0,
             written: 0,
+            synced: 0,
             log: None,
             ranges: Vec::new(),
             is_finished: false,
-        })
+        };
+        writer.put(header.into());
+        Ok(writer)
     }
 
     /// Adds a batch of `log`. Batches come in order of (log, offset).
@@ -102,22 +114,27 @@ impl SegmentWriter {
             .log
             .get_or_insert_with(|| OpenLog::new(log, base_offset));
         open.add(base_offset, batch);
-        if open.block.entries.len() >= BLOCK_BYTES {
+        if open.block.bytes >= BLOCK_BYTES {
             self.close_block();
         }
-        if self.out.len() >= WRITE_BYTES {
-            let whole = self.out.len() - self.out.len() % PIECE;
-            let rest = self.out.split_off(whole);
+        if self.out_bytes >= WRITE_BYTES {
             self.write_out()?;
-            self.out.extend_from_slice(&rest);
+            if self.written - self.synced >= SYNC_BYTES {
+                self.sync()?;
+            }
         }
         Ok(())
+    }
+
+    fn put(&mut self, piece: Bytes) {
+        self.out_bytes += piece.len();
+        self.out.push(piece);
     }
 
     /// Bytes of the file so far; footer and what is still being gathered are not among them.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.written + self.out.len() as u64
+        self.written + self.out_bytes as u64
     }
 
     /// Makes the segment durable under its own name.
@@ -126,12 +143,12 @@ impl SegmentWriter {
     /// [`StoreError::Full`]; [`StoreError::Unavailable`]. There is no such segment then, or one that must not be used.
     pub fn finish(mut self) -> Result<SegmentSummary, StoreError> {
         self.close_log();
-        format::encode_end(self.id, self.bytes(), &self.ranges, &mut self.out);
+        let mut end = Vec::new();
+        format::encode_end(self.id, self.bytes(), &self.ranges, &mut end);
+        self.put(end.into());
         self.write_out()?;
+        self.sync()?;
         let failed = |doing| move |error| failed(doing, self.id, error);
-        self.file
-            .sync_data()
-            .map_err(failed("cannot make durable"))?;
         self.disk
             .rename(&self.id.temporary_name(), &self.id.file_name())
             .map_err(failed("cannot name"))?;
@@ -151,37 +168,30 @@ impl SegmentWriter {
         let Some(open) = self.log.as_mut().filter(|open| open.block.count > 0) else {
             return;
         };
-        let block = mem::take(&mut open.block);
-        let before = self.out.len();
-        format::encode_block(
-            self.id,
-            open.log,
-            position,
-            block.count,
-            &block.entries,
-            &mut self.out,
-        );
+        let block = mem::take(&mut open.block).closed();
+        let front =
+            format::encode_block_front(self.id, open.log, position, block.count, &block.entries);
         let entry = IndexEntry {
             block: Extent {
                 position,
-                length: (self.out.len() - before) as u32,
+                length: (front.len() + block.bytes) as u32,
             },
             first: block.first,
             running_max: open.max_timestamp,
             bytes_before: block.bytes_before,
         };
         format::encode_index_entry(&entry, &mut open.index);
-        // The buffer is used again.
-        open.block.entries = block.entries;
-        open.block.entries.clear();
+        self.put(front);
+        self.out_bytes += block.bytes;
+        self.out.extend(block.entries);
     }
 
     fn close_log(&mut self) {
         self.close_block();
         let position = self.bytes();
         let Some(open) = self.log.take() else { return };
-        let before = self.out.len();
-        format::encode_index(self.id, open.log, position, &open.index, &mut self.out);
+        let mut index = Vec::new();
+        format::encode_index(self.id, open.log, position, &open.index, &mut index);
         self.ranges.push(SegmentRange {
             segment: self.id,
             log: open.log,
@@ -191,16 +201,26 @@ impl SegmentWriter {
             batch_bytes: open.batch_bytes,
             index: Extent {
                 position,
-                length: (self.out.len() - before) as u32,
+                length: index.len() as u32,
             },
         });
+        self.put(index.into());
+    }
+
+    fn sync(&mut self) -> Result<(), StoreError> {
+        self.file
+            .sync_data()
+            .map_err(|error| failed("cannot make durable", self.id, error))?;
+        self.synced = self.written;
+        Ok(())
     }
 
     fn write_out(&mut self) -> Result<(), StoreError> {
+        let slices: Vec<IoSlice<'_>> = self.out.iter().map(|one| IoSlice::new(one)).collect();
         self.file
-            .write_at(&[IoSlice::new(&self.out)], self.written)
+            .write_at(&slices, self.written)
             .map_err(|error| failed("cannot write", self.id, error))?;
-        self.written += self.out.len() as u64;
+        self.written += mem::take(&mut self.out_bytes) as u64;
         self.out.clear();
         Ok(())
     }
@@ -226,13 +246,34 @@ impl OpenLog {
             block.first = base_offset;
             block.bytes_before = self.batch_bytes;
         }
-        block.count += 1;
-        block.entries.put_u64(base_offset.0);
-        block.entries.put_u32(bytes.len() as u32);
-        block.entries.put_slice(bytes);
+        block.add(base_offset, bytes);
         self.end = base_offset.plus(u64::from(batch.offsets()));
         self.max_timestamp = self.max_timestamp.max(batch.max_timestamp());
         self.batch_bytes += bytes.len() as u64;
+    }
+}
+
+impl OpenBlock {
+    fn add(&mut self, base_offset: Offset, batch: &Bytes) {
+        self.count += 1;
+        self.small.put_u64(base_offset.0);
+        self.small.put_u32(batch.len() as u32);
+        self.bytes += ENTRY_HEADER_BYTES + batch.len();
+        if batch.len() < COPIED_BELOW {
+            self.small.put_slice(batch);
+        } else {
+            self.entries.push(self.small.split().freeze());
+            self.entries.push(batch.clone());
+        }
+    }
+
+    /// With all of its bytes in `entries`.
+    fn closed(mut self) -> OpenBlock {
+        let small = mem::take(&mut self.small);
+        if !small.is_empty() {
+            self.entries.push(small.freeze());
+        }
+        self
     }
 }
 
