@@ -11,6 +11,7 @@
 //! `read`, `offset_for_time`, `offset_for_size`, `bounds`, `get` and `scan` read what is durable. Nothing in it knows the
 //! time or a thread.
 
+mod ahead;
 pub mod compact;
 pub mod core;
 mod open;
@@ -24,7 +25,7 @@ mod view;
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::{LogId, Offset, Timestamp};
 use store::producers::ProducerSeen;
@@ -43,6 +44,7 @@ pub use stats::Stats;
 
 pub use crate::state::request::{NewRewrite, NewSegment, Outcome, Reply, Request};
 
+use ahead::Ahead;
 use core::{settled, unavailable};
 use read::Found;
 use threads::{Signals, Threads};
@@ -51,6 +53,8 @@ use threads::{Signals, Threads};
 const PERMIT_BYTES: usize = 1024;
 /// Reads that wait for the disk at once: enough to keep it busy, few enough to leave the threads to others.
 const DISK_READS: usize = 16;
+/// The part of the segments' cache that may be read ahead.
+const AHEAD_SHARE: usize = 4;
 
 /// The embedded engine. Dropped, it writes what waits and ends its threads; [`Embedded::close`] says how that went.
 #[derive(Debug)]
@@ -62,6 +66,7 @@ pub struct Embedded {
     room: Arc<Semaphore>,
     permits: usize,
     disk_reads: Arc<Semaphore>,
+    ahead: Ahead,
     /// One rewrite at a time.
     rewrites: Arc<Semaphore>,
     lock: Mutex<Option<DirectoryLock>>,
@@ -97,6 +102,7 @@ impl Embedded {
         })?;
         let permits = options.queue_bytes_max / PERMIT_BYTES;
         let permits = permits.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
+        let ahead = Ahead::new(options.segment_cache_bytes / AHEAD_SHARE);
         let core = Arc::new(Core::open(options)?);
         let threads = Threads::start(&core)?;
         Ok(Embedded {
@@ -106,6 +112,7 @@ impl Embedded {
             room: Arc::new(Semaphore::new(permits)),
             permits,
             disk_reads: Arc::new(Semaphore::new(DISK_READS)),
+            ahead,
             rewrites: Arc::new(Semaphore::new(1)),
             lock: Mutex::new(Some(DirectoryLock(lock))),
         })
@@ -213,6 +220,27 @@ impl Embedded {
     }
 }
 
+impl Embedded {
+    /// Goes on reading where `batches`, which a reader was given from `from`, end.
+    fn read_ahead(&self, log: LogId, from: Offset, batches: &[StoredBatch], max_bytes: usize) {
+        let Some(end) = batches.last().map(StoredBatch::end) else {
+            return;
+        };
+        let bytes = self.ahead.note(log, (from, end), max_bytes, Instant::now());
+        if bytes == 0 {
+            return;
+        }
+        // Those who wait for the disk come first.
+        if let Ok(permit) = self.disk_reads.clone().try_acquire_owned() {
+            let core = self.core.clone();
+            tokio::task::spawn_blocking(move || {
+                let _permit = permit;
+                core.read_ahead(log, end, bytes);
+            });
+        }
+    }
+}
+
 fn lost() -> StoreError {
     StoreError::Unknown {
         during: "the store did not answer".into(),
@@ -263,8 +291,19 @@ impl Log for Embedded {
     ) -> Answer<'_, Result<Vec<StoredBatch>, StoreError>> {
         match self.core.look_up(log, from, max_bytes) {
             Ok(Found::Batches(batches)) => Box::pin(std::future::ready(Ok(batches))),
-            Ok(Found::Places(_)) => {
-                Box::pin(self.on_disk(move |core| core.read(log, from, max_bytes)))
+            Ok(Found::Places(places)) => {
+                if let Some(batches) = self.core.read_cached(&places, from, max_bytes) {
+                    self.read_ahead(log, from, &batches, max_bytes);
+                    return Box::pin(std::future::ready(Ok(batches)));
+                }
+                Box::pin(async move {
+                    let read = self.on_disk(move |core| core.read(log, from, max_bytes));
+                    let batches = read.await?;
+                    if !places.are_in_journal() {
+                        self.read_ahead(log, from, &batches, max_bytes);
+                    }
+                    Ok(batches)
+                })
             }
             Err(error) => Box::pin(std::future::ready(Err(error))),
         }

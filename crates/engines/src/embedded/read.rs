@@ -42,6 +42,13 @@ pub(super) struct Places {
     files: Vec<JournalFile>,
 }
 
+impl Places {
+    /// Whether none of them is in a segment.
+    pub(super) fn are_in_journal(&self) -> bool {
+        self.segments.is_empty()
+    }
+}
+
 /// Where the bytes that may stay of a log run out.
 struct Over {
     /// The log's.
@@ -155,6 +162,32 @@ impl Core {
             }
         }
         Err(unavailable("batches move faster than they are read".into()))
+    }
+
+    /// What [`Core::read`] would give, where one segment has all of it and it is in memory. Blocks nobody.
+    pub(super) fn read_cached(
+        &self,
+        places: &Places,
+        from: Offset,
+        max_bytes: usize,
+    ) -> Option<Vec<StoredBatch>> {
+        let range = places
+            .segments
+            .first()
+            .filter(|_| max_bytes <= STEP_BYTES)?;
+        let found = self.segments.read_cached(range, from, max_bytes)?;
+        let is_all = found.last()?.end() < range.end;
+        is_all.then_some(found)
+    }
+
+    /// Brings into memory what a reader at `from` asks for next, where it lies in a segment. Blocks its thread.
+    pub(super) fn read_ahead(&self, log: LogId, from: Offset, max_bytes: usize) {
+        if let Ok(Found::Places(places)) = self.look_up(log, from, max_bytes)
+            && let Some(range) = places.segments.first()
+        {
+            // What is wrong with it is told to whoever reads it.
+            let _ = self.segments.read(range, from, max_bytes);
+        }
     }
 
     /// Whether one of these ranges was dropped since it was looked up, and its file with it.

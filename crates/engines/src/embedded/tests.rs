@@ -297,6 +297,42 @@ fn compaction_by_hand_keeps_everything_over_restarts() {
     }
 }
 
+#[test]
+fn what_was_read_ahead_is_read_from_memory() {
+    let disk = disk();
+    let core = opened(&disk);
+    for number in 0..2_000 {
+        drop(ask(&core, append(&format!("{number:0>200}"))));
+        drive(&core);
+        let _ = core.prepare();
+    }
+    let plan = core.plan_compaction(When::Now).unwrap();
+    let requests = core.write_segments(&plan).unwrap();
+    drop(core.submit(requests));
+    drive(&core);
+    core.finish_compaction(&plan).unwrap();
+    let restarted = Core::open(options(&disk)).unwrap();
+    let cached = |from: u64, max_bytes| {
+        let Ok(Found::Places(places)) = restarted.look_up(LOG, Offset(from), max_bytes) else {
+            panic!("it is in a segment");
+        };
+        restarted.read_cached(&places, Offset(from), max_bytes)
+    };
+    assert!(cached(100, 5_000).is_none());
+    restarted.read_ahead(LOG, Offset(100), 5_000);
+    let found = cached(100, 5_000).expect("it was read ahead");
+    let read = restarted.read(LOG, Offset(100), 5_000).unwrap();
+    assert!(read.len() > 5, "{}", read.len());
+    let offsets = |batches: &[StoredBatch]| -> Vec<_> {
+        let each = batches.iter().map(|stored| stored.base_offset);
+        each.collect()
+    };
+    assert_eq!(offsets(&found), offsets(&read));
+    assert!(cached(1_500, 5_000).is_none(), "another block");
+    let larger_than_is_done_at_once = cached(100, usize::MAX);
+    assert!(larger_than_is_done_at_once.is_none());
+}
+
 /// Logs large enough for segments of their own beside one that is not, their batches in turn: most of them are read from the
 /// journal, the newest are in memory.
 #[test]

@@ -64,31 +64,26 @@ impl Segments {
         from: Offset,
         max_bytes: usize,
     ) -> Result<Vec<StoredBatch>, StoreError> {
-        let mut batches = Vec::new();
         if from >= range.end {
-            return Ok(batches);
+            return Ok(Vec::new());
         }
         let index = self.index(range)?;
-        let first = index.partition_point(|entry| entry.first <= from);
-        let mut gathered = 0_usize;
-        for number in first.saturating_sub(1)..index.len() {
-            let line = line(range, &index, number)?;
-            for entry in self.block(range, &line)?.entries(range.segment) {
-                let stored = stored(range, entry?)?;
-                if stored.end() <= from {
-                    continue;
-                }
-                gathered = gathered.saturating_add(stored.batch.bytes().len());
-                if gathered > max_bytes && !batches.is_empty() {
-                    return Ok(batches);
-                }
-                batches.push(stored);
-            }
-            if gathered >= max_bytes && !batches.is_empty() {
-                break;
-            }
-        }
-        Ok(batches)
+        let blocks = |line: &IndexEntry| self.block(range, line).map(Some);
+        let batches = gather(range, &index, from, max_bytes, blocks)?;
+        Ok(batches.unwrap_or_default())
+    }
+
+    /// As [`Segments::read`] where all of it is in memory; `None` where it is not. Blocks nobody.
+    pub fn read_cached(
+        &self,
+        range: &SegmentRange,
+        from: Offset,
+        max_bytes: usize,
+    ) -> Option<Vec<StoredBatch>> {
+        let id = range.segment;
+        let index = self.caches().indexes.get((id, range.index.position))?;
+        let blocks = |line: &IndexEntry| Ok(self.caches().blocks.get((id, line.block.position)));
+        gather(range, &index, from, max_bytes, blocks).ok()?
     }
 
     /// Gives all batches of `range` in order to `visit`, until it fails. Reads past the cache: what is read once for
@@ -295,6 +290,40 @@ impl fmt::Debug for Segments {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Segments({:?})", self.disk)
     }
+}
+
+/// Batches from the one that holds `from`, until `max_bytes` are gathered; `None` where a block is not to be had.
+fn gather(
+    range: &SegmentRange,
+    index: &Index,
+    from: Offset,
+    max_bytes: usize,
+    mut block: impl FnMut(&IndexEntry) -> Result<Option<Block>, StoreError>,
+) -> Result<Option<Vec<StoredBatch>>, StoreError> {
+    let mut batches = Vec::new();
+    let first = index.partition_point(|entry| entry.first <= from);
+    let mut gathered = 0_usize;
+    for number in first.saturating_sub(1)..index.len() {
+        let line = line(range, index, number)?;
+        let Some(block) = block(&line)? else {
+            return Ok(None);
+        };
+        for entry in block.entries(range.segment) {
+            let stored = stored(range, entry?)?;
+            if stored.end() <= from {
+                continue;
+            }
+            gathered = gathered.saturating_add(stored.batch.bytes().len());
+            if gathered > max_bytes && !batches.is_empty() {
+                return Ok(Some(batches));
+            }
+            batches.push(stored);
+        }
+        if gathered >= max_bytes && !batches.is_empty() {
+            break;
+        }
+    }
+    Ok(Some(batches))
 }
 
 /// Line `number` of a log's index, whose block has a length that can be.

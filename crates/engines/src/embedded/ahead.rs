@@ -1,0 +1,161 @@
+//! Who reads a log from front to back finds the next part in memory: it is read from its segment while the last is on its way.
+//!
+//! What was read ahead and not asked for yet has a budget, so that it is still cached when it is. Where many logs are read at
+//! once, some of them go without.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use model::{LogId, Offset};
+
+/// Most bytes read ahead of one reader.
+const BYTES_MAX: usize = 1 << 20;
+/// Readers kept in mind.
+const READERS_MAX: usize = 1024;
+/// A reader that has not come back by then does not count.
+const GONE_AFTER: Duration = Duration::from_secs(1);
+
+/// Where readers are expected next.
+#[derive(Debug)]
+pub(super) struct Ahead {
+    expected: Mutex<Expected>,
+    budget: usize,
+}
+
+#[derive(Debug, Default)]
+struct Expected {
+    readers: HashMap<(LogId, Offset), Reader>,
+    /// Of all of them.
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Reader {
+    since: Instant,
+    /// Read ahead for it.
+    bytes: usize,
+}
+
+impl Ahead {
+    /// With so many bytes for all readers together.
+    pub(super) fn new(budget: usize) -> Ahead {
+        Ahead {
+            expected: Mutex::default(),
+            budget,
+        }
+    }
+
+    /// Takes note that `span` of a log was read, where up to `max_bytes` were asked for. Gives how many bytes from its end on
+    /// are to be read ahead: none unless the reader came from where it was expected.
+    pub(super) fn note(
+        &self,
+        log: LogId,
+        span: (Offset, Offset),
+        max_bytes: usize,
+        now: Instant,
+    ) -> usize {
+        let (from, end) = span;
+        let mut expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_in_order = expected.take(log, from);
+        let wanted = if is_in_order {
+            max_bytes.min(BYTES_MAX)
+        } else {
+            0
+        };
+        if expected.readers.len() >= READERS_MAX || expected.bytes + wanted > self.budget {
+            expected.forget_gone(now);
+        }
+        if expected.readers.len() >= READERS_MAX {
+            return 0;
+        }
+        let has_room = expected.bytes + wanted <= self.budget;
+        let bytes = if has_room { wanted } else { 0 };
+        // Another reader of the same place may have been here.
+        expected.take(log, end);
+        expected.bytes += bytes;
+        let reader = Reader { since: now, bytes };
+        expected.readers.insert((log, end), reader);
+        bytes
+    }
+}
+
+impl Expected {
+    /// Whether a reader was expected there; it is not any more.
+    fn take(&mut self, log: LogId, at: Offset) -> bool {
+        let taken = self.readers.remove(&(log, at));
+        self.bytes -= taken.as_ref().map_or(0, |reader| reader.bytes);
+        taken.is_some()
+    }
+
+    fn forget_gone(&mut self, now: Instant) {
+        self.readers
+            .retain(|_, reader| now.duration_since(reader.since) < GONE_AFTER);
+        self.bytes = self.readers.values().map(|reader| reader.bytes).sum();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::StreamId;
+
+    use super::*;
+
+    const MIB: usize = 1 << 20;
+
+    struct Reading {
+        ahead: Ahead,
+        now: Instant,
+    }
+
+    impl Reading {
+        fn within(budget: usize) -> Reading {
+            Reading {
+                ahead: Ahead::new(budget),
+                now: Instant::now(),
+            }
+        }
+
+        /// Bytes to be read ahead after this read.
+        fn read(&self, partition: u32, from: u64, end: u64, max_bytes: usize) -> usize {
+            let log = LogId {
+                stream: StreamId(1),
+                partition,
+            };
+            let span = (Offset(from), Offset(end));
+            self.ahead.note(log, span, max_bytes, self.now)
+        }
+    }
+
+    #[test]
+    fn readers_in_order_get_what_comes_next_within_the_budget() {
+        let mut reading = Reading::within(2 * MIB);
+        assert_eq!(reading.read(1, 0, 10, MIB), 0, "nothing is known of it");
+        assert_eq!(reading.read(1, 10, 20, 8 * MIB), MIB);
+        assert_eq!(reading.read(1, 15, 20, MIB), 0, "it jumped");
+        for partition in 2..4 {
+            reading.read(partition, 0, 5, MIB);
+        }
+        assert_eq!(reading.read(2, 5, 9, 1000), 1000);
+        assert_eq!(reading.read(3, 5, 9, MIB), MIB);
+        let own_is_given_back_first = reading.read(2, 9, 12, MIB);
+        assert_eq!(own_is_given_back_first, MIB);
+        assert_eq!(reading.read(1, 20, 30, 1000), 0, "the others have it all");
+        reading.now += GONE_AFTER;
+        assert_eq!(reading.read(1, 30, 40, 1000), 1000, "they are gone");
+    }
+
+    #[test]
+    fn readers_beyond_those_kept_in_mind_go_without() {
+        let mut reading = Reading::within(1 << 30);
+        let one_more = READERS_MAX as u32;
+        for partition in 0..=one_more {
+            reading.read(partition, 0, 5, MIB);
+        }
+        assert_eq!(reading.read(one_more, 5, 9, MIB), 0);
+        assert_eq!(reading.read(0, 5, 9, MIB), MIB);
+        reading.now += GONE_AFTER;
+        reading.read(one_more, 0, 5, MIB);
+        assert_eq!(reading.read(one_more, 5, 9, MIB), MIB);
+    }
+}
