@@ -59,25 +59,45 @@ impl Tools {
         Ok(())
     }
 
-    /// Produces records as fast as the broker acknowledges them to all replicas, or at `rate` a second.
-    pub(crate) fn produce(&self, topic: &str, records: u64, rate: Option<f64>) -> Result<Produced> {
+    /// Fails unless the topic has so many partitions: a tool that produces to one that is not there makes another.
+    pub(crate) fn expect(&self, topic: &str, partitions: u32) -> Result<()> {
+        let text = self.run(
+            "org.apache.kafka.tools.TopicCommand",
+            &["--describe", "--topic", topic],
+        )?;
+        let expected = format!("PartitionCount: {partitions}\t");
+        ensure!(
+            text.contains(&expected),
+            "topic {topic} has not {partitions} partitions"
+        );
+        Ok(())
+    }
+
+    /// Produces records as fast as the broker acknowledges them to all replicas, or at `rate` a second. `more` are properties of the
+    /// producer, `name=value`.
+    pub(crate) fn produce(
+        &self,
+        topic: &str,
+        records: u64,
+        rate: Option<f64>,
+        more: &[&str],
+    ) -> Result<Produced> {
         let (records, size) = (records.to_string(), RECORD_BYTES.to_string());
         let rate = rate.map_or("-1".to_owned(), |rate| format!("{rate:.0}"));
-        let text = self.run(
-            "org.apache.kafka.tools.ProducerPerformance",
-            &[
-                "--topic",
-                topic,
-                "--num-records",
-                &records,
-                "--record-size",
-                &size,
-                "--throughput",
-                &rate,
-                "--command-property",
-                "acks=all",
-            ],
-        )?;
+        let arguments = [
+            "--topic",
+            topic,
+            "--num-records",
+            &records,
+            "--record-size",
+            &size,
+            "--throughput",
+            &rate,
+            "--command-property",
+            "acks=all",
+        ];
+        let arguments = [&arguments[..], more].concat();
+        let text = self.run("org.apache.kafka.tools.ProducerPerformance", &arguments)?;
         parse_produced(&text)
     }
 
