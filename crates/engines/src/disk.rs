@@ -10,6 +10,8 @@
 //! After a failed sync nothing is known of what it should have covered, and a later sync that succeeds does not cover it:
 //! never sync again and hope.
 
+mod zeros;
+
 use std::fmt;
 use std::fs;
 use std::io::{self, IoSlice};
@@ -25,9 +27,6 @@ use rustix::io::{Errno, ReadWriteFlags};
 
 /// Slices handed to one system call: `IOV_MAX` on Linux.
 const SLICES_MAX: usize = 1024;
-/// Zeros written and made durable at once when space is reserved: all of a file's at the end would keep everyone else from the disk
-/// for as long as it takes them.
-const ZEROS: usize = 4 << 20;
 /// The file whose lock stands for the data directory's.
 const LOCK: &str = "lock";
 
@@ -322,14 +321,7 @@ impl File for RealFile {
             Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {}
             Err(error) => return Err(error.into()),
         }
-        let zeros = vec![0; ZEROS];
-        let mut position = present;
-        while position < length {
-            let chunk = usize::try_from(length - position).map_or(ZEROS, |left| left.min(ZEROS));
-            self.write_durably(&[IoSlice::new(&zeros[..chunk])], position)?;
-            position += chunk as u64;
-        }
-        Ok(())
+        zeros::write(&self.file, present, length)
     }
 
     fn length(&self) -> io::Result<u64> {
