@@ -22,11 +22,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rustix::buffer::spare_capacity;
-use rustix::fs::{Advice, FallocateFlags, FlockOperation};
+use rustix::fs::{Advice, FallocateFlags, FlockOperation, FsWord};
 use rustix::io::{Errno, ReadWriteFlags};
 
 /// Slices handed to one system call: `IOV_MAX` on Linux.
 const SLICES_MAX: usize = 1024;
+/// What `statfs` calls file systems that write through where they are asked to.
+const EXT4: u32 = 0xef53;
+const XFS: u32 = 0x5846_5342;
+const BTRFS: u32 = 0x9123_683e;
 /// The file whose lock stands for the data directory's.
 const LOCK: &str = "lock";
 
@@ -142,11 +146,14 @@ pub trait File: Send + Sync + fmt::Debug {
 #[derive(Debug)]
 pub struct RealDisk {
     root: PathBuf,
+    syncs_ranges: bool,
 }
 
 #[derive(Debug)]
 struct RealFile {
     file: fs::File,
+    /// Whether `RWF_DSYNC` does what it says.
+    syncs_ranges: bool,
 }
 
 impl RealDisk {
@@ -157,7 +164,10 @@ impl RealDisk {
     pub fn new(root: impl Into<PathBuf>) -> io::Result<RealDisk> {
         let root = root.into();
         create_folder_durably(&root)?;
-        Ok(RealDisk { root })
+        // Others take the flag too, and not all of them act on it: FUSE, which is what a container's mounts often are.
+        let kind = rustix::fs::statfs(&root)?.f_type;
+        let syncs_ranges = [EXT4, XFS, BTRFS].map(FsWord::from).contains(&kind);
+        Ok(RealDisk { root, syncs_ranges })
     }
 
     /// Where it is.
@@ -169,6 +179,13 @@ impl RealDisk {
     fn path(&self, name: &str) -> PathBuf {
         self.root.join(name)
     }
+
+    fn file(&self, file: fs::File) -> Arc<dyn File> {
+        Arc::new(RealFile {
+            file,
+            syncs_ranges: self.syncs_ranges,
+        })
+    }
 }
 
 impl Disk for RealDisk {
@@ -179,7 +196,7 @@ impl Disk for RealDisk {
             .create_new(true)
             .mode(0o600)
             .open(self.path(name))?;
-        Ok(Arc::new(RealFile { file }))
+        Ok(self.file(file))
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn File>> {
@@ -187,7 +204,7 @@ impl Disk for RealDisk {
             .read(true)
             .write(true)
             .open(self.path(name))?;
-        Ok(Arc::new(RealFile { file }))
+        Ok(self.file(file))
     }
 
     fn list(&self, folder: &str) -> io::Result<Vec<String>> {
@@ -256,7 +273,7 @@ impl File for RealFile {
 
     fn write_durably(&self, slices: &[IoSlice<'_>], position: u64) -> io::Result<()> {
         // One call, which waits for these bytes alone: `fdatasync` waits for all that writers beside this one put there too.
-        if slices.len() <= SLICES_MAX {
+        if self.syncs_ranges && slices.len() <= SLICES_MAX {
             let length: usize = slices.iter().map(|slice| slice.len()).sum();
             match rustix::io::pwritev2(&self.file, slices, position, ReadWriteFlags::DSYNC) {
                 Ok(written) if written == length => return Ok(()),
@@ -380,12 +397,20 @@ mod tests {
         let mut slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
         slices.insert(0, IoSlice::new(&[]));
         slices.insert(1500, IoSlice::new(&[]));
-        file.write_at(&slices, 5).unwrap();
-        file.sync_data().unwrap();
+        // More than one call takes, and few enough.
+        let write_durably = |slices: &[IoSlice<'_>]| {
+            file.write_at(&[IoSlice::new(&[8; 9005])], 0).unwrap();
+            file.write_durably(slices, 5)
+        };
+        let whole = parts.concat();
+        let few: Vec<IoSlice<'_>> = whole.chunks(1_000).map(IoSlice::new).collect();
         let mut read = vec![9; 10_000];
-        assert_eq!(file.read_at(&mut read, 0).unwrap(), 9005);
-        assert_eq!(read[..5], [0; 5]);
-        assert_eq!(read[5..9005], parts.concat());
+        for slices in [&slices, &few] {
+            write_durably(slices).unwrap();
+            assert_eq!(file.read_at(&mut read, 0).unwrap(), 9005);
+            assert_eq!(read[..5], [8; 5]);
+            assert_eq!(read[5..9005], whole);
+        }
         assert_eq!(file.read_at(&mut read, 9005).unwrap(), 0);
         assert_eq!(
             disk.open("b").unwrap_err().kind(),

@@ -25,7 +25,7 @@ mod view;
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use model::{LogId, Offset, Timestamp};
 use store::producers::ProducerSeen;
@@ -34,6 +34,7 @@ use store::{
     Rewriter, Rewritten, Scan, ScanBack, StoreError, StoredBatch, Txn, Watch,
 };
 use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::time::Instant;
 
 pub use compact::{Plan, When};
 pub use core::Core;

@@ -5,9 +5,10 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use model::{LogId, Offset};
+use tokio::time::Instant;
 
 /// Most bytes read ahead of one reader.
 const BYTES_MAX: usize = 1 << 20;
