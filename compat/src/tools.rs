@@ -33,13 +33,15 @@ impl Place {
         Place { path, _lock: lock }
     }
 
-    /// Runs `install` unless it has succeeded with the same `inputs` before.
+    /// Runs `install` unless it has succeeded with the same `inputs` before, here: what was installed knows where it is, and a checkout
+    /// may have been moved.
     fn once(
         &self,
         inputs: &[PathBuf],
         install: impl FnOnce() -> Result<(), Missing>,
     ) -> Result<(), Missing> {
         let mut hasher = DefaultHasher::new();
+        self.path.hash(&mut hasher);
         for input in inputs {
             let bytes = fs::read(input);
             bytes
