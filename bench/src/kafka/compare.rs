@@ -142,6 +142,12 @@ impl Bench {
         Ok(())
     }
 
+    fn produce_by_librdkafka(&self, topic: &str, row: &mut Row) -> Result<()> {
+        let tool = self.librdkafka()?;
+        describe_moved(&tool.produce(topic, self.load.records)?, row);
+        Ok(())
+    }
+
     fn librdkafka(&self) -> Result<&Librdkafka> {
         let built = self.librdkafka.as_ref();
         built
@@ -177,9 +183,7 @@ fn create_for_librdkafka(bench: &mut Bench) -> Result<()> {
 }
 
 fn librdkafka_produce(bench: &mut Bench, row: &mut Row) -> Result<()> {
-    let tool = bench.librdkafka()?;
-    describe_moved(&tool.produce(FOR_LIBRDKAFKA, bench.load.records)?, row);
-    Ok(())
+    bench.produce_by_librdkafka(FOR_LIBRDKAFKA, row)
 }
 
 fn librdkafka_consume(bench: &mut Bench, row: &mut Row) -> Result<()> {
@@ -222,15 +226,11 @@ fn expect_10000(bench: &mut Bench) -> Result<()> {
 }
 
 fn librdkafka_1000(bench: &mut Bench, row: &mut Row) -> Result<()> {
-    let tool = bench.librdkafka()?;
-    describe_moved(&tool.produce(THOUSAND.0, bench.load.records)?, row);
-    Ok(())
+    bench.produce_by_librdkafka(THOUSAND.0, row)
 }
 
 fn librdkafka_10000(bench: &mut Bench, row: &mut Row) -> Result<()> {
-    let tool = bench.librdkafka()?;
-    describe_moved(&tool.produce(TEN_THOUSAND.0, bench.load.records)?, row);
-    Ok(())
+    bench.produce_by_librdkafka(TEN_THOUSAND.0, row)
 }
 
 fn warm_up_half(bench: &mut Bench) -> Result<()> {

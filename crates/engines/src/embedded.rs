@@ -219,9 +219,7 @@ impl Embedded {
         done.await
             .unwrap_or_else(|error| Err(unavailable(format!("a read did not end: {error}"))))
     }
-}
 
-impl Embedded {
     /// Goes on reading where `batches`, which a reader was given from `from`, end.
     fn read_ahead(&self, log: LogId, from: Offset, batches: &[StoredBatch], max_bytes: usize) {
         let Some(end) = batches.last().map(StoredBatch::end) else {
@@ -297,10 +295,11 @@ impl Log for Embedded {
                     self.read_ahead(log, from, &batches, max_bytes);
                     return Box::pin(std::future::ready(Ok(batches)));
                 }
+                let are_in_segments = places.are_in_segments();
                 Box::pin(async move {
                     let read = self.on_disk(move |core| core.read(log, from, max_bytes));
                     let batches = read.await?;
-                    if !places.are_in_journal() {
+                    if are_in_segments {
                         self.read_ahead(log, from, &batches, max_bytes);
                     }
                     Ok(batches)

@@ -21,24 +21,17 @@ const ZEROS: usize = 1 << 20;
 pub(super) fn write(file: &File, from: u64, upto: u64) -> io::Result<()> {
     let buffer = vec![0; ZEROS + UNIT];
     let start = buffer.as_ptr().align_offset(UNIT);
-    let zeros = buffer.get(start..start + ZEROS).unwrap_or(&buffer);
+    let zeros = &buffer[start..start + ZEROS];
     let mut direct = open(file);
-    let mut position = from;
+    // Whole units lie from here on.
+    let mut position = from.next_multiple_of(UNIT as u64).min(upto).max(from);
+    file.write_all_at(&zeros[..(position - from) as usize], from)?;
     while position < upto {
         let left = usize::try_from(upto - position).map_or(ZEROS, |left| left.min(ZEROS));
-        let before_a_unit = (position.next_multiple_of(UNIT as u64) - position) as usize;
         let whole = left - left % UNIT;
-        let around = direct.as_ref().filter(|_| before_a_unit == 0 && whole > 0);
-        let Some(descriptor) = around else {
-            // Up to where it can go around, or all of it.
-            let is_short = before_a_unit > 0 && direct.is_some();
-            let length = if is_short {
-                before_a_unit.min(left)
-            } else {
-                left
-            };
-            file.write_all_at(&zeros[..length], position)?;
-            position += length as u64;
+        let Some(descriptor) = direct.as_ref().filter(|_| whole > 0) else {
+            file.write_all_at(&zeros[..left], position)?;
+            position += left as u64;
             continue;
         };
         match rustix::io::pwrite(descriptor, &zeros[..whole], position) {

@@ -11,7 +11,7 @@ use model::{LogId, Offset};
 use tokio::time::Instant;
 
 /// Most bytes read ahead of one reader.
-const BYTES_MAX: usize = 1 << 20;
+pub(super) const BYTES_MAX: usize = 1 << 20;
 /// Readers kept in mind.
 const READERS_MAX: usize = 1024;
 /// A reader that has not come back by then does not count.

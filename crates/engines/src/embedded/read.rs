@@ -10,6 +10,7 @@ use std::sync::Arc;
 use model::{LogId, Offset, Timestamp};
 use store::{Bounds, StoreError, StoredBatch};
 
+use crate::embedded::ahead;
 use crate::embedded::core::{Core, unavailable};
 use crate::embedded::view::{View, parse};
 use crate::frame::decision::damaged;
@@ -43,9 +44,9 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// Whether none of them is in a segment.
-    pub(super) fn are_in_journal(&self) -> bool {
-        self.segments.is_empty()
+    /// Whether the first of them is in a segment.
+    pub(super) fn are_in_segments(&self) -> bool {
+        !self.segments.is_empty()
     }
 }
 
@@ -164,7 +165,8 @@ impl Core {
         Err(unavailable("batches move faster than they are read".into()))
     }
 
-    /// What [`Core::read`] would give, where one segment has all of it and it is in memory. Blocks nobody.
+    /// What [`Core::read`] would give, where one segment has all of it and it is in memory; only as much as is read
+    /// ahead, so that nobody's turn is long. Blocks nobody.
     pub(super) fn read_cached(
         &self,
         places: &Places,
@@ -174,7 +176,7 @@ impl Core {
         let range = places
             .segments
             .first()
-            .filter(|_| max_bytes <= STEP_BYTES)?;
+            .filter(|_| max_bytes <= ahead::BYTES_MAX)?;
         let found = self.segments.read_cached(range, from, max_bytes)?;
         let is_all = found.last()?.end() < range.end;
         is_all.then_some(found)

@@ -168,7 +168,7 @@ impl SegmentWriter {
         let Some(open) = self.log.as_mut().filter(|open| open.block.count > 0) else {
             return;
         };
-        let block = mem::take(&mut open.block).closed();
+        let block = open.block.end();
         let front =
             format::encode_block_front(self.id, open.log, position, block.count, &block.entries);
         let entry = IndexEntry {
@@ -267,13 +267,15 @@ impl OpenBlock {
         }
     }
 
-    /// With all of its bytes in `entries`.
-    fn closed(mut self) -> OpenBlock {
-        let small = mem::take(&mut self.small);
-        if !small.is_empty() {
-            self.entries.push(small.freeze());
+    /// Gives the block with all of its bytes in `entries`, and begins another on the same buffer.
+    fn end(&mut self) -> OpenBlock {
+        let last = self.small.split();
+        let mut ended = mem::take(self);
+        self.small = mem::take(&mut ended.small);
+        if !last.is_empty() {
+            ended.entries.push(last.freeze());
         }
-        self
+        ended
     }
 }
 
