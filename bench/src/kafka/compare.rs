@@ -15,7 +15,7 @@ use crate::side_by_side::{BARS_HEAD, Comparison, Line, Step, figure, push_bar};
 /// The server the bars are for, and the one they are held against.
 const OURS: &str = "headwater";
 const THEIRS: &str = "kafka";
-/// Records produced to let the broker's and the tool's code become fast.
+/// Records produced to let the broker's code become fast.
 const WARM_UP_RECORDS: u64 = 300_000;
 
 /// The load of one comparison.
@@ -57,7 +57,7 @@ const FULL: &[Step<Bench>] = &[
     .after(expect_10000),
     Step::of("librdkafka, 10,000 partitions", librdkafka_10000).after(expect_10000),
 ];
-const HALF: &[Step<Bench>] = &[Step::of("produce at half load", produce_half).after(warm_up_half)];
+const HALF: &[Step<Bench>] = &[Step::of("produce at half load", produce_half).after(create_half)];
 
 /// The topics of these steps.
 const FEW: &str = "bench";
@@ -233,13 +233,8 @@ fn librdkafka_10000(bench: &mut Bench, row: &mut Row) -> Result<()> {
     bench.produce_by_librdkafka(TEN_THOUSAND.0, row)
 }
 
-fn warm_up_half(bench: &mut Bench) -> Result<()> {
-    bench.create(FEW, bench.load.partitions)?;
-    let (rate, records) = bench.half();
-    // Where the slowest peer is very slow, not for longer than the measuring.
-    let records = records.min(WARM_UP_RECORDS);
-    bench.tools.produce(FEW, records, Some(rate), &[])?;
-    Ok(())
+fn create_half(bench: &mut Bench) -> Result<()> {
+    bench.create(FEW, bench.load.partitions)
 }
 
 fn produce_half(bench: &mut Bench, row: &mut Row) -> Result<()> {

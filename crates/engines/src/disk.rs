@@ -85,6 +85,15 @@ pub trait Disk: Send + Sync + fmt::Debug {
     fn lock(&self) -> io::Result<Box<dyn Send + Sync>>;
 }
 
+/// How space was reserved.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reserved {
+    /// Each place's first durable write has the file system note that it is written, which can double the time of a small one.
+    Unwritten,
+    /// Zeros were written.
+    Written,
+}
+
 /// An open file.
 pub trait File: Send + Sync + fmt::Debug {
     /// Writes all of `slices`, one after another, from `position`.
@@ -128,12 +137,21 @@ pub trait File: Send + Sync + fmt::Debug {
     /// What the system says. Final: see the module's non-promises.
     fn sync_data(&self) -> io::Result<()>;
 
-    /// Reserves space up to `length` and writes zeros where the file did not reach, so that later writes there neither find
+    /// Reserves space up to `length`, with zeros where the file did not reach, so that later writes there neither find
     /// the disk full nor grow the file. What was there stays.
     ///
     /// # Errors
     /// `StorageFull`; what the system says. The file may have grown part of the way.
-    fn preallocate(&self, length: u64) -> io::Result<()>;
+    fn preallocate(&self, length: u64) -> io::Result<Reserved>;
+
+    /// Writes zeros from `from` up to `upto`, where nobody reads yet: for what was reserved [`Reserved::Unwritten`].
+    ///
+    /// # Errors
+    /// As [`File::write_at`].
+    fn write_zeros(&self, from: u64, upto: u64) -> io::Result<()> {
+        let zeros = vec![0; usize::try_from(upto.saturating_sub(from)).unwrap_or(0)];
+        self.write_at(&[IoSlice::new(&zeros)], from)
+    }
 
     /// Bytes in the file.
     ///
@@ -323,22 +341,25 @@ impl File for RealFile {
         self.file.sync_data()
     }
 
-    fn preallocate(&self, length: u64) -> io::Result<()> {
+    fn preallocate(&self, length: u64) -> io::Result<Reserved> {
         let present = self.length()?;
         if present >= length {
-            return Ok(());
+            return Ok(Reserved::Written);
         }
-        match rustix::fs::fallocate(
-            &self.file,
-            FallocateFlags::KEEP_SIZE,
-            present,
-            length - present,
-        ) {
-            // Where the file system cannot reserve, writing the zeros does.
-            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {}
-            Err(error) => return Err(error.into()),
+        let more = length - present;
+        match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), present, more) {
+            Ok(()) => Ok(Reserved::Unwritten),
+            // Where the file system cannot reserve, writing does.
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
+                zeros::write(&self.file, present, length)?;
+                Ok(Reserved::Written)
+            }
+            Err(error) => Err(error.into()),
         }
-        zeros::write(&self.file, present, length)
+    }
+
+    fn write_zeros(&self, from: u64, upto: u64) -> io::Result<()> {
+        zeros::write(&self.file, from, upto)
     }
 
     fn length(&self) -> io::Result<u64> {
@@ -429,7 +450,7 @@ mod tests {
         let file = disk.create("a").unwrap();
         file.write_at(&[IoSlice::new(b"head")], 0).unwrap();
         file.preallocate(3 << 20).unwrap();
-        file.preallocate(10).unwrap();
+        assert_eq!(file.preallocate(10).unwrap(), Reserved::Written);
         assert_eq!(file.length().unwrap(), 3 << 20);
         let mut front = [1; 8];
         file.read_at(&mut front, 0).unwrap();

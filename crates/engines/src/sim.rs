@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model::Rng;
 
-use crate::disk::{Disk, File};
+use crate::disk::{Disk, File, Reserved};
 use content::Content;
 use names::Names;
 
@@ -390,7 +390,7 @@ impl File for SimFile {
         Ok(())
     }
 
-    fn preallocate(&self, length: u64) -> io::Result<()> {
+    fn preallocate(&self, length: u64) -> io::Result<Reserved> {
         let mut world = self.disk.on_for_change()?;
         world.note("reserve", "", [self.id, length]);
         let present = world.content(self.id)?.length();
@@ -406,7 +406,7 @@ impl File for SimFile {
         if given < wanted {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        Ok(())
+        Ok(Reserved::Unwritten)
     }
 
     fn length(&self) -> io::Result<u64> {

@@ -302,8 +302,10 @@ impl Core {
     }
 
     fn turn_to(&self, sequencer: &mut Sequencer, file: JournalFile) {
-        if sequencer.turn_to(file) {
-            self.pool.abandon();
+        match sequencer.turn_to(file) {
+            None => {}
+            Some((0, _)) => self.pool.abandon(),
+            Some((frames, bytes)) => self.pool.note_frames(bytes / frames),
         }
     }
 
@@ -430,6 +432,14 @@ impl Core {
     /// Why none can be.
     pub fn prepare(&self) -> Result<bool, Blocked> {
         self.pool.prepare(&*self.options.disk)
+    }
+
+    /// Writes a part of the zeros that are wanted in the next journal file. Whether there were any.
+    pub fn write_zeros(&self) -> bool {
+        self.pool.write_zeros().unwrap_or_else(|error| {
+            tracing::warn!(%error, "a journal file cannot be written ahead");
+            false
+        })
     }
 }
 

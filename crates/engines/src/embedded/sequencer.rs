@@ -47,8 +47,8 @@ impl Sequencer {
         current.position + aligned((frame::HEADER_BYTES + bytes) as u64) <= limit
     }
 
-    /// Goes on with `file`. Whether the one before was left without a frame.
-    pub(super) fn turn_to(&mut self, file: JournalFile) -> bool {
+    /// Goes on with `file`. Gives the frames in the one before, and their bytes.
+    pub(super) fn turn_to(&mut self, file: JournalFile) -> Option<(u64, u64)> {
         let anchor = Anchor {
             file: file.number,
             sequence: self.sequence,
@@ -59,8 +59,9 @@ impl Sequencer {
             anchor,
             position: FRAMES_FROM,
         };
-        let left = self.current.replace(next);
-        left.is_some_and(|left| left.position == FRAMES_FROM)
+        let left = self.current.replace(next)?;
+        let frames = self.sequence - left.anchor.sequence;
+        Some((frames, left.position - FRAMES_FROM))
     }
 
     /// Gives the draft its number and place.

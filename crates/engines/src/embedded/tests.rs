@@ -333,6 +333,51 @@ fn what_was_read_ahead_is_read_from_memory() {
     assert!(larger_than_is_done_at_once.is_none());
 }
 
+#[test]
+fn the_next_file_is_written_ahead_while_frames_are_small() {
+    let disk = disk();
+    let open = || {
+        let options = Options {
+            journal_file_bytes: 4 << 20,
+            journal_bytes_max: 64 << 20,
+            first_file_bytes: 1 << 20,
+            ..options(&disk)
+        };
+        Core::open(options).unwrap()
+    };
+    let core = open();
+    drop(ask(&core, create()));
+    drive(&core);
+    // Puts of as many bytes until a file is full and another begun.
+    let fill = |bytes| {
+        while core.prepare().unwrap() {}
+        while !core.pool.is_short() {
+            drop(ask(&core, put(bytes)));
+            drive(&core);
+        }
+        while core.prepare().unwrap() {}
+    };
+    let zeros = || {
+        let mut steps = 0;
+        while core.write_zeros() {
+            steps += 1;
+        }
+        steps
+    };
+    fill(10_000);
+    assert_eq!(zeros(), 4, "one file of the two that are ready");
+    assert_eq!(zeros(), 0);
+    fill(10_000);
+    assert!(core.write_zeros());
+    fill(300_000);
+    assert_eq!(zeros(), 0, "large frames are as fast without");
+    fill(10_000);
+    assert_eq!(zeros(), 4);
+    drop(ask(&core, append("last")));
+    drive(&core);
+    assert_eq!(end(&open()), 1);
+}
+
 /// Logs large enough for segments of their own beside one that is not, their batches in turn: most of them are read from the
 /// journal, the newest are in memory.
 #[test]

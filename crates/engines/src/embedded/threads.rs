@@ -23,6 +23,8 @@ const RETRY: Duration = Duration::from_millis(250);
 /// While several writers are about, as long lies between two frames at least: what a sync costs is then shared by more. About
 /// what a fast disk takes for one, so that nobody waits for long; a lone writer is never held up.
 const PACE: Duration = Duration::from_micros(400);
+/// Between two writes of zeros: the disk is for others.
+const ZEROS: Duration = Duration::from_millis(8);
 /// The compactor looks for work this often.
 const COMPACT: Duration = Duration::from_millis(500);
 
@@ -224,7 +226,8 @@ fn prepare(core: &Core, signals: &Signals) {
         match core.prepare() {
             Ok(true) => signals.work.wake_all(),
             Ok(false) => {
-                signals.files.wait(seen, COMPACT);
+                let pause = if core.write_zeros() { ZEROS } else { COMPACT };
+                signals.files.wait(seen, pause);
             }
             Err(_) => {
                 // Those who wait for room are to be told that there is none.

@@ -1,7 +1,9 @@
 //! Files that are prepared ahead of the writers, and free ones to prepare them from.
 //!
-//! Space is reserved here and nowhere else: a file is handed out at its whole length, already written once, so that a disk
-//! that fills up is met here, before anything is decided, and not in the middle of a frame.
+//! Space is reserved here and nowhere else: a file is handed out at its whole length, so that a disk that fills up is met
+//! here, before anything is decided, and not in the middle of a frame. The next one to be handed out is written over with
+//! zeros meanwhile, bit by bit, while frames are small: their syncs then have nothing to do but their own bytes. Large frames
+//! are as fast without, and the zeros would take the disk from them.
 
 use std::collections::VecDeque;
 use std::io;
@@ -9,12 +11,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model::Rng;
 
-use crate::disk::Disk;
+use crate::disk::{Disk, Reserved};
 use crate::journal::FOLDER;
 use crate::journal::file::{self, FRAMES_FROM, JournalFile};
 
 /// Files kept ready. One is being filled while the next is prepared; the second takes up a slow disk.
 const READY: usize = 2;
+/// Zeros written at once, in bytes: whoever takes the file meanwhile waits for as many.
+const ZEROS_STEP: u64 = 1 << 20;
+/// Frames of as many bytes, on average, gain nothing from a file that was written before.
+const LARGE_FRAME: u64 = 128 << 10;
 
 /// The prepared and the free files.
 #[derive(Debug)]
@@ -27,10 +33,28 @@ pub struct Pool {
     rng: Rng,
 }
 
+/// A file ready to be taken.
+#[derive(Clone, Debug)]
+struct Ready {
+    file: JournalFile,
+    /// From here on nothing was written yet; its end where nothing is to be, as once it is taken. Held while zeros are written.
+    unwritten_from: Arc<Mutex<u64>>,
+}
+
+impl Ready {
+    fn unwritten_from(&self) -> MutexGuard<'_, u64> {
+        self.unwritten_from
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 #[derive(Debug, Default)]
 struct Inner {
     next_number: u64,
-    ready: VecDeque<JournalFile>,
+    ready: VecDeque<Ready>,
+    /// The last full file's, on average.
+    frame_bytes: u64,
     /// Numbers in the names of free files.
     free: VecDeque<u64>,
     /// Files handed out and not given back.
@@ -92,7 +116,9 @@ impl Pool {
     /// # Errors
     /// What the disk says.
     pub fn prepare_first(&self, disk: &dyn Disk, bytes: u64) -> io::Result<()> {
-        self.prepare_one(disk, bytes)
+        self.prepare_one(disk, bytes)?;
+        while self.write_zeros()? {}
+        Ok(())
     }
 
     /// Prepares a file if one is wanted. Whether one became ready, or why not.
@@ -161,16 +187,14 @@ impl Pool {
         number: u64,
         free: Option<u64>,
         bytes: u64,
-    ) -> io::Result<JournalFile> {
+    ) -> io::Result<Ready> {
         let name = file::free_name(free.unwrap_or(number));
         let file = match free {
             Some(_) => disk.open(&name)?,
             None => disk.create(&name)?,
         };
         let length = file.length()?;
-        if length < bytes {
-            file.preallocate(bytes)?;
-        }
+        let reserved = file.preallocate(bytes)?;
         let mut ready = JournalFile {
             number,
             generation: self.rng.next_u64(),
@@ -178,22 +202,63 @@ impl Pool {
             file,
             writers: Arc::new([]),
         };
+        let unwritten_from = match reserved {
+            Reserved::Unwritten => length.next_multiple_of(FRAMES_FROM).max(FRAMES_FROM),
+            Reserved::Written => ready.capacity,
+        };
         ready.write_header()?;
         ready.file.sync_data()?;
         disk.rename(&name, &ready.name())?;
         disk.sync_folder(FOLDER)?;
         let open = |_| disk.open(&ready.name());
         ready.writers = (0..self.writers).map(open).collect::<io::Result<_>>()?;
-        Ok(ready)
+        Ok(Ready {
+            file: ready,
+            unwritten_from: Arc::new(Mutex::new(unwritten_from)),
+        })
+    }
+
+    /// Writes the next zeros, if any are wanted: never to a file that was taken. Whether there were any.
+    ///
+    /// # Errors
+    /// What the disk says. The file is then taken as it is.
+    pub fn write_zeros(&self) -> io::Result<bool> {
+        let front = {
+            let inner = self.inner();
+            let is_wanted = inner.frame_bytes < LARGE_FRAME;
+            inner.ready.front().filter(|_| is_wanted).cloned()
+        };
+        let Some(front) = front else {
+            return Ok(false);
+        };
+        let file = &front.file;
+        let mut from = front.unwritten_from();
+        if *from >= file.capacity {
+            return Ok(false);
+        }
+        let upto = (*from + ZEROS_STEP).min(file.capacity);
+        let written = file.file.write_zeros(*from, upto);
+        *from = if written.is_ok() { upto } else { file.capacity };
+        written.map(|()| true)
+    }
+
+    /// Tells how large a full file's frames were, on average.
+    pub fn note_frames(&self, bytes: u64) {
+        self.inner().frame_bytes = bytes;
     }
 
     /// The next prepared file.
     #[must_use]
     pub fn take(&self) -> Option<JournalFile> {
-        let mut inner = self.inner();
-        let file = inner.ready.pop_front();
-        inner.in_use += usize::from(file.is_some());
-        file
+        let ready = {
+            let mut inner = self.inner();
+            let ready = inner.ready.pop_front()?;
+            inner.in_use += 1;
+            ready
+        };
+        // After the zeros that are on their way.
+        *ready.unwritten_from() = ready.file.capacity;
+        Some(ready.file)
     }
 
     /// Counts out a file that was taken and left without a frame: it is found free at the next start.

@@ -111,6 +111,7 @@ impl<'a> Driver<'a> {
             45..=79 => self.fly(),
             80..=83 => {
                 let _ = self.core.prepare();
+                self.core.write_zeros();
             }
             84..=85 => self.flying.extend(self.core.mark_frame().map(Flying::New)),
             86..=93 => self.compact(),
