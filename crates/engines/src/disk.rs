@@ -10,6 +10,7 @@
 //! After a failed sync nothing is known of what it should have covered, and a later sync that succeeds does not cover it:
 //! never sync again and hope.
 
+mod mapped;
 mod zeros;
 
 use std::fmt;
@@ -126,6 +127,14 @@ pub trait File: Send + Sync + fmt::Debug {
         let read = self.read_at(&mut bytes, position)?;
         bytes.truncate(read);
         Ok(bytes.into())
+    }
+
+    /// As [`File::read`], of a file that is never changed as long as the bytes are held: a disk may give its own memory.
+    ///
+    /// # Errors
+    /// As [`File::read_at`].
+    fn read_shared(&self, length: usize, position: u64) -> io::Result<Bytes> {
+        self.read(length, position)
     }
 
     /// Says that all of it is about to be read in small pieces, many times: a disk may bring it into its cache. No promise.
@@ -332,6 +341,14 @@ impl File for RealFile {
         Ok(bytes.into())
     }
 
+    fn read_shared(&self, length: usize, position: u64) -> io::Result<Bytes> {
+        let mapped = (length >= mapped::LENGTH_MIN)
+            .then(|| mapped::read(&self.file, length, position).ok())
+            .flatten();
+        // Where it cannot be mapped, or ends before, reading says what is there.
+        mapped.map_or_else(|| self.read(length, position), Ok)
+    }
+
     fn will_read(&self) {
         // A hint: whoever does not take it reads all the same.
         let _ = rustix::fs::fadvise(&self.file, 0, None, Advice::WillNeed);
@@ -442,6 +459,32 @@ mod tests {
             disk.create("a").unwrap_err().kind(),
             io::ErrorKind::AlreadyExists
         );
+    }
+
+    #[test]
+    fn what_is_mapped_is_what_is_read() {
+        let Folder(disk) = &Folder::new("mapped");
+        let file = disk.create("a").unwrap();
+        let bytes: Vec<u8> = (0..1_000_000_u32).map(|at| (at / 7) as u8).collect();
+        file.write_at(&[IoSlice::new(&bytes)], 0).unwrap();
+        for (position, length) in [
+            (0, 1_000_000),
+            (1, mapped::LENGTH_MIN),
+            (65_535, 700_000),
+            (65_536, 700_000),
+            (999_990, 10),
+        ] {
+            let read = file.read_shared(length, position as u64).unwrap();
+            assert!(read == bytes[position..position + length], "{position}");
+        }
+        let cut_short = file.read_shared(mapped::LENGTH_MIN, 900_000).unwrap();
+        assert!(cut_short == bytes[900_000..]);
+        let beyond = file.read_shared(mapped::LENGTH_MIN, 2_000_000).unwrap();
+        assert!(beyond.is_empty());
+        let held = file.read_shared(500_000, 400_000).unwrap();
+        disk.remove("a").unwrap();
+        drop(file);
+        assert!(held == bytes[400_000..900_000], "as long as it is held");
     }
 
     #[test]

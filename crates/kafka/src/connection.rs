@@ -92,18 +92,30 @@ impl<R> From<R> for Reply<R> {
     }
 }
 
-/// Bytes to be sent, in pieces: records go from the cache to the socket without being copied.
+/// Bytes to be sent, in pieces: records go from the cache to the socket without being copied, and what lies between them is in
+/// one buffer.
 #[derive(Debug, Default)]
 pub(crate) struct Chunks {
-    whole: VecDeque<Bytes>,
-    open: BytesMut,
-    whole_bytes: usize,
+    pieces: VecDeque<Chunk>,
+    /// Small things: those of all [`Chunk::Own`] in order, then what is in no piece yet.
+    own: BytesMut,
+    /// Bytes of all [`Chunk::Own`].
+    owned: usize,
+    /// Bytes of all [`Chunk::Shared`].
+    shared: usize,
+}
+
+#[derive(Debug)]
+enum Chunk {
+    /// So many of the small things' bytes.
+    Own(usize),
+    Shared(Bytes),
 }
 
 impl Chunks {
     /// Where small things are added.
     pub(crate) fn tail(&mut self) -> &mut BytesMut {
-        &mut self.open
+        &mut self.own
     }
 
     /// Adds bytes that are there already.
@@ -112,67 +124,101 @@ impl Chunks {
             return;
         }
         self.close();
-        self.whole_bytes += bytes.len();
-        self.whole.push_back(bytes);
+        self.shared += bytes.len();
+        self.pieces.push_back(Chunk::Shared(bytes));
     }
 
     fn close(&mut self) {
-        if !self.open.is_empty() {
-            let bytes = self.open.split().freeze();
-            self.whole_bytes += bytes.len();
-            self.whole.push_back(bytes);
+        let open = self.own.len() - self.owned;
+        if open > 0 {
+            self.owned += open;
+            self.pieces.push_back(Chunk::Own(open));
         }
     }
 
     /// The same behind a head that is made from its length.
     pub(crate) fn behind(mut self, head: impl FnOnce(usize) -> Bytes) -> Chunks {
-        self.close();
-        let head = head(self.whole_bytes);
+        let head = head(self.remaining());
         if !head.is_empty() {
-            self.whole_bytes += head.len();
-            self.whole.push_front(head);
+            self.shared += head.len();
+            self.pieces.push_front(Chunk::Shared(head));
         }
         self
     }
 
     fn append(&mut self, mut other: Chunks) {
+        if !self.has_remaining() {
+            *self = other;
+            return;
+        }
         other.close();
-        self.close();
-        self.whole_bytes += other.whole_bytes;
-        self.whole.append(&mut other.whole);
+        let mut own = other.own.freeze();
+        for piece in other.pieces {
+            self.push(match piece {
+                Chunk::Own(length) => own.split_to(length),
+                Chunk::Shared(bytes) => bytes,
+            });
+        }
+    }
+
+    /// What is to be sent, in order, none of it empty.
+    fn slices(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = &self.own[..];
+        let mut own = move |length| {
+            let (first, after) = rest.split_at(length);
+            rest = after;
+            first
+        };
+        let open = self.own.len() - self.owned;
+        let pieces = self.pieces.iter().map(Some).chain([None]);
+        let slices = pieces.map(move |piece| match piece {
+            Some(Chunk::Own(length)) => own(*length),
+            Some(Chunk::Shared(bytes)) => &bytes[..],
+            None => own(open),
+        });
+        slices.filter(|slice| !slice.is_empty())
     }
 }
 
 impl Buf for Chunks {
     fn remaining(&self) -> usize {
-        self.whole_bytes + self.open.len()
+        self.shared + self.own.len()
     }
 
     fn chunk(&self) -> &[u8] {
-        self.whole
-            .front()
-            .map_or(&self.open[..], |first| &first[..])
+        self.slices().next().unwrap_or_default()
     }
 
     fn advance(&mut self, mut count: usize) {
-        while let Some(first) = self.whole.front_mut() {
-            let step = count.min(first.len());
-            first.advance(step);
-            self.whole_bytes -= step;
-            count -= step;
-            if !first.is_empty() {
+        while let Some(first) = self.pieces.front_mut() {
+            let left = match first {
+                Chunk::Own(length) => {
+                    let step = count.min(*length);
+                    self.own.advance(step);
+                    self.owned -= step;
+                    count -= step;
+                    *length -= step;
+                    *length
+                }
+                Chunk::Shared(bytes) => {
+                    let step = count.min(bytes.len());
+                    bytes.advance(step);
+                    self.shared -= step;
+                    count -= step;
+                    bytes.len()
+                }
+            };
+            if left > 0 {
                 return;
             }
-            self.whole.pop_front();
+            self.pieces.pop_front();
         }
-        self.open.advance(count);
+        self.own.advance(count);
     }
 
     fn chunks_vectored<'a>(&'a self, target: &mut [io::IoSlice<'a>]) -> usize {
-        let slices = self.whole.iter().map(|bytes| &bytes[..]);
-        let open = std::iter::once(&self.open[..]).filter(|open| !open.is_empty());
         let mut count = 0;
-        for (slot, slice) in target.iter_mut().zip(slices.chain(open)) {
+        for (slot, slice) in target.iter_mut().zip(self.slices()) {
             *slot = io::IoSlice::new(slice);
             count += 1;
         }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use model::Offset;
 use store::{Bounds, StoredBatch};
+use streams::ReadBatch;
 use tokio::time::Instant;
 
 pub(crate) use answer::Fetched;
@@ -93,7 +94,7 @@ impl Reading {
             let bytes: usize = found.iter().map(Found::bytes).sum();
             let is_enough = bytes >= self.bytes_min || found.iter().any(|one| one.outcome.is_err());
             if is_enough || plan.asked.is_empty() || Instant::now() >= self.until {
-                return self.answer(&mut plan, &found);
+                return self.answer(&mut plan, found);
             }
             // With less than was asked for there already, only growth beyond what was seen is news.
             let streams = &self.call.broker.streams;
@@ -174,11 +175,11 @@ impl Reading {
         if from >= until || (wanted == 0 && !is_first) {
             return Ok(read);
         }
-        for batch in streams
+        let batches = streams
             .read(&topic.stream, shard, from, wanted.max(1))
-            .await?
-        {
-            let stored = batch.stored;
+            .await?;
+        read.batches.reserve_exact(batches.len());
+        for ReadBatch { stored, .. } in batches {
             let bytes = stored.batch.bytes().len();
             let fits = read.bytes + bytes <= wanted || (is_first && read.batches.is_empty());
             if stored.base_offset >= until || !fits {
@@ -190,31 +191,35 @@ impl Reading {
         Ok(read)
     }
 
-    fn answer(&self, plan: &mut Plan, found: &[Found]) -> Fetched {
+    fn answer(&self, plan: &mut Plan, found: Vec<Found>) -> Fetched {
         let sessions = &self.call.broker.fetch_sessions;
         let mut topics: Vec<TopicAnswer> = Vec::new();
         let mut last_with_records = None;
-        for (at, one) in found.iter().enumerate() {
+        let bytes = found.iter().map(Found::bytes).sum();
+        for (at, one) in found.into_iter().enumerate() {
             if one.bytes() > 0 {
                 last_with_records = Some(at);
             }
-            let partition = self.partition_answer(one);
-            if plan.is_incremental && !plan.is_news(&one.place, &partition) {
+            let Found {
+                place,
+                outcome,
+                topic,
+            } = one;
+            let partition = self.partition_answer(place.partition, outcome, topic.as_deref());
+            if plan.is_incremental && !plan.is_news(&place, &partition) {
                 continue;
             }
-            plan.note(&one.place, &partition);
-            let place = &one.place;
+            plan.note(&place, &partition);
             match topics.last_mut() {
-                Some(topic) if topic.is(place) => topic.partitions.push(partition),
+                Some(topic) if topic.is(&place) => topic.partitions.push(partition),
                 _ => topics.push(TopicAnswer {
-                    name: Arc::clone(&place.topic),
+                    name: place.topic,
                     id: place.topic_id,
                     partitions: vec![partition],
                 }),
             }
         }
         let session_id = sessions.settle(plan, last_with_records);
-        let bytes = found.iter().map(Found::bytes).sum();
         Fetched {
             throttle_ms: self.call.take(CONSUMER, bytes),
             error_code: 0,
@@ -223,13 +228,17 @@ impl Reading {
         }
     }
 
-    fn partition_answer(&self, found: &Found) -> PartitionAnswer {
-        let index = found.place.partition;
-        let read = match &found.outcome {
+    fn partition_answer(
+        &self,
+        index: i32,
+        outcome: Result<Read, Refusal>,
+        topic: Option<&Topic>,
+    ) -> PartitionAnswer {
+        let read = match outcome {
             Ok(read) => read,
-            Err(refusal) => return PartitionAnswer::refused(index, refusal),
+            Err(refusal) => return PartitionAnswer::refused(index, &refusal),
         };
-        let aborted = match (self.isolation, read.batches.last(), &found.topic) {
+        let aborted = match (self.isolation, read.batches.last(), topic) {
             (Isolation::Committed, Some(last), Some(topic)) => {
                 let first = read
                     .batches
@@ -253,7 +262,7 @@ impl Reading {
             last_stable: wire_offset(read.last_stable),
             log_start: wire_offset(read.bounds.start),
             aborted: (self.isolation == Isolation::Committed).then_some(aborted),
-            batches: read.batches.clone(),
+            batches: read.batches,
         }
     }
 }

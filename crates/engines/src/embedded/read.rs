@@ -7,12 +7,12 @@
 
 use std::sync::Arc;
 
-use model::{LogId, Offset, Timestamp};
+use model::{Batch, LogId, Offset, Timestamp};
 use store::{Bounds, StoreError, StoredBatch};
 
 use crate::embedded::ahead;
 use crate::embedded::core::{Core, unavailable};
-use crate::embedded::view::{View, parse};
+use crate::embedded::view::View;
 use crate::frame::decision::damaged;
 use crate::journal::file::JournalFile;
 use crate::segments::SegmentRange;
@@ -441,12 +441,14 @@ pub(super) fn read_run(run: &[&Entry], file: &JournalFile) -> Result<Vec<StoredB
     let batch_of = |entry: &&Entry| {
         let from = (entry.position - first.position) as usize;
         let upto = from + entry.length as usize;
+        let is_damaged = |what: &str| damaged(&file.name(), entry.position, what);
         if upto > bytes.len() {
-            return Err(damaged(&file.name(), entry.position, "the file ends early"));
+            return Err(is_damaged("the file ends early"));
         }
+        let batch = Batch::parse(bytes.slice(from..upto));
         Ok(StoredBatch {
             base_offset: entry.base_offset,
-            batch: parse(bytes.slice(from..upto), &file.name(), entry.position)?,
+            batch: batch.map_err(|error| is_damaged(&error.to_string()))?,
         })
     };
     run.iter().map(batch_of).collect()

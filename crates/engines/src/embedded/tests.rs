@@ -378,6 +378,43 @@ fn the_next_file_is_written_ahead_while_frames_are_small() {
     assert_eq!(end(&open()), 1);
 }
 
+/// On the real disk, where what is read at once is mapped: bytes that are gone are an error and no signal.
+#[test]
+fn a_segment_cut_short_under_its_readers_is_damage() {
+    let folder = std::env::temp_dir().join(format!("headwater-cut-short-{}", std::process::id()));
+    let core = Core::open(Options {
+        journal_file_bytes: 4 << 20,
+        first_file_bytes: 4 << 20,
+        segment_cache_bytes: 0,
+        ..Options::at(&folder).unwrap()
+    })
+    .unwrap();
+    drop(ask(&core, create()));
+    for number in 0..100 {
+        drop(ask(&core, append(&format!("{number:0>60000}"))));
+        drive(&core);
+        while core.prepare().unwrap() {}
+    }
+    let plan = core.plan_compaction(When::Now).unwrap();
+    drop(core.submit(core.write_segments(&plan).unwrap()));
+    drive(&core);
+    core.finish_compaction(&plan).unwrap();
+    let read = || core.read(LOG, Offset(0), 2 << 20);
+    assert_eq!(read().unwrap().len(), 17);
+    let held = read().unwrap();
+    let segments = std::fs::read_dir(folder.join("segments")).unwrap();
+    let segment = segments.map(|entry| entry.unwrap().path()).next().unwrap();
+    let file = std::fs::File::options().write(true).open(segment).unwrap();
+    let length = file.metadata().unwrap().len();
+    file.set_len(1 << 20).unwrap();
+    assert!(matches!(read(), Err(StoreError::Damaged { .. })));
+    // As it was in length, not in bytes.
+    file.set_len(length).unwrap();
+    assert!(matches!(read(), Err(StoreError::Damaged { .. })));
+    drop((held, core));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
 /// Logs large enough for segments of their own beside one that is not, their batches in turn: most of them are read from the
 /// journal, the newest are in memory.
 #[test]

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use bytes::Bytes;
 use model::{Batch, LogId};
 use store::{Bounds, StoreError, Watch};
 use tokio::sync::watch;
@@ -136,10 +135,4 @@ pub(super) fn tell(news: News) {
     for (watcher, bounds) in news {
         watcher.send_replace(bounds);
     }
-}
-
-/// A batch out of bytes at rest.
-pub(super) fn parse(bytes: Bytes, file: &str, position: u64) -> Result<Batch, StoreError> {
-    Batch::parse(bytes)
-        .map_err(|what| crate::frame::decision::damaged(file, position, what.to_string()))
 }

@@ -1,6 +1,6 @@
 //! Reads segments through bounded caches: one of indexes, one of blocks, one of open files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +16,8 @@ use crate::disk::{Disk, File};
 
 /// Files kept open: well below the 1,024 that a process is commonly allowed.
 const OPEN_FILES_MAX: u64 = 256;
+/// Blocks of one log read at once, in bytes.
+const RUN_BYTES_MAX: usize = 1 << 20;
 /// The part of the cache that is for indexes.
 const INDEX_SHARE: u64 = 4;
 
@@ -68,7 +70,17 @@ impl Segments {
             return Ok(Vec::new());
         }
         let index = self.index(range)?;
-        let blocks = |line: &IndexEntry| self.block(range, line).map(Some);
+        let mut run = VecDeque::new();
+        let blocks = |number, line: &IndexEntry, left| {
+            if run.is_empty() {
+                let Some(block) = self.cached_block(range, line) else {
+                    run = self.block_run(range, &index, number, left)?.into();
+                    return Ok(run.pop_front());
+                };
+                return Ok(Some(block));
+            }
+            Ok(run.pop_front())
+        };
         let batches = gather(range, &index, from, max_bytes, blocks)?;
         Ok(batches.unwrap_or_default())
     }
@@ -82,7 +94,7 @@ impl Segments {
     ) -> Option<Vec<StoredBatch>> {
         let id = range.segment;
         let index = self.caches().indexes.get((id, range.index.position))?;
-        let blocks = |line: &IndexEntry| Ok(self.caches().blocks.get((id, line.block.position)));
+        let blocks = |_, line: &IndexEntry, _| Ok(self.cached_block(range, line));
         gather(range, &index, from, max_bytes, blocks).ok()?
     }
 
@@ -247,17 +259,77 @@ impl Segments {
     }
 
     fn block(&self, range: &SegmentRange, line: &IndexEntry) -> Result<Block, StoreError> {
-        let id = range.segment;
-        let key = (id, line.block.position);
-        if let Some(block) = self.caches().blocks.get(key) {
+        if let Some(block) = self.cached_block(range, line) {
             return Ok(block);
         }
-        let bytes = self.open(id)?.part(line.block)?;
-        let block = format::decode_block(id, range.log, line.block.position, &bytes)?;
-        self.caches()
-            .blocks
-            .put(key, block.clone(), u64::from(line.block.length));
-        Ok(block)
+        let bytes = self.open(range.segment)?.part(line.block)?;
+        self.check_blocks(range, &[*line], &bytes)?
+            .pop()
+            .ok_or_else(|| misfit(range))
+    }
+
+    fn cached_block(&self, range: &SegmentRange, line: &IndexEntry) -> Option<Block> {
+        let key = (range.segment, line.block.position);
+        self.caches().blocks.get(key)
+    }
+
+    /// The block that line `number` of the index names, and those behind it that a reader of so many bytes needs, by one read.
+    fn block_run(
+        &self,
+        range: &SegmentRange,
+        index: &Index,
+        number: usize,
+        wanted: usize,
+    ) -> Result<Vec<Block>, StoreError> {
+        let first = line(range, index, number)?;
+        let mut extent = first.block;
+        let mut lines = vec![first];
+        let bytes_max = wanted.min(RUN_BYTES_MAX);
+        for number in number + 1..index.len() {
+            let next = line(range, index, number)?;
+            let end = extent.position + u64::from(extent.length);
+            let length = u64::from(extent.length) + u64::from(next.block.length);
+            if next.block.position != end || length > bytes_max as u64 {
+                break;
+            }
+            extent.length += next.block.length;
+            lines.push(next);
+        }
+        let bytes = self.open(range.segment)?.part(extent)?;
+        self.check_blocks(range, &lines, &bytes)
+    }
+
+    /// Takes `bytes` as the blocks of these lines, which lie one behind the other, and keeps them.
+    fn check_blocks(
+        &self,
+        range: &SegmentRange,
+        lines: &[IndexEntry],
+        bytes: &Bytes,
+    ) -> Result<Vec<Block>, StoreError> {
+        let id = range.segment;
+        let mut rest = bytes.clone();
+        let mut blocks = Vec::with_capacity(lines.len());
+        for line in lines {
+            let length = line.block.length as usize;
+            if length > rest.len() {
+                return Err(misfit(range));
+            }
+            let own = rest.split_to(length);
+            blocks.push(format::decode_block(
+                id,
+                range.log,
+                line.block.position,
+                &own,
+            )?);
+        }
+        let mut caches = self.caches();
+        for (line, block) in lines.iter().zip(&blocks) {
+            let key = (id, line.block.position);
+            caches
+                .blocks
+                .put(key, block.clone(), u64::from(line.block.length));
+        }
+        Ok(blocks)
     }
 }
 
@@ -277,7 +349,7 @@ impl OpenSegment {
         }
         let bytes = self
             .file
-            .read(part.length as usize, part.position)
+            .read_shared(part.length as usize, part.position)
             .map_err(|error| failed("cannot read", self.id, error))?;
         if bytes.len() != part.length as usize {
             return Err(cut_short());
@@ -292,22 +364,25 @@ impl fmt::Debug for Segments {
     }
 }
 
-/// Batches from the one that holds `from`, until `max_bytes` are gathered; `None` where a block is not to be had.
+/// Batches from the one that holds `from`, until `max_bytes` are gathered; `None` where a block is not to be had. `block` is asked for
+/// those of one line of the index after another, with how many bytes are still wanted.
 fn gather(
     range: &SegmentRange,
     index: &Index,
     from: Offset,
     max_bytes: usize,
-    mut block: impl FnMut(&IndexEntry) -> Result<Option<Block>, StoreError>,
+    mut block: impl FnMut(usize, &IndexEntry, usize) -> Result<Option<Block>, StoreError>,
 ) -> Result<Option<Vec<StoredBatch>>, StoreError> {
     let mut batches = Vec::new();
     let first = index.partition_point(|entry| entry.first <= from);
     let mut gathered = 0_usize;
     for number in first.saturating_sub(1)..index.len() {
         let line = line(range, index, number)?;
-        let Some(block) = block(&line)? else {
+        let left = max_bytes.saturating_sub(gathered);
+        let Some(block) = block(number, &line, left)? else {
             return Ok(None);
         };
+        batches.reserve(block.count as usize);
         for entry in block.entries(range.segment) {
             let stored = stored(range, entry?)?;
             if stored.end() <= from {
@@ -331,13 +406,12 @@ fn line(range: &SegmentRange, index: &Index, number: usize) -> Result<IndexEntry
     index
         .get(number)
         .filter(|line| line.block.length as usize <= BLOCK_BYTES_MAX)
-        .ok_or_else(|| {
-            damaged(
-                range.segment,
-                range.index.position,
-                "the index does not fit its log",
-            )
-        })
+        .ok_or_else(|| misfit(range))
+}
+
+fn misfit(range: &SegmentRange) -> StoreError {
+    let position = range.index.position;
+    damaged(range.segment, position, "the index does not fit its log")
 }
 
 /// A block's entry as a batch, its header checked; its bytes have been with the block's.
