@@ -43,7 +43,7 @@ const FORMAT: u16 = 1;
 const CHECKSUM_AT: usize = 48;
 /// Batches at least this long are written from where they lie, smaller ones are gathered: a system call's slice costs as much
 /// as copying this.
-const GATHERED_BELOW: usize = 16 << 10;
+const GATHERED_BELOW: usize = 2 << 10;
 const PADDING: [u8; ALIGNMENT as usize] = [0; ALIGNMENT as usize];
 
 const _: () = assert!(HEADER_BYTES == CHECKSUM_AT + 4);

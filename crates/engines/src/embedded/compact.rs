@@ -29,11 +29,13 @@ use crate::state::request::{NewSegment, Request};
 use crate::tail::Entry;
 
 /// A log with as many bytes gets segments of its own.
-const OWN_SEGMENT_BYTES: u64 = 8 << 20;
+const OWN_SEGMENT_BYTES: u64 = 4 << 20;
 /// A segment is ended past these bytes, so that retention has something to drop.
 pub(super) const SEGMENT_BYTES: u64 = 128 << 20;
-/// Full files that are compacted before their number says so, where that makes no more segments than otherwise.
+/// Full files that are compacted before their number says so, where that makes no more segments than otherwise: where logs have
+/// [`EARLY_LOG_BYTES`] on average, so that few of them have too little for segments of their own.
 const EARLY_FILES: usize = 2;
+const EARLY_LOG_BYTES: u64 = 2 * OWN_SEGMENT_BYTES;
 /// Logs whose segments are written side by side.
 const OWN_AT_ONCE: usize = 32;
 /// Batches of logs that share segments, held in memory at once.
@@ -127,7 +129,7 @@ impl Core {
     /// what is in segments is read with less work than what lies between others' batches.
     fn is_early(&self, files: usize, logs: usize) -> bool {
         let bytes = files as u64 * self.options.journal_file_bytes;
-        files >= EARLY_FILES && bytes / OWN_SEGMENT_BYTES >= logs as u64
+        files >= EARLY_FILES && bytes / EARLY_LOG_BYTES >= logs as u64
     }
 
     /// Writes the segments of a plan and gives the requests that make them known. Blocks its thread for long.
