@@ -365,14 +365,14 @@ fn the_next_file_is_written_ahead_while_frames_are_small() {
         steps
     };
     fill(10_000);
-    assert_eq!(zeros(), 4, "one file of the two that are ready");
+    assert_eq!(zeros(), 16, "one file of the two that are ready");
     assert_eq!(zeros(), 0);
     fill(10_000);
     assert!(core.write_zeros());
     fill(300_000);
     assert_eq!(zeros(), 0, "large frames are as fast without");
     fill(10_000);
-    assert_eq!(zeros(), 4);
+    assert_eq!(zeros(), 16);
     drop(ask(&core, append("last")));
     drive(&core);
     assert_eq!(end(&open()), 1);

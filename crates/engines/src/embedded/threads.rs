@@ -24,7 +24,7 @@ const RETRY: Duration = Duration::from_millis(250);
 /// what a fast disk takes for one, so that nobody waits for long; a lone writer is never held up.
 const PACE: Duration = Duration::from_micros(400);
 /// Between two writes of zeros: the disk is for others.
-const ZEROS: Duration = Duration::from_millis(8);
+const ZEROS: Duration = Duration::from_millis(2);
 /// The compactor looks for work this often.
 const COMPACT: Duration = Duration::from_millis(500);
 

@@ -18,7 +18,7 @@ use crate::journal::file::{self, FRAMES_FROM, JournalFile};
 /// Files kept ready. One is being filled while the next is prepared; the second takes up a slow disk.
 const READY: usize = 2;
 /// Zeros written at once, in bytes: whoever takes the file meanwhile waits for as many.
-const ZEROS_STEP: u64 = 1 << 20;
+const ZEROS_STEP: u64 = 256 << 10;
 /// Frames of as many bytes, on average, gain nothing from a file that was written before.
 const LARGE_FRAME: u64 = 128 << 10;
 
