@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow};
 
 use super::librdkafka::{Librdkafka, Moved};
-use super::tools::{Produced, Tools};
+use super::tools::{Produced, Tools, WARM_UP_RECORDS};
 use crate::peers::Peer;
 use crate::report::{self, Report, Row};
 use crate::request::Protocol;
@@ -15,8 +15,6 @@ use crate::side_by_side::{BARS_HEAD, Comparison, Line, Step, figure, push_bar};
 /// The server the bars are for, and the one they are held against.
 const OURS: &str = "headwater";
 const THEIRS: &str = "kafka";
-/// Records produced to let the broker's code become fast.
-const WARM_UP_RECORDS: u64 = 300_000;
 
 /// The load of one comparison.
 #[derive(Debug, Clone)]
@@ -57,7 +55,7 @@ const FULL: &[Step<Bench>] = &[
     .after(expect_10000),
     Step::of("librdkafka, 10,000 partitions", librdkafka_10000).after(expect_10000),
 ];
-const HALF: &[Step<Bench>] = &[Step::of("produce at half load", produce_half).after(create_half)];
+const HALF: &[Step<Bench>] = &[Step::of("produce at half load", produce_half).after(warm_up)];
 
 /// The topics of these steps.
 const FEW: &str = "bench";
@@ -231,10 +229,6 @@ fn librdkafka_1000(bench: &mut Bench, row: &mut Row) -> Result<()> {
 
 fn librdkafka_10000(bench: &mut Bench, row: &mut Row) -> Result<()> {
     bench.produce_by_librdkafka(TEN_THOUSAND.0, row)
-}
-
-fn create_half(bench: &mut Bench) -> Result<()> {
-    bench.create(FEW, bench.load.partitions)
 }
 
 fn produce_half(bench: &mut Bench, row: &mut Row) -> Result<()> {

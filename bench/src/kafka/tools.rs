@@ -12,8 +12,8 @@ use crate::peers::maven;
 
 /// Bytes of a record.
 pub(crate) const RECORD_BYTES: u64 = 1024;
-/// Records before those that count, of each run: the tool's virtual machine compiles meanwhile (KIP-1052).
-const WARM_UP_RECORDS: u64 = 300_000;
+/// Records before those that count, of each run (KIP-1052), and to a broker before its first: virtual machines compile meanwhile.
+pub(super) const WARM_UP_RECORDS: u64 = 300_000;
 /// Seconds a tool may run before it is ended and has failed.
 const TOOL_MAX: &str = "900";
 

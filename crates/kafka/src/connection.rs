@@ -112,6 +112,15 @@ enum Chunk {
     Shared(Bytes),
 }
 
+impl Chunk {
+    fn len(&self) -> usize {
+        match self {
+            Chunk::Own(length) => *length,
+            Chunk::Shared(bytes) => bytes.len(),
+        }
+    }
+}
+
 impl Chunks {
     /// Where small things are added.
     pub(crate) fn tail(&mut self) -> &mut BytesMut {
@@ -191,24 +200,21 @@ impl Buf for Chunks {
 
     fn advance(&mut self, mut count: usize) {
         while let Some(first) = self.pieces.front_mut() {
-            let left = match first {
+            let length = first.len();
+            let step = count.min(length);
+            match first {
                 Chunk::Own(length) => {
-                    let step = count.min(*length);
+                    *length -= step;
                     self.own.advance(step);
                     self.owned -= step;
-                    count -= step;
-                    *length -= step;
-                    *length
                 }
                 Chunk::Shared(bytes) => {
-                    let step = count.min(bytes.len());
                     bytes.advance(step);
                     self.shared -= step;
-                    count -= step;
-                    bytes.len()
                 }
-            };
-            if left > 0 {
+            }
+            count -= step;
+            if step < length {
                 return;
             }
             self.pieces.pop_front();

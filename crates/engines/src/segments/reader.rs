@@ -1,6 +1,6 @@
 //! Reads segments through bounded caches: one of indexes, one of blocks, one of open files.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -70,16 +70,12 @@ impl Segments {
             return Ok(Vec::new());
         }
         let index = self.index(range)?;
-        let mut run = VecDeque::new();
-        let blocks = |number, line: &IndexEntry, left| {
-            if run.is_empty() {
-                let Some(block) = self.cached_block(range, line) else {
-                    run = self.block_run(range, &index, number, left)?.into();
-                    return Ok(run.pop_front());
-                };
-                return Ok(Some(block));
+        let mut run = Vec::new().into_iter();
+        let blocks = |number, left| {
+            if run.len() == 0 {
+                run = self.blocks(range, &index, number, left)?.into_iter();
             }
-            Ok(run.pop_front())
+            Ok(run.next())
         };
         let batches = gather(range, &index, from, max_bytes, blocks)?;
         Ok(batches.unwrap_or_default())
@@ -94,7 +90,7 @@ impl Segments {
     ) -> Option<Vec<StoredBatch>> {
         let id = range.segment;
         let index = self.caches().indexes.get((id, range.index.position))?;
-        let blocks = |_, line: &IndexEntry, _| Ok(self.cached_block(range, line));
+        let blocks = |number, _| Ok(self.cached_block(range, &line(range, &index, number)?));
         gather(range, &index, from, max_bytes, blocks).ok()?
     }
 
@@ -136,8 +132,8 @@ impl Segments {
         }
         let index = self.index(range)?;
         let number = index.partition_point(|entry| entry.running_max < time);
-        let line = line(range, &index, number)?;
-        for entry in self.block(range, &line)?.entries(range.segment) {
+        let block = self.block(range, &index, number)?;
+        for entry in block.entries(range.segment) {
             let stored = stored(range, entry?)?;
             if stored.batch.max_timestamp() >= time {
                 return Ok(Some(stored.base_offset));
@@ -145,7 +141,7 @@ impl Segments {
         }
         Err(damaged(
             range.segment,
-            line.block.position,
+            block.position,
             "the block does not hold the time its index says",
         ))
     }
@@ -163,9 +159,9 @@ impl Segments {
         let over = range.batch_bytes - bytes;
         // The block in which the bytes that are over end; at least the first one's front is over.
         let number = index.partition_point(|entry| entry.bytes_before < over);
-        let line = line(range, &index, number.saturating_sub(1))?;
-        let mut before = line.bytes_before;
-        for entry in self.block(range, &line)?.entries(range.segment) {
+        let before_it = number.saturating_sub(1);
+        let mut before = line(range, &index, before_it)?.bytes_before;
+        for entry in self.block(range, &index, before_it)?.entries(range.segment) {
             let stored = stored(range, entry?)?;
             if before >= over {
                 return Ok(stored.base_offset);
@@ -258,14 +254,14 @@ impl Segments {
         Ok(index)
     }
 
-    fn block(&self, range: &SegmentRange, line: &IndexEntry) -> Result<Block, StoreError> {
-        if let Some(block) = self.cached_block(range, line) {
-            return Ok(block);
-        }
-        let bytes = self.open(range.segment)?.part(line.block)?;
-        self.check_blocks(range, &[*line], &bytes)?
-            .pop()
-            .ok_or_else(|| misfit(range))
+    fn block(
+        &self,
+        range: &SegmentRange,
+        index: &Index,
+        number: usize,
+    ) -> Result<Block, StoreError> {
+        let first = self.blocks(range, index, number, 0)?.into_iter().next();
+        first.ok_or_else(|| misfit(range))
     }
 
     fn cached_block(&self, range: &SegmentRange, line: &IndexEntry) -> Option<Block> {
@@ -273,8 +269,9 @@ impl Segments {
         self.caches().blocks.get(key)
     }
 
-    /// The block that line `number` of the index names, and those behind it that a reader of so many bytes needs, by one read.
-    fn block_run(
+    /// The block that line `number` of the index names; where it is not in memory, by one read with those behind it that a reader
+    /// of `wanted` bytes needs.
+    fn blocks(
         &self,
         range: &SegmentRange,
         index: &Index,
@@ -282,6 +279,9 @@ impl Segments {
         wanted: usize,
     ) -> Result<Vec<Block>, StoreError> {
         let first = line(range, index, number)?;
+        if let Some(block) = self.cached_block(range, &first) {
+            return Ok(vec![block]);
+        }
         let mut extent = first.block;
         let mut lines = vec![first];
         let bytes_max = wanted.min(RUN_BYTES_MAX);
@@ -295,39 +295,18 @@ impl Segments {
             extent.length += next.block.length;
             lines.push(next);
         }
-        let bytes = self.open(range.segment)?.part(extent)?;
-        self.check_blocks(range, &lines, &bytes)
-    }
-
-    /// Takes `bytes` as the blocks of these lines, which lie one behind the other, and keeps them.
-    fn check_blocks(
-        &self,
-        range: &SegmentRange,
-        lines: &[IndexEntry],
-        bytes: &Bytes,
-    ) -> Result<Vec<Block>, StoreError> {
         let id = range.segment;
-        let mut rest = bytes.clone();
-        let mut blocks = Vec::with_capacity(lines.len());
-        for line in lines {
-            let length = line.block.length as usize;
-            if length > rest.len() {
-                return Err(misfit(range));
-            }
-            let own = rest.split_to(length);
-            blocks.push(format::decode_block(
-                id,
-                range.log,
-                line.block.position,
-                &own,
-            )?);
-        }
+        let mut bytes = self.open(id)?.part(extent)?;
+        let decoded = lines.iter().map(|line| {
+            let own = bytes.split_to(line.block.length as usize);
+            format::decode_block(id, range.log, line.block.position, &own)
+        });
+        let blocks = decoded.collect::<Result<Vec<_>, _>>()?;
         let mut caches = self.caches();
         for (line, block) in lines.iter().zip(&blocks) {
             let key = (id, line.block.position);
-            caches
-                .blocks
-                .put(key, block.clone(), u64::from(line.block.length));
+            let weight = u64::from(line.block.length);
+            caches.blocks.put(key, block.clone(), weight);
         }
         Ok(blocks)
     }
@@ -365,21 +344,20 @@ impl fmt::Debug for Segments {
 }
 
 /// Batches from the one that holds `from`, until `max_bytes` are gathered; `None` where a block is not to be had. `block` is asked for
-/// those of one line of the index after another, with how many bytes are still wanted.
+/// those of one line of the index after another, by its number, with how many bytes are still wanted.
 fn gather(
     range: &SegmentRange,
     index: &Index,
     from: Offset,
     max_bytes: usize,
-    mut block: impl FnMut(usize, &IndexEntry, usize) -> Result<Option<Block>, StoreError>,
+    mut block: impl FnMut(usize, usize) -> Result<Option<Block>, StoreError>,
 ) -> Result<Option<Vec<StoredBatch>>, StoreError> {
     let mut batches = Vec::new();
     let first = index.partition_point(|entry| entry.first <= from);
     let mut gathered = 0_usize;
     for number in first.saturating_sub(1)..index.len() {
-        let line = line(range, index, number)?;
         let left = max_bytes.saturating_sub(gathered);
-        let Some(block) = block(number, &line, left)? else {
+        let Some(block) = block(number, left)? else {
             return Ok(None);
         };
         batches.reserve(block.count as usize);
