@@ -61,6 +61,12 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// What the system says.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
 
+    /// Gives a file a second name, in any folder: what it holds is there until both are removed.
+    ///
+    /// # Errors
+    /// `AlreadyExists`; what the system says, where the file system has no such thing too.
+    fn link(&self, name: &str, second: &str) -> io::Result<()>;
+
     /// Removes a file. Who has it open reads on.
     ///
     /// # Errors
@@ -93,6 +99,15 @@ pub enum Reserved {
     Unwritten,
     /// Zeros were written.
     Written,
+}
+
+/// A part of a file.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Piece {
+    /// Its first byte.
+    pub position: u64,
+    /// Its length in bytes.
+    pub length: usize,
 }
 
 /// An open file.
@@ -135,6 +150,15 @@ pub trait File: Send + Sync + fmt::Debug {
     /// As [`File::read_at`].
     fn read_shared(&self, length: usize, position: u64) -> io::Result<Bytes> {
         self.read(length, position)
+    }
+
+    /// Several pieces, as [`File::read_shared`] gives each of them. They come in order and lie near each other.
+    ///
+    /// # Errors
+    /// As [`File::read_at`].
+    fn read_pieces(&self, pieces: &[Piece]) -> io::Result<Vec<Bytes>> {
+        let read = |piece: &Piece| self.read(piece.length, piece.position);
+        pieces.iter().map(read).collect()
     }
 
     /// Says that all of it is about to be read in small pieces, many times: a disk may bring it into its cache. No promise.
@@ -252,6 +276,10 @@ impl Disk for RealDisk {
         fs::rename(self.path(from), self.path(to))
     }
 
+    fn link(&self, name: &str, second: &str) -> io::Result<()> {
+        fs::hard_link(self.path(name), self.path(second))
+    }
+
     fn remove(&self, name: &str) -> io::Result<()> {
         fs::remove_file(self.path(name))
     }
@@ -349,6 +377,15 @@ impl File for RealFile {
         mapped.map_or_else(|| self.read(length, position), Ok)
     }
 
+    fn read_pieces(&self, pieces: &[Piece]) -> io::Result<Vec<Bytes>> {
+        let length: usize = pieces.iter().map(|piece| piece.length).sum();
+        let mapped = (length >= mapped::LENGTH_MIN)
+            .then(|| mapped::read_pieces(&self.file, pieces).ok())
+            .flatten();
+        let read = |piece: &Piece| self.read(piece.length, piece.position);
+        mapped.map_or_else(|| pieces.iter().map(read).collect(), Ok)
+    }
+
     fn will_read(&self) {
         // A hint: whoever does not take it reads all the same.
         let _ = rustix::fs::fadvise(&self.file, 0, None, Advice::WillNeed);
@@ -407,128 +444,4 @@ fn sync_path(folder: &Path) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct Folder(RealDisk);
-
-    impl Folder {
-        fn new(name: &str) -> Folder {
-            let path =
-                std::env::temp_dir().join(format!("headwater-disk-{}-{name}", std::process::id()));
-            Folder(RealDisk::new(path.join("nested/deep")).unwrap())
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let above = self.0.root().parent().and_then(Path::parent).unwrap();
-            fs::remove_dir_all(above).unwrap();
-        }
-    }
-
-    #[test]
-    fn what_is_written_in_slices_is_read_back() {
-        let Folder(disk) = &Folder::new("slices");
-        let file = disk.create("a").unwrap();
-        let parts: Vec<[u8; 3]> = (0..3000u32).map(|i| [i as u8, (i >> 8) as u8, 7]).collect();
-        let mut slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
-        slices.insert(0, IoSlice::new(&[]));
-        slices.insert(1500, IoSlice::new(&[]));
-        // More than one call takes, and few enough.
-        let write_durably = |slices: &[IoSlice<'_>]| {
-            file.write_at(&[IoSlice::new(&[8; 9005])], 0).unwrap();
-            file.write_durably(slices, 5)
-        };
-        let whole = parts.concat();
-        let few: Vec<IoSlice<'_>> = whole.chunks(1_000).map(IoSlice::new).collect();
-        let mut read = vec![9; 10_000];
-        for slices in [&slices, &few] {
-            write_durably(slices).unwrap();
-            assert_eq!(file.read_at(&mut read, 0).unwrap(), 9005);
-            assert_eq!(read[..5], [8; 5]);
-            assert_eq!(read[5..9005], whole);
-        }
-        assert_eq!(file.read_at(&mut read, 9005).unwrap(), 0);
-        assert_eq!(
-            disk.open("b").unwrap_err().kind(),
-            io::ErrorKind::NotFound,
-            "nothing is made by opening"
-        );
-        assert_eq!(
-            disk.create("a").unwrap_err().kind(),
-            io::ErrorKind::AlreadyExists
-        );
-    }
-
-    #[test]
-    fn what_is_mapped_is_what_is_read() {
-        let Folder(disk) = &Folder::new("mapped");
-        let file = disk.create("a").unwrap();
-        let bytes: Vec<u8> = (0..1_000_000_u32).map(|at| (at / 7) as u8).collect();
-        file.write_at(&[IoSlice::new(&bytes)], 0).unwrap();
-        for (position, length) in [
-            (0, 1_000_000),
-            (1, mapped::LENGTH_MIN),
-            (65_535, 700_000),
-            (65_536, 700_000),
-            (999_990, 10),
-        ] {
-            let read = file.read_shared(length, position as u64).unwrap();
-            assert!(read == bytes[position..position + length], "{position}");
-        }
-        let cut_short = file.read_shared(mapped::LENGTH_MIN, 900_000).unwrap();
-        assert!(cut_short == bytes[900_000..]);
-        let beyond = file.read_shared(mapped::LENGTH_MIN, 2_000_000).unwrap();
-        assert!(beyond.is_empty());
-        let held = file.read_shared(500_000, 400_000).unwrap();
-        disk.remove("a").unwrap();
-        drop(file);
-        assert!(held == bytes[400_000..900_000], "as long as it is held");
-    }
-
-    #[test]
-    fn space_is_reserved_beyond_what_is_there() {
-        let Folder(disk) = &Folder::new("reserve");
-        let file = disk.create("a").unwrap();
-        file.write_at(&[IoSlice::new(b"head")], 0).unwrap();
-        file.preallocate(3 << 20).unwrap();
-        assert_eq!(file.preallocate(10).unwrap(), Reserved::Written);
-        assert_eq!(file.length().unwrap(), 3 << 20);
-        let mut front = [1; 8];
-        file.read_at(&mut front, 0).unwrap();
-        assert_eq!(&front, b"head\0\0\0\0");
-    }
-
-    #[test]
-    fn names_are_listed_renamed_and_removed() {
-        let Folder(disk) = &Folder::new("names");
-        disk.create_folder("in/side").unwrap();
-        disk.create_folder("in/side").unwrap();
-        for name in ["in/b", "in/a", "in/c"] {
-            disk.create(name).unwrap();
-        }
-        disk.rename("in/c", "in/a").unwrap();
-        assert_eq!(disk.list("in").unwrap(), ["a", "b"]);
-        disk.remove("in/b").unwrap();
-        disk.sync_folder("in").unwrap();
-        assert_eq!(disk.list("in").unwrap(), ["a"]);
-        assert!(disk.list("").unwrap().is_empty());
-        assert_eq!(
-            disk.list("none").unwrap_err().kind(),
-            io::ErrorKind::NotFound
-        );
-    }
-
-    #[test]
-    fn one_holds_the_lock() {
-        let Folder(disk) = &Folder::new("lock");
-        let held = disk.lock().unwrap();
-        assert_eq!(
-            disk.lock().err().map(|error| error.kind()),
-            Some(io::ErrorKind::WouldBlock)
-        );
-        drop(held);
-        disk.lock().unwrap();
-    }
-}
+mod tests;

@@ -14,6 +14,7 @@
 mod ahead;
 pub mod compact;
 pub mod core;
+mod keep;
 mod open;
 mod options;
 mod read;

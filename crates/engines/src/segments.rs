@@ -8,11 +8,16 @@
 //! **Promises.** Every byte of a segment is under a checksum: what is read is what was written, or [`StoreError::Damaged`]
 //! names file and position. **Non-promises.** A read checks what it touches; only [`Segments::verify`] touches everything.
 //!
-//! Read in this order: [`format`] for the bytes, [`writer`], [`reader`], [`verify`].
+//! **Kept journal files.** A full journal file of large batches of few logs is not copied: it gets an index behind its frames and a
+//! second name ([`keep`]), and is a segment like any other, whose batches lie between each other's.
+//!
+//! Read in this order: [`format`] for the bytes, [`writer`], [`kept`], [`reader`], [`verify`].
 
 #![deny(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod block;
 mod format;
+mod kept;
 mod lru;
 mod reader;
 mod verify;
@@ -24,6 +29,7 @@ use std::sync::Arc;
 use model::{LogId, Offset, Timestamp};
 use store::StoreError;
 
+pub use kept::{KeptLog, keep};
 pub use reader::Segments;
 pub use writer::SegmentWriter;
 
@@ -36,7 +42,22 @@ const TEMPORARY_SUFFIX: &str = ".tmp";
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SegmentId(pub u64);
 
+/// Set in the numbers of segments that journal files were kept as.
+const KEPT: u64 = 1 << 63;
+
 impl SegmentId {
+    /// The segment that the journal file of this number is kept as.
+    #[must_use]
+    pub fn of_journal(number: u64) -> SegmentId {
+        SegmentId(KEPT | number)
+    }
+
+    /// The journal file that it was; `None` for one that was written as a segment.
+    #[must_use]
+    pub fn journal(self) -> Option<u64> {
+        (self.0 & KEPT != 0).then_some(self.0 & !KEPT)
+    }
+
     /// Its file's name in the data directory.
     #[must_use]
     pub fn file_name(self) -> String {

@@ -51,6 +51,8 @@ pub struct SegmentState {
     pub bytes: u64,
     /// Ranges in it that are still wanted.
     pub ranges: usize,
+    /// Bytes of their batches.
+    pub wanted_bytes: u64,
 }
 
 impl State {
@@ -60,6 +62,11 @@ impl State {
     /// [`StoreError::NoSuchLog`].
     pub fn log(&self, log: LogId) -> Result<&LogState, StoreError> {
         self.logs.get(&log).ok_or(StoreError::NoSuchLog { log })
+    }
+
+    /// All logs, in no order.
+    pub fn logs(&self) -> impl Iterator<Item = (LogId, &LogState)> {
+        self.logs.iter().map(|(&log, state)| (log, state))
     }
 
     /// The document under `key`.
@@ -117,6 +124,12 @@ impl State {
     /// The segments, those without a wanted range too.
     pub fn segments(&self) -> impl Iterator<Item = (SegmentId, SegmentState)> {
         self.segments.iter().map(|(&id, &segment)| (id, segment))
+    }
+
+    /// What is known of a segment.
+    #[must_use]
+    pub fn segment(&self, id: SegmentId) -> Option<SegmentState> {
+        self.segments.get(&id).copied()
     }
 
     /// Makes a decision so.
@@ -221,6 +234,7 @@ impl State {
         let segment = SegmentState {
             bytes,
             ranges: ranges.len(),
+            wanted_bytes: ranges.iter().map(|range| range.batch_bytes).sum(),
         };
         self.segments.insert(id, segment);
         Ok(())
@@ -253,6 +267,7 @@ impl State {
             let state = SegmentState {
                 bytes: *bytes,
                 ranges: 1,
+                wanted_bytes: range.batch_bytes,
             };
             self.segments.insert(range.segment, state);
         }
@@ -264,6 +279,7 @@ impl State {
         for range in ranges {
             if let Some(segment) = self.segments.get_mut(&range.segment) {
                 segment.ranges = segment.ranges.saturating_sub(1);
+                segment.wanted_bytes = segment.wanted_bytes.saturating_sub(range.batch_bytes);
             }
         }
     }

@@ -67,7 +67,7 @@ fn one_seed_gives_one_history() {
 
 #[test]
 fn everything_that_can_happen_does() {
-    let mut sums = [0; 10];
+    let mut sums = [0; 12];
     for seed in 0..50 {
         let counts = run(history(seed)).counts;
         let of_one = [
@@ -78,6 +78,8 @@ fn everything_that_can_happen_does() {
             counts.compactions,
             counts.segments_removed,
             counts.rewrites,
+            counts.files_kept,
+            counts.thinned,
             counts.reads,
             counts.lost,
             counts.kept,

@@ -308,13 +308,13 @@ fn missing_and_shortened_files_are_found() {
 #[test]
 fn a_newer_format_is_refused_with_the_remedy() {
     let mut image = filled();
-    let text = String::from_utf8_lossy(&image["HEADWATER"]).replace("format = 1", "format = 2");
+    let text = String::from_utf8_lossy(&image["HEADWATER"]).replace("format = 2", "format = 3");
     image.insert("HEADWATER".into(), Arc::new(text.into_bytes()));
     let error = read_image(&image).err().unwrap();
     assert!(matches!(error, StoreError::Invalid { .. }), "{error}");
     let text = error.to_string();
     assert!(
-        text.contains("format 2") && text.contains("newer"),
+        text.contains("format 3") && text.contains("newer"),
         "{text}"
     );
 }

@@ -470,7 +470,7 @@ async fn a_data_directory_is_for_one_process_and_one_format() {
         store.commit(put).await,
         Err(StoreError::Unavailable { .. })
     ));
-    std::fs::write(folder.0.join("HEADWATER"), "format = 2\n").unwrap();
+    std::fs::write(folder.0.join("HEADWATER"), "format = 3\n").unwrap();
     let newer = Embedded::open(on_real(&folder.0));
     assert!(
         matches!(&newer, Err(StoreError::Invalid { what }) if what.contains("format 2")),

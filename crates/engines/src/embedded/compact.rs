@@ -10,6 +10,7 @@
 //! A crash between any two steps costs the work only: segments that are not known are removed at the next start, and files
 //! whose batches are in known segments hold nothing that is looked up.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -20,11 +21,12 @@ use store::{StoreError, StoredBatch};
 
 use crate::checkpoint::Checkpoint;
 use crate::embedded::core::{Core, unavailable};
+use crate::embedded::keep;
 use crate::embedded::options::Durability;
 use crate::embedded::read::{read_run, run_length};
 use crate::embedded::view::View;
 use crate::journal::file::JournalFile;
-use crate::segments::{SegmentId, SegmentWriter};
+use crate::segments::{SegmentId, SegmentSummary, SegmentWriter};
 use crate::state::request::{NewSegment, Request};
 use crate::tail::Entry;
 
@@ -52,15 +54,35 @@ pub struct Plan {
     /// The newest journal file in it.
     last_file: u64,
     files: Vec<JournalFile>,
+    /// Logs whose batches stay where they are.
+    kept: Vec<PlannedLog>,
+    /// Logs that are copied.
     logs: Vec<PlannedLog>,
 }
 
+/// What of the journal is compacted.
+pub(super) struct Sources {
+    pub(super) files: Vec<JournalFile>,
+    /// Logs whose batches stay where they are.
+    pub(super) large: BTreeSet<LogId>,
+}
+
 #[derive(Debug)]
-struct PlannedLog {
-    log: LogId,
+pub(super) struct PlannedLog {
+    pub(super) log: LogId,
     born: u64,
     bytes: u64,
+    /// In order.
     entries: Vec<Entry>,
+}
+
+impl PlannedLog {
+    /// Its batches in a journal file.
+    pub(super) fn entries_in(&self, file: u64) -> &[Entry] {
+        let start = self.entries.partition_point(|entry| entry.file < file);
+        let end = self.entries.partition_point(|entry| entry.file <= file);
+        self.entries.get(start..end).unwrap_or_default()
+    }
 }
 
 impl Plan {
@@ -81,6 +103,7 @@ impl Plan {
         (!planned.entries.is_empty()).then(|| Plan {
             last_file: 0,
             files,
+            kept: Vec::new(),
             logs: vec![planned],
         })
     }
@@ -96,14 +119,15 @@ pub enum When {
 }
 
 impl Core {
-    /// The full journal files' batches, if it is time. All of them, so that segments are large and few.
+    /// The full journal files' batches, if it is time: all of them, so that segments are large and few; or the oldest, where these can
+    /// be kept. The newest full one is left then: what consumers that keep up read is in memory as long as the journal has it.
     #[must_use]
     pub fn plan_compaction(&self, when: When) -> Option<Plan> {
         let view = self.view();
         let files: Vec<JournalFile> = view.tail.files().map(|(file, _)| file.clone()).collect();
         // Frames are shown in order: when the last file has one, those before it are full.
         let (_, full) = files.split_last()?;
-        let last_file = full.last()?.number;
+        full.last()?;
         // Before the journal is at its limit, whatever the options say.
         let files_max = self.options.compact_files.min(self.pool.files_max() / 2);
         let is_due = full.len() >= files_max
@@ -112,15 +136,20 @@ impl Core {
         if when == When::Due && !is_due {
             return None;
         }
-        let mut logs: Vec<PlannedLog> = view
-            .tail
-            .logs()
-            .filter_map(|log| planned(&view, log, last_file))
-            .collect();
-        logs.sort_unstable_by_key(|planned| planned.log);
+        let older = match when {
+            When::Due => full.split_last().map_or(full, |(_, older)| older),
+            When::Now => full,
+        };
+        let Sources { files, large } = self.keepable(&view, older).unwrap_or_else(|| Sources {
+            files: full.to_vec(),
+            large: BTreeSet::new(),
+        });
+        let last_file = files.last()?.number;
+        let (kept, logs) = keep::split(&view, &large, last_file);
         Some(Plan {
             last_file,
-            files: full.to_vec(),
+            files,
+            kept,
             logs,
         })
     }
@@ -141,7 +170,7 @@ impl Core {
             .logs
             .iter()
             .partition(|log| log.bytes >= OWN_SEGMENT_BYTES);
-        let mut requests = Vec::new();
+        let mut requests = self.keep_files(&plan.files, &plan.kept)?;
         for logs in own.chunks(OWN_AT_ONCE) {
             self.write_own(plan, logs, &mut requests)?;
         }
@@ -387,7 +416,7 @@ fn detached(stored: &StoredBatch) -> Result<StoredBatch, StoreError> {
     })
 }
 
-fn planned(view: &View, log: LogId, last_file: u64) -> Option<PlannedLog> {
+pub(super) fn planned(view: &View, log: LogId, last_file: u64) -> Option<PlannedLog> {
     let entries: Vec<Entry> = view
         .tail
         .entries(log)
@@ -406,7 +435,11 @@ fn planned(view: &View, log: LogId, last_file: u64) -> Option<PlannedLog> {
 }
 
 fn finish(writer: SegmentWriter, logs: &[&PlannedLog]) -> Result<Request, StoreError> {
-    let summary = writer.finish()?;
+    Ok(finished(writer.finish()?, logs))
+}
+
+/// A finished segment of these logs as a request.
+pub(super) fn finished(summary: SegmentSummary, logs: &[&PlannedLog]) -> Request {
     // Both are in order of the logs, one range for each.
     let ranges = summary
         .ranges
@@ -414,11 +447,11 @@ fn finish(writer: SegmentWriter, logs: &[&PlannedLog]) -> Result<Request, StoreE
         .zip(logs)
         .map(|(range, log)| (log.born, range))
         .collect();
-    Ok(Request::AddSegment(NewSegment {
+    Request::AddSegment(NewSegment {
         id: summary.id,
         bytes: summary.bytes,
         ranges,
-    }))
+    })
 }
 
 fn refused(error: io::Error) -> StoreError {

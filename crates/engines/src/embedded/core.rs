@@ -13,7 +13,9 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{
+    Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+};
 
 use store::StoreError;
 use tokio::sync::{oneshot, watch};
@@ -45,6 +47,9 @@ pub struct Core {
     pub(super) moving: Mutex<()>,
     /// Whether compaction fails, so that appends must not wait for it.
     pub(super) is_compaction_failing: AtomicBool,
+    /// Whether files can have two names.
+    pub(super) can_keep: OnceLock<bool>,
+    pub(super) files_kept: AtomicU64,
     pub(super) frames: AtomicU64,
     pub(super) syncs: AtomicU64,
     /// Requests in the newest frame.
@@ -110,6 +115,8 @@ impl Core {
             next_segment: AtomicU64::new(parts.next_segment),
             moving: Mutex::default(),
             is_compaction_failing: AtomicBool::new(false),
+            can_keep: OnceLock::new(),
+            files_kept: AtomicU64::new(0),
             frames: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
             newest_crowd: AtomicUsize::new(0),

@@ -22,7 +22,9 @@ use crate::tail::Tail;
 /// Says what the data directory is and of which format.
 const FORMAT_FILE: &str = "HEADWATER";
 const FORMAT_FILE_NEW: &str = "HEADWATER.new";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+/// Without journal files among the segments: what reads [`FORMAT`] reads it too.
+const FORMAT_BEFORE: u32 = 1;
 const FORMAT_LINE: &str = "format = ";
 /// The shortest journal file there is a use for.
 const JOURNAL_FILE_BYTES_MIN: u64 = 16 << 10;
@@ -61,9 +63,13 @@ fn read_back(options: &Options) -> Result<Parts, StoreError> {
     for (file, anchor) in &recovered.files {
         view.tail.add_file(file, *anchor);
     }
+    let kept = view.state.segments().filter_map(|(id, _)| id.journal());
+    let last_kept = kept.max().unwrap_or(0);
     let segments = Segments::new(disk.clone(), options.segment_cache_bytes as u64);
     let next_segment = check_segments(&*disk, &segments, &view.state)?;
-    let pool = start_pool(options, &recovered)?;
+    // No two segments are of journal files of one number.
+    let last_number = recovered.last_number.max(last_kept);
+    let pool = start_pool(options, &recovered, last_number)?;
     tracing::info!(
         frames = recovered.next_sequence - 1,
         journal_files = recovered.files.len(),
@@ -136,6 +142,7 @@ fn check_format(disk: &dyn Disk) -> Result<(), StoreError> {
         .find_map(|line| line.strip_prefix(FORMAT_LINE)?.trim().parse::<u32>().ok());
     match format {
         Some(FORMAT) => Ok(()),
+        Some(FORMAT_BEFORE) => write_format(disk).map_err(refused),
         Some(other) => Err(StoreError::Invalid {
             what: format!(
                 "the data directory has format {other}, this program reads {FORMAT}: use the program that wrote it, or a newer one"
@@ -178,10 +185,15 @@ fn check_segments(disk: &dyn Disk, segments: &Segments, state: &State) -> Result
             return Err(damaged(&name, 0, "the segment is missing"));
         }
     }
-    Ok(known.last().map_or(0, |id| id.0) + 1)
+    let written = known.iter().rev().find(|id| id.journal().is_none());
+    Ok(written.map_or(0, |id| id.0) + 1)
 }
 
-fn start_pool(options: &Options, recovered: &Recovered) -> Result<Pool, StoreError> {
+fn start_pool(
+    options: &Options,
+    recovered: &Recovered,
+    last_number: u64,
+) -> Result<Pool, StoreError> {
     let file_bytes = options.journal_file_bytes;
     let files_max = usize::try_from(options.journal_bytes_max / file_bytes).unwrap_or(usize::MAX);
     let pool = Pool::new(
@@ -191,11 +203,7 @@ fn start_pool(options: &Options, recovered: &Recovered) -> Result<Pool, StoreErr
         options.in_flight,
         options.rng.clone(),
     );
-    pool.start_from(
-        recovered.files.len(),
-        recovered.free.clone(),
-        recovered.last_number,
-    );
+    pool.start_from(recovered.files.len(), recovered.free.clone(), last_number);
     let first_bytes = options.first_file_bytes.min(file_bytes);
     match pool.prepare_first(&*options.disk, first_bytes) {
         Ok(()) => {}

@@ -44,6 +44,14 @@ pub struct Options {
     pub compact_files: usize,
     /// Batches in the journal from which on they are compacted.
     pub compact_entries: usize,
+    /// Bytes that a log's batches have on average from which on a journal file of few logs is kept as a segment, in place of being
+    /// copied to some.
+    pub keep_batch_bytes: u64,
+    /// Percentage of a kept journal file that such logs have at least: the rest is of no use from then on.
+    pub keep_percent: u64,
+    /// Bytes in kept journal files that nobody wants any more, a quarter of what all segments hold apart: with more, what is wanted is
+    /// moved elsewhere.
+    pub kept_waste_bytes: u64,
     /// When a write counts as durable.
     pub durability: Durability,
     /// For leases.
@@ -81,6 +89,9 @@ impl Options {
             queue_bytes_max: 64 << 20,
             compact_files: 8,
             compact_entries: 500_000,
+            keep_batch_bytes: 4 << 10,
+            keep_percent: 75,
+            kept_waste_bytes: 256 << 20,
             durability: Durability::Sync,
             clock: Clock::system(),
             rng: Rng::system(),

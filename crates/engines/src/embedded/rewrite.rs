@@ -18,6 +18,7 @@ use crate::embedded::compact::{Plan, SEGMENT_BYTES};
 use crate::embedded::core::{Core, unavailable};
 use crate::frame::RewrittenSegment;
 use crate::segments::{SegmentRange, SegmentWriter};
+use crate::state::LogState;
 use crate::state::request::{NewRewrite, Request};
 use crate::tail::Entry;
 
@@ -41,6 +42,25 @@ pub struct Part {
     span: Range<Offset>,
     sources: Vec<SegmentRange>,
     upto: Offset,
+}
+
+impl Part {
+    /// These ranges of a log, one after the other, whole; `None` without any.
+    pub(super) fn whole(log: LogId, state: &LogState, sources: Vec<SegmentRange>) -> Option<Part> {
+        let span = sources.first()?.start..sources.last()?.end;
+        Some(Part {
+            log,
+            born: state.born,
+            bounds: state.bounds,
+            upto: span.end,
+            span,
+            sources,
+        })
+    }
+
+    pub(super) fn log(&self) -> LogId {
+        self.log
+    }
 }
 
 impl Core {
@@ -127,19 +147,27 @@ impl Core {
         part: &Part,
         rewriter: &mut dyn FnMut(&StoredBatch) -> Result<Change, StoreError>,
     ) -> Result<(Option<Request>, Rewritten), StoreError> {
-        let mut writing = Writing {
-            core: self,
-            part,
-            rewriter,
-            writer: None,
-            is_changed: false,
-            kept: 0,
-            rewritten: Rewritten {
-                upto: part.upto,
-                bytes_before: 0,
-                bytes_after: 0,
-            },
+        self.write_part(part, Writing::of(self, part, rewriter))
+    }
+
+    /// Writes a part's batches, as they are, to a new segment, as [`Core::write_rewrite`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn write_moved(&self, part: &Part) -> Result<Option<Request>, StoreError> {
+        let rewriter = &mut |_: &StoredBatch| Ok(Change::Keep);
+        let writing = Writing {
+            is_changed: true,
+            ..Writing::of(self, part, rewriter)
         };
+        self.write_part(part, writing).map(|(request, _)| request)
+    }
+
+    fn write_part(
+        &self,
+        part: &Part,
+        mut writing: Writing<'_>,
+    ) -> Result<(Option<Request>, Rewritten), StoreError> {
         for source in &part.sources {
             let visited = self.segments.visit(source, |stored| writing.take(stored));
             match visited {
@@ -203,7 +231,27 @@ struct Writing<'a> {
     rewritten: Rewritten,
 }
 
-impl Writing<'_> {
+impl<'a> Writing<'a> {
+    fn of(
+        core: &'a Core,
+        part: &'a Part,
+        rewriter: &'a mut dyn FnMut(&StoredBatch) -> Result<Change, StoreError>,
+    ) -> Writing<'a> {
+        Writing {
+            core,
+            part,
+            rewriter,
+            writer: None,
+            is_changed: false,
+            kept: 0,
+            rewritten: Rewritten {
+                upto: part.upto,
+                bytes_before: 0,
+                bytes_after: 0,
+            },
+        }
+    }
+
     fn take(&mut self, stored: StoredBatch) -> Result<(), StoreError> {
         let Part { bounds, span, .. } = self.part;
         let end = stored.end();

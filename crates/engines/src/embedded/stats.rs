@@ -27,6 +27,8 @@ pub struct Stats {
     pub logs: u64,
     /// Documents.
     pub documents: u64,
+    /// Journal files that became segments since the start.
+    pub files_kept: u64,
     /// Frames written since the start.
     pub frames: u64,
     /// Syncs of frames since the start.
@@ -50,6 +52,7 @@ impl Core {
             journal_batches: view.tail.len() as u64,
             logs: view.state.log_count() as u64,
             documents: view.state.document_count() as u64,
+            files_kept: self.files_kept.load(Ordering::Relaxed),
             frames: self.frames.load(Ordering::Relaxed),
             syncs: self.syncs.load(Ordering::Relaxed),
         }

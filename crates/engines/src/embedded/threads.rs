@@ -273,13 +273,29 @@ fn compact_once(core: &Core, signals: &Signals) -> Result<bool, StoreError> {
     }
     let _moving = locked(&core.moving);
     let Some(plan) = core.plan_compaction(When::Due) else {
-        return Ok(false);
+        return thin_out(core, signals);
     };
     let requests = core.write_segments(&plan)?;
     ask(core, signals, requests)?;
     core.finish_compaction(&plan)?;
     signals.files.wake_all();
     Ok(true)
+}
+
+/// Moves what is wanted out of kept files that hold little of it. Whether there was any.
+fn thin_out(core: &Core, signals: &Signals) -> Result<bool, StoreError> {
+    let parts = core.plan_thinning();
+    for part in &parts {
+        let moved = core
+            .write_moved(part)
+            .and_then(|request| ask(core, signals, request.into_iter().collect()));
+        match moved {
+            // Moved, or trimmed, by somebody else meanwhile: what is left comes next time.
+            Err(StoreError::Unavailable { .. }) => return Ok(false),
+            moved => moved?,
+        }
+    }
+    Ok(!parts.is_empty())
 }
 
 /// Rewrites the next part of `span`. Blocks its thread for long.

@@ -51,6 +51,14 @@ impl JournalFile {
         name(self.number)
     }
 
+    /// Whether it was made a segment: something lies behind its end then, and it may have a second name. It must not be written again.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn is_kept(&self) -> io::Result<bool> {
+        Ok(self.file.length()? > self.capacity)
+    }
+
     /// The handle that the frame of this number is written with: none of those in flight has the same.
     ///
     /// # Panics

@@ -3,7 +3,7 @@
 //! Space is reserved here and nowhere else: a file is handed out at its whole length, so that a disk that fills up is met
 //! here, before anything is decided, and not in the middle of a frame. The next one to be handed out is written over with
 //! zeros meanwhile, bit by bit, while frames are small: their syncs then have nothing to do but their own bytes. Large frames
-//! are as fast without, and the zeros would take the disk from them.
+//! are as fast without, and the zeros would take the disk from them. A file that was made a segment is none of these: it only leaves.
 
 use std::collections::VecDeque;
 use std::io;
@@ -291,19 +291,22 @@ impl Pool {
     pub fn give_back(&self, disk: &dyn Disk, files: &[JournalFile]) -> io::Result<()> {
         let mut owed = std::mem::take(&mut self.inner().owed);
         owed.extend_from_slice(files);
-        if let Err(error) = free(disk, &owed) {
-            self.inner().owed.append(&mut owed);
-            return Err(error);
-        }
-        for file in owed {
+        let freed = match free(disk, &owed) {
+            Ok(freed) => freed,
+            Err(error) => {
+                self.inner().owed.append(&mut owed);
+                return Err(error);
+            }
+        };
+        for (file, is_free) in owed.iter().zip(freed) {
             let mut inner = self.inner();
             inner.in_use = inner.in_use.saturating_sub(1);
-            let keeps = inner.free.len() < self.free_max && file.capacity >= self.file_bytes;
-            if keeps {
+            let is_wanted = inner.free.len() < self.free_max && file.capacity >= self.file_bytes;
+            if is_free && is_wanted {
                 inner.free.push_back(file.number);
             }
             drop(inner);
-            if !keeps {
+            if is_free && !is_wanted {
                 // What stays is found free at the next start.
                 let _ = disk.remove(&file::free_name(file.number));
             }
@@ -331,14 +334,23 @@ impl Pool {
     }
 }
 
-/// Gives files the names of free ones, durably. Some may have them from an earlier attempt.
-fn free(disk: &dyn Disk, files: &[JournalFile]) -> io::Result<()> {
+/// Gives files the names of free ones, durably, but those that were made segments, which lose their names here. Some may have done so
+/// in an earlier attempt. Which are free.
+fn free(disk: &dyn Disk, files: &[JournalFile]) -> io::Result<Vec<bool>> {
+    let mut freed = Vec::with_capacity(files.len());
     for file in files {
-        match disk.rename(&file.name(), &file::free_name(file.number)) {
+        let is_kept = file.is_kept()?;
+        let done = if is_kept {
+            disk.remove(&file.name())
+        } else {
+            disk.rename(&file.name(), &file::free_name(file.number))
+        };
+        match done {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+            _ => freed.push(!is_kept),
         }
     }
     // Before any of them is written anew: a name that came back after a crash would show another file's first sector.
-    disk.sync_folder(FOLDER)
+    disk.sync_folder(FOLDER)?;
+    Ok(freed)
 }

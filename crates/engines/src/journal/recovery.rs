@@ -105,8 +105,7 @@ pub fn recover(
     if doubts == Doubts::Settle {
         walk.rewrite_doubtful()?;
     }
-    release(disk, &idle)?;
-    free.extend(idle);
+    free.extend(release(disk, &idle)?);
     Ok(Recovered {
         files: walk.files,
         free,
@@ -116,14 +115,33 @@ pub fn recover(
     })
 }
 
-/// Frees files that hold nothing wanted. Done before any new file gets a number, so that what was cut never comes back.
-fn release(disk: &dyn Disk, numbers: &[u64]) -> Result<(), StoreError> {
+/// Frees files that hold nothing wanted, and gives the numbers of the free ones: what was made a segment only loses its name here. Done
+/// before any new file gets a number, so that what was cut never comes back.
+fn release(disk: &dyn Disk, numbers: &[u64]) -> Result<Vec<u64>, StoreError> {
+    let mut free = Vec::new();
     for &number in numbers {
-        disk.rename(&file::name(number), &file::free_name(number))
-            .map_err(|error| refused("rename", &file::name(number), error))?;
+        let name = file::name(number);
+        if is_kept(disk, number).map_err(|error| refused("read", &name, error))? {
+            disk.remove(&name)
+                .map_err(|error| refused("remove", &name, error))?;
+            continue;
+        }
+        disk.rename(&name, &file::free_name(number))
+            .map_err(|error| refused("rename", &name, error))?;
+        free.push(number);
     }
     disk.sync_folder(FOLDER)
-        .map_err(|error| refused("sync", FOLDER, error))
+        .map_err(|error| refused("sync", FOLDER, error))?;
+    Ok(free)
+}
+
+/// As [`JournalFile::is_kept`], of a file that was not read. One whose first page cannot be read may be.
+fn is_kept(disk: &dyn Disk, number: u64) -> io::Result<bool> {
+    let file = disk.open(&file::name(number))?;
+    let page = file.read(FRAMES_FROM as usize, 0)?;
+    let length = file.length()?;
+    let header = file::read_header(&page, number);
+    Ok(header.map_or(true, |(_, capacity)| length > capacity))
 }
 
 fn refused(what: &str, name: &str, error: io::Error) -> StoreError {

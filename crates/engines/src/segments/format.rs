@@ -31,8 +31,12 @@
 //! | | 20 | 8 | `HWSEGEND` |
 //!
 //! A segment is valid when the parts are, one follows the other, and the trailer ends the file.
+//!
+//! A kept journal file ([`SegmentId::journal`]) has its frames in place of header and blocks: see [`crate::frame`]. From its capacity
+//! on follow indexes, footer and trailer as above. A line of its indexes stands for one batch: its place and length in the file, and
+//! its base offset. The batch's own CRC-32C is its checksum.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
 use model::batch::BATCH_BYTES_MAX;
 use model::{LogId, Offset, StreamId, Timestamp};
 use store::StoreError;
@@ -76,24 +80,7 @@ pub(super) struct Index {
     entries: Bytes,
 }
 
-/// A block's entries, as verified bytes.
-#[derive(Clone, Debug)]
-pub(super) struct Block {
-    pub(super) position: u64,
-    pub(super) count: u32,
-    pub(super) entries: Bytes,
-}
-
-/// One batch in a block.
-#[derive(Clone, Debug)]
-pub(super) struct Entry {
-    /// Where in the file the entry starts.
-    pub(super) position: u64,
-    pub(super) base_offset: Offset,
-    pub(super) batch: Bytes,
-}
-
-fn checksum(id: SegmentId, bytes: &[u8]) -> u32 {
+pub(super) fn checksum(id: SegmentId, bytes: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&id.0.to_be_bytes()), bytes)
 }
 
@@ -138,109 +125,6 @@ fn check_version(version: u32) -> Result<(), StoreError> {
             "segments have format version {version}, this program reads {VERSION}: start a newer one"
         ),
     })
-}
-
-/// The front of a block of `count` batches that will lie at `position`; `entries` come right after it, piece by piece.
-pub(super) fn encode_block_front(
-    id: SegmentId,
-    log: LogId,
-    position: u64,
-    count: u32,
-    entries: &[Bytes],
-) -> Bytes {
-    let length: usize = entries.iter().map(Bytes::len).sum();
-    let mut front = BytesMut::with_capacity(BLOCK_HEADER_BYTES);
-    front.put_u32(0);
-    front.put_u64(position);
-    put_log(log, &mut front);
-    front.put_u32(count);
-    front.put_u32(length as u32);
-    let covered = front.get(4..).unwrap_or_default();
-    let pieces = entries.iter();
-    let crc = pieces.fold(checksum(id, covered), |crc, piece| {
-        crc32c::crc32c_append(crc, piece)
-    });
-    if let Some(first) = front.first_chunk_mut() {
-        *first = crc.to_be_bytes();
-    }
-    front.freeze()
-}
-
-/// Takes all of `bytes` as the block at `position`.
-pub(super) fn decode_block(
-    id: SegmentId,
-    log: LogId,
-    position: u64,
-    bytes: &Bytes,
-) -> Result<Block, StoreError> {
-    let mut fields = open(id, position, "block", bytes)?;
-    let found = (|| Some((fields.u64()?, fields.log()?, fields.u32()?, fields.u32()?)))();
-    let Some((own_position, own_log, count, length)) = found else {
-        return Err(damaged(id, position, "the block's header is cut short"));
-    };
-    let entries = bytes.slice(BLOCK_HEADER_BYTES..);
-    if own_position != position || own_log != log || entries.len() != length as usize || count == 0
-    {
-        return Err(damaged(
-            id,
-            position,
-            format!("another block is in the place of one of log {log}"),
-        ));
-    }
-    Ok(Block {
-        position,
-        count,
-        entries,
-    })
-}
-
-/// A block's whole length by its own header, unverified: for walking through a file.
-pub(super) fn block_length(header: &[u8]) -> Option<u32> {
-    let mut fields = Fields(header.get(BLOCK_HEADER_BYTES - 4..)?);
-    fields.u32()?.checked_add(BLOCK_HEADER_BYTES as u32)
-}
-
-impl Block {
-    /// Its batches in order, and an error instead of the first that is malformed, which ends them.
-    pub(super) fn entries(
-        &self,
-        id: SegmentId,
-    ) -> impl Iterator<Item = Result<Entry, StoreError>> + '_ {
-        let mut at = 0;
-        let mut left = self.count;
-        std::iter::from_fn(move || {
-            let position = self.position + (BLOCK_HEADER_BYTES + at) as u64;
-            let is_end = at == self.entries.len();
-            if is_end && left == 0 {
-                return None;
-            }
-            let entry = self
-                .entry(at)
-                .filter(|_| left > 0)
-                .ok_or_else(|| damaged(id, position, "the block's entries do not add up"));
-            match &entry {
-                Ok(entry) => {
-                    at += ENTRY_HEADER_BYTES + entry.batch.len();
-                    left -= 1;
-                }
-                Err(_) => (at, left) = (self.entries.len(), 0),
-            }
-            Some(entry)
-        })
-    }
-
-    fn entry(&self, at: usize) -> Option<Entry> {
-        let mut fields = Fields(self.entries.get(at..)?);
-        let base_offset = Offset(fields.u64()?);
-        let length = fields.u32()? as usize;
-        let start = at + ENTRY_HEADER_BYTES;
-        let end = start.checked_add(length)?;
-        (end <= self.entries.len()).then(|| Entry {
-            position: self.position + (BLOCK_HEADER_BYTES + at) as u64,
-            base_offset,
-            batch: self.entries.slice(start..end),
-        })
-    }
 }
 
 pub(super) fn encode_index_entry(entry: &IndexEntry, target: &mut Vec<u8>) {
@@ -413,7 +297,7 @@ pub(super) fn decode_footer(
     Ok(ranges)
 }
 
-fn put_log(log: LogId, target: &mut impl BufMut) {
+pub(super) fn put_log(log: LogId, target: &mut impl BufMut) {
     target.put_u64(log.stream.0);
     target.put_u32(log.partition);
 }
@@ -430,7 +314,7 @@ fn close(id: SegmentId, start: usize, target: &mut [u8]) {
 }
 
 /// The fields after a part's checksum, which is right.
-fn open<'a>(
+pub(super) fn open<'a>(
     id: SegmentId,
     position: u64,
     part: &str,
@@ -449,7 +333,7 @@ fn open<'a>(
 }
 
 /// Takes numbers off the front of bytes.
-struct Fields<'a>(&'a [u8]);
+pub(super) struct Fields<'a>(pub(super) &'a [u8]);
 
 impl Fields<'_> {
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
@@ -458,11 +342,11 @@ impl Fields<'_> {
         Some(*field)
     }
 
-    fn u32(&mut self) -> Option<u32> {
+    pub(super) fn u32(&mut self) -> Option<u32> {
         self.array().map(u32::from_be_bytes)
     }
 
-    fn u64(&mut self) -> Option<u64> {
+    pub(super) fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_be_bytes)
     }
 
@@ -470,7 +354,7 @@ impl Fields<'_> {
         self.array().map(i64::from_be_bytes)
     }
 
-    fn log(&mut self) -> Option<LogId> {
+    pub(super) fn log(&mut self) -> Option<LogId> {
         Some(LogId::new(StreamId(self.u64()?), self.u32()?))
     }
 

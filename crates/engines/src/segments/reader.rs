@@ -9,15 +9,18 @@ use bytes::Bytes;
 use model::{Batch, Offset, Timestamp};
 use store::{StoreError, StoredBatch};
 
-use super::format::{self, BLOCK_BYTES_MAX, Block, Entry, Index, IndexEntry};
+use super::block::{Block, Entry};
+use super::format::{self, BLOCK_BYTES_MAX, Index, IndexEntry};
 use super::lru::Lru;
 use super::{Extent, FOLDER, SegmentId, SegmentRange, SegmentSummary, damaged, failed, verify};
-use crate::disk::{Disk, File};
+use crate::disk::{Disk, File, Piece};
 
 /// Files kept open: well below the 1,024 that a process is commonly allowed.
 const OPEN_FILES_MAX: u64 = 256;
 /// Blocks of one log read at once, in bytes.
 const RUN_BYTES_MAX: usize = 1 << 20;
+/// Others' bytes between two batches of a kept journal file that are read at once: a frame's.
+const GAP_MAX: u64 = 8 << 20;
 /// The part of the cache that is for indexes.
 const INDEX_SHARE: u64 = 4;
 
@@ -110,7 +113,7 @@ impl Segments {
         for number in 0..index.len() {
             let line = line(range, &index, number)?;
             let bytes = open.part(line.block)?;
-            let block = format::decode_block(id, range.log, line.block.position, &bytes)?;
+            let block = Block::decode(id, range.log, &line, &bytes)?;
             for entry in block.entries(id) {
                 visit(stored(range, entry?)?)?;
             }
@@ -141,7 +144,7 @@ impl Segments {
         }
         Err(damaged(
             range.segment,
-            block.position,
+            line(range, &index, number)?.block.position,
             "the block does not hold the time its index says",
         ))
     }
@@ -282,25 +285,14 @@ impl Segments {
         if let Some(block) = self.cached_block(range, &first) {
             return Ok(vec![block]);
         }
-        let mut extent = first.block;
-        let mut lines = vec![first];
-        let bytes_max = wanted.min(RUN_BYTES_MAX);
-        for number in number + 1..index.len() {
-            let next = line(range, index, number)?;
-            let end = extent.position + u64::from(extent.length);
-            let length = u64::from(extent.length) + u64::from(next.block.length);
-            if next.block.position != end || length > bytes_max as u64 {
-                break;
-            }
-            extent.length += next.block.length;
-            lines.push(next);
-        }
+        let lines = run(range, index, number, wanted)?;
         let id = range.segment;
-        let mut bytes = self.open(id)?.part(extent)?;
-        let decoded = lines.iter().map(|line| {
-            let own = bytes.split_to(line.block.length as usize);
-            format::decode_block(id, range.log, line.block.position, &own)
-        });
+        let parts: Vec<Extent> = lines.iter().map(|line| line.block).collect();
+        let bytes = self.open(id)?.parts(&parts)?;
+        let decoded = lines
+            .iter()
+            .zip(&bytes)
+            .map(|(line, bytes)| Block::decode(id, range.log, line, bytes));
         let blocks = decoded.collect::<Result<Vec<_>, _>>()?;
         let mut caches = self.caches();
         for (line, block) in lines.iter().zip(&blocks) {
@@ -315,25 +307,64 @@ impl Segments {
 impl OpenSegment {
     /// The bytes of a part, which must lie within the file.
     pub(super) fn part(&self, part: Extent) -> Result<Bytes, StoreError> {
-        let cut_short = || {
-            let what = format!(
-                "the file has {} bytes and ends within what should be here",
-                self.length
-            );
-            damaged(self.id, part.position, what)
-        };
-        let end = part.position.checked_add(u64::from(part.length));
-        if end.is_none_or(|end| end > self.length) {
-            return Err(cut_short());
-        }
         let bytes = self
             .file
-            .read_shared(part.length as usize, part.position)
+            .read_shared(self.within(part)?.length, part.position)
             .map_err(|error| failed("cannot read", self.id, error))?;
+        self.whole(part, bytes)
+    }
+
+    /// The bytes of parts that lie one after the other, of a kept journal file with others' between them.
+    fn parts(&self, parts: &[Extent]) -> Result<Vec<Bytes>, StoreError> {
+        if self.id.journal().is_none() {
+            let (Some(first), Some(last)) = (parts.first(), parts.last()) else {
+                return Ok(Vec::new());
+            };
+            let length = last.position - first.position + u64::from(last.length);
+            let mut bytes = self.part(Extent {
+                position: first.position,
+                length: u32::try_from(length).unwrap_or(u32::MAX),
+            })?;
+            let own = parts
+                .iter()
+                .map(|part| bytes.split_to(part.length as usize));
+            return Ok(own.collect());
+        }
+        let pieces = parts.iter().map(|&part| self.within(part));
+        let read = self
+            .file
+            .read_pieces(&pieces.collect::<Result<Vec<_>, _>>()?)
+            .map_err(|error| failed("cannot read", self.id, error))?;
+        let whole = parts.iter().zip(read);
+        whole
+            .map(|(&part, bytes)| self.whole(part, bytes))
+            .collect()
+    }
+
+    fn within(&self, part: Extent) -> Result<Piece, StoreError> {
+        let end = part.position.checked_add(u64::from(part.length));
+        if end.is_none_or(|end| end > self.length) {
+            return Err(self.cut_short(part));
+        }
+        Ok(Piece {
+            position: part.position,
+            length: part.length as usize,
+        })
+    }
+
+    fn whole(&self, part: Extent, bytes: Bytes) -> Result<Bytes, StoreError> {
         if bytes.len() != part.length as usize {
-            return Err(cut_short());
+            return Err(self.cut_short(part));
         }
         Ok(bytes)
+    }
+
+    fn cut_short(&self, part: Extent) -> StoreError {
+        let what = format!(
+            "the file has {} bytes and ends within what should be here",
+            self.length
+        );
+        damaged(self.id, part.position, what)
     }
 }
 
@@ -360,7 +391,7 @@ fn gather(
         let Some(block) = block(number, left)? else {
             return Ok(None);
         };
-        batches.reserve(block.count as usize);
+        batches.reserve(block.count());
         for entry in block.entries(range.segment) {
             let stored = stored(range, entry?)?;
             if stored.end() <= from {
@@ -377,6 +408,35 @@ fn gather(
         }
     }
     Ok(Some(batches))
+}
+
+/// Lines of the index from `number` on whose blocks are read at once, for a reader of `wanted` bytes.
+fn run(
+    range: &SegmentRange,
+    index: &Index,
+    number: usize,
+    wanted: usize,
+) -> Result<Vec<IndexEntry>, StoreError> {
+    let first = line(range, index, number)?;
+    let gap_max = match range.segment.journal() {
+        Some(_) => GAP_MAX,
+        None => 0,
+    };
+    let bytes_max = wanted.min(RUN_BYTES_MAX) as u64;
+    let mut bytes = u64::from(first.block.length);
+    let mut end = first.block.position + bytes;
+    let mut lines = vec![first];
+    for number in number + 1..index.len() {
+        let next = line(range, index, number)?;
+        let gap = next.block.position.checked_sub(end);
+        bytes += u64::from(next.block.length);
+        if gap.is_none_or(|gap| gap > gap_max) || bytes > bytes_max {
+            break;
+        }
+        end = next.block.position + u64::from(next.block.length);
+        lines.push(next);
+    }
+    Ok(lines)
 }
 
 /// Line `number` of a log's index, whose block has a length that can be.

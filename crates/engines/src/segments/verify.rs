@@ -3,7 +3,10 @@
 use model::{Batch, Offset, Timestamp};
 use store::StoreError;
 
-use super::format::{self, BLOCK_BYTES_MAX, BLOCK_HEADER_BYTES, HEADER_BYTES, TRAILER_BYTES};
+use super::block::{Block, Entry, block_length as length_in_header};
+use super::format::{
+    self, BLOCK_BYTES_MAX, BLOCK_HEADER_BYTES, HEADER_BYTES, IndexEntry, TRAILER_BYTES,
+};
 use super::reader::OpenSegment;
 use super::{Extent, SegmentId, SegmentRange, SegmentSummary, damaged};
 
@@ -17,11 +20,6 @@ struct Totals {
 
 pub(super) fn verify(open: &OpenSegment) -> Result<SegmentSummary, StoreError> {
     let id = open.id;
-    let header = open.part(Extent {
-        position: 0,
-        length: HEADER_BYTES as u32,
-    })?;
-    format::decode_header(id, &header)?;
     let trailer_position = open
         .length
         .checked_sub(TRAILER_BYTES as u64)
@@ -32,18 +30,54 @@ pub(super) fn verify(open: &OpenSegment) -> Result<SegmentSummary, StoreError> {
     })?;
     let footer = format::decode_trailer(id, trailer_position, &trailer)?;
     let ranges = format::decode_footer(id, footer.position, &open.part(footer)?)?;
-    let mut position = HEADER_BYTES as u64;
-    for range in &ranges {
-        position = verify_range(open, range, position)?;
-    }
-    if position != footer.position {
-        return Err(damaged(id, position, "something lies before the footer"));
+    if id.journal().is_some() {
+        // What lies between the batches is the journal's, and nobody's any more.
+        for range in &ranges {
+            verify_kept(open, range)?;
+        }
+    } else {
+        verify_tiles(open, &ranges, footer.position)?;
     }
     Ok(SegmentSummary {
         id,
         bytes: open.length,
         ranges,
     })
+}
+
+/// Checks that header, blocks and indexes fill the file up to the footer.
+fn verify_tiles(
+    open: &OpenSegment,
+    ranges: &[SegmentRange],
+    footer_position: u64,
+) -> Result<(), StoreError> {
+    let id = open.id;
+    let header = open.part(Extent {
+        position: 0,
+        length: HEADER_BYTES as u32,
+    })?;
+    format::decode_header(id, &header)?;
+    let mut position = HEADER_BYTES as u64;
+    for range in ranges {
+        position = verify_range(open, range, position)?;
+    }
+    if position != footer_position {
+        return Err(damaged(id, position, "something lies before the footer"));
+    }
+    Ok(())
+}
+
+/// Checks the batches of a log in a kept journal file, and their index.
+fn verify_kept(open: &OpenSegment, range: &SegmentRange) -> Result<(), StoreError> {
+    let (id, position) = (open.id, range.index.position);
+    let index = format::decode_index(id, range.log, position, &open.part(range.index)?)?;
+    let mut totals = Totals::before(range);
+    for number in 0..index.len() {
+        let line = index.get(number);
+        let line = line.ok_or_else(|| damaged(id, position, "the index is cut short"))?;
+        verify_line(open, range, &line, &mut totals)?;
+    }
+    totals.are_those_of(range, position)
 }
 
 /// Checks the blocks of a log from `position` on, and its index. Gives the position after it.
@@ -60,11 +94,7 @@ fn verify_range(
         &open.part(range.index)?,
     )?;
     let mut position = position;
-    let mut totals = Totals {
-        next: range.start,
-        max_timestamp: Timestamp(i64::MIN),
-        batch_bytes: 0,
-    };
+    let mut totals = Totals::before(range);
     for number in 0..index.len() {
         let wrong = || {
             damaged(
@@ -75,25 +105,61 @@ fn verify_range(
         };
         let line = index.get(number).ok_or_else(wrong)?;
         let length = block_length(open, position)?;
-        let (first, bytes_before) = (line.first, totals.batch_bytes);
-        if line.block != (Extent { position, length }) || line.bytes_before != bytes_before {
+        if line.block != (Extent { position, length }) {
             return Err(wrong());
         }
-        let found_first = verify_block(open, range, line.block, &mut totals)?;
-        if found_first != Some(first) || line.running_max != totals.max_timestamp {
-            return Err(wrong());
-        }
+        verify_line(open, range, &line, &mut totals)?;
         position += u64::from(length);
     }
-    let is_right = position == range.index.position
-        && totals.next == range.end
-        && totals.max_timestamp == range.max_timestamp
-        && totals.batch_bytes == range.batch_bytes;
-    if !is_right {
-        let what = format!("log {} is not what the footer says of it", range.log);
-        return Err(damaged(id, position, what));
+    if position != range.index.position {
+        return Err(damaged(id, position, "something lies before the index"));
     }
+    totals.are_those_of(range, position)?;
     Ok(position + u64::from(range.index.length))
+}
+
+/// Checks what a line of the index says against its batches.
+fn verify_line(
+    open: &OpenSegment,
+    range: &SegmentRange,
+    line: &IndexEntry,
+    totals: &mut Totals,
+) -> Result<(), StoreError> {
+    let bytes_before = totals.batch_bytes;
+    let found_first = verify_block(open, range, line, totals)?;
+    if found_first != Some(line.first)
+        || line.running_max != totals.max_timestamp
+        || line.bytes_before != bytes_before
+    {
+        let position = range.index.position;
+        return Err(damaged(
+            open.id,
+            position,
+            "the index does not fit its blocks",
+        ));
+    }
+    Ok(())
+}
+
+impl Totals {
+    fn before(range: &SegmentRange) -> Totals {
+        Totals {
+            next: range.start,
+            max_timestamp: Timestamp(i64::MIN),
+            batch_bytes: 0,
+        }
+    }
+
+    fn are_those_of(&self, range: &SegmentRange, position: u64) -> Result<(), StoreError> {
+        let is_right = self.next == range.end
+            && self.max_timestamp == range.max_timestamp
+            && self.batch_bytes == range.batch_bytes;
+        if !is_right {
+            let what = format!("log {} is not what the footer says of it", range.log);
+            return Err(damaged(range.segment, position, what));
+        }
+        Ok(())
+    }
 }
 
 /// The whole length that the block at `position` says it has.
@@ -102,7 +168,7 @@ fn block_length(open: &OpenSegment, position: u64) -> Result<u32, StoreError> {
         position,
         length: BLOCK_HEADER_BYTES as u32,
     })?;
-    format::block_length(&header)
+    length_in_header(&header)
         .filter(|&length| length as usize <= BLOCK_BYTES_MAX)
         .ok_or_else(|| damaged(open.id, position, "the block's length cannot be"))
 }
@@ -111,11 +177,11 @@ fn block_length(open: &OpenSegment, position: u64) -> Result<u32, StoreError> {
 fn verify_block(
     open: &OpenSegment,
     range: &SegmentRange,
-    extent: Extent,
+    line: &IndexEntry,
     totals: &mut Totals,
 ) -> Result<Option<Offset>, StoreError> {
     let id = open.id;
-    let block = format::decode_block(id, range.log, extent.position, &open.part(extent)?)?;
+    let block = Block::decode(id, range.log, line, &open.part(line.block)?)?;
     let mut first = None;
     for entry in block.entries(id) {
         let entry = entry?;
@@ -132,7 +198,7 @@ fn verify_block(
     Ok(first)
 }
 
-fn parse(id: SegmentId, entry: &format::Entry) -> Result<Batch, StoreError> {
+fn parse(id: SegmentId, entry: &Entry) -> Result<Batch, StoreError> {
     Batch::parse(entry.batch.clone())
         .map_err(|error| damaged(id, entry.position, error.to_string()))
 }

@@ -9,6 +9,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use model::{Batch, LogId, Offset, Timestamp};
 use store::StoreError;
 
+use super::block::encode_block_front;
 use super::format::{self, BLOCK_BYTES, ENTRY_HEADER_BYTES, IndexEntry};
 use super::{Extent, FOLDER, SegmentId, SegmentRange, SegmentSummary, failed};
 use crate::disk::{Disk, File};
@@ -169,8 +170,7 @@ impl SegmentWriter {
             return;
         };
         let block = open.block.end();
-        let front =
-            format::encode_block_front(self.id, open.log, position, block.count, &block.entries);
+        let front = encode_block_front(self.id, open.log, position, block.count, &block.entries);
         let entry = IndexEntry {
             block: Extent {
                 position,

@@ -55,6 +55,17 @@ impl Names {
         Ok(())
     }
 
+    pub(super) fn link(&mut self, name: &str, second: &str) -> io::Result<()> {
+        self.check_folder(folder_of(second))?;
+        let id = *self.visible.get(name).ok_or(io::ErrorKind::NotFound)?;
+        if self.visible.contains_key(second) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        // The new name is the folder's news, as a file made there would be.
+        self.change(second, Change::Create(second.into(), id));
+        Ok(())
+    }
+
     pub(super) fn remove(&mut self, name: &str) -> io::Result<()> {
         self.check_name(name)?;
         self.change(name, Change::Remove(name.into()));

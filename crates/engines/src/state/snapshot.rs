@@ -88,12 +88,15 @@ impl State {
             let segment = SegmentState {
                 bytes: source.u64()?,
                 ranges: 0,
+                wanted_bytes: 0,
             };
             state.segments.insert(id, segment);
         }
         for range in state.logs.values().flat_map(|log| &log.ranges) {
             let segment = state.segments.get_mut(&range.segment);
-            segment.ok_or(Malformed("a segment is not there"))?.ranges += 1;
+            let segment = segment.ok_or(Malformed("a segment is not there"))?;
+            segment.ranges += 1;
+            segment.wanted_bytes = segment.wanted_bytes.saturating_add(range.batch_bytes);
         }
         Ok(state)
     }

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::io;
 
-use engines::embedded::{Core, FrameWrite, Outcome, Plan, Reply, Request, Step, When};
+use engines::embedded::{Core, FrameWrite, Outcome, Part, Plan, Reply, Request, Step, When};
 use engines::segments::SegmentId;
 use engines::sim::{Faults, SimDisk};
 use model::{Offset, Rng, Timestamp};
@@ -41,7 +41,7 @@ enum Compaction {
     Planned(Plan),
     /// Segments are being made known.
     Asked(Plan, Vec<Receiver<Reply>>),
-    /// One log's batches are being moved out of the journal.
+    /// One log's batches are being moved out of the journal, or several out of kept files.
     Moving(Vec<Receiver<Reply>>),
     /// A part of a log is being rewritten; `None` once the engine has said that it does not know.
     Rewriting(Rewrite, Option<Receiver<Reply>>),
@@ -59,6 +59,8 @@ pub struct Counts {
     pub compactions: u64,
     pub segments_removed: u64,
     pub rewrites: u64,
+    pub files_kept: u64,
+    pub thinned: u64,
     pub reads: u64,
     pub lost: u64,
     pub kept: u64,
@@ -125,6 +127,7 @@ impl<'a> Driver<'a> {
     /// What is durable, and requests that may be or may not: in order, up to any of them, and a rewrite by itself.
     pub fn end(mut self) -> (Model, Vec<Request>, Option<Rewrite>) {
         self.hear_of_rewrite();
+        self.counts.files_kept += self.core.stats().files_kept;
         self.counts.poisoned += u64::from(self.core.poisoned().borrow().is_some());
         let open = self.waiting.into_iter().map(|waiting| waiting.request);
         let rewrite = match self.compaction {
@@ -274,8 +277,27 @@ impl<'a> Driver<'a> {
         if self.rng.below(3) == 0 {
             return self.start_rewrite();
         }
+        let parts = self.core.plan_thinning();
+        if !parts.is_empty() && self.rng.below(3) == 0 {
+            return self.start_thinning(&parts);
+        }
         let plan = self.core.plan_compaction(When::Now);
         plan.map_or(Compaction::Idle, Compaction::Planned)
+    }
+
+    fn start_thinning(&mut self, parts: &[Part]) -> Compaction {
+        let written = parts.iter().map(|part| self.core.write_moved(part));
+        match written.collect::<Result<Vec<_>, _>>() {
+            Ok(requests) => {
+                self.counts.thinned += 1;
+                let requests = requests.into_iter().flatten().collect();
+                Compaction::Moving(self.core.submit(requests))
+            }
+            Err(error) => {
+                self.excuse(&error);
+                Compaction::Idle
+            }
+        }
     }
 
     fn start_rewrite(&mut self) -> Compaction {

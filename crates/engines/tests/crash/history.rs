@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engines::embedded::{Core, Request, When};
+use engines::embedded::{Core, Plan, Request, When};
 use engines::journal::pool::Blocked;
 use engines::sim::{Faults, Image, SimDisk};
 use engines::{Durability, Options};
@@ -15,6 +15,9 @@ use super::requests::{Requests, all_leases, all_logs};
 
 /// Openings that may fail in a row, each for a fault or a crash in it.
 const OPENINGS_MAX: u32 = 6;
+
+/// Compactions that make room in a journal at its limit.
+const COMPACTIONS_MAX: u32 = 20;
 
 /// A history to be run.
 #[derive(Clone, Copy, Debug)]
@@ -205,14 +208,22 @@ fn settled(candidate: &mut Model, rewrite: Option<&Rewrite>, found: &Dump) -> Op
 
 /// Has room for a frame, since nothing is decided without; a journal at its limit is compacted.
 fn make_room(core: &Core) {
-    while core.prepare() == Ok(true) {}
-    if core.prepare() != Err(Blocked::Capped) {
-        return;
+    // Each takes a file for its own requests, and may free no more than one.
+    for _ in 0..COMPACTIONS_MAX {
+        while core.prepare() == Ok(true) {}
+        if core.prepare() != Err(Blocked::Capped) {
+            return;
+        }
+        let Some(plan) = core.plan_compaction(When::Now) else {
+            return;
+        };
+        compact(core, &plan);
     }
-    let Some(plan) = core.plan_compaction(When::Now) else {
-        return;
-    };
-    let requests = core.write_segments(&plan).expect("segments");
+    panic!("no files are free");
+}
+
+fn compact(core: &Core, plan: &Plan) {
+    let requests = core.write_segments(plan).expect("segments");
     let answers = core.submit(requests);
     while core.has_waiting() {
         match core.next_frame() {
@@ -223,8 +234,7 @@ fn make_room(core: &Core) {
     for mut answer in answers {
         assert!(matches!(answer.try_recv(), Ok(Ok(_))), "a segment is known");
     }
-    core.finish_compaction(&plan).expect("a checkpoint");
-    assert_eq!(core.prepare(), Ok(true), "files are free");
+    core.finish_compaction(plan).expect("a checkpoint");
 }
 
 fn options(rng: &Rng) -> Options {
@@ -237,6 +247,9 @@ fn options(rng: &Rng) -> Options {
         in_flight: 1 + rng.below(4) as usize,
         cache_bytes: (rng.below(2) * rng.below(20_000)) as usize,
         segment_cache_bytes: (rng.below(2) * rng.below(20_000)) as usize,
+        keep_batch_bytes: [1, 500, 4_000, u64::MAX][rng.below(4) as usize],
+        keep_percent: [5, 20, 50][rng.below(3) as usize],
+        kept_waste_bytes: rng.below(2) * 50_000,
         durability: Durability::Sync,
         clock: Clock::manual(Timestamp(0)),
         rng: Rng::seeded(rng.next_u64()),

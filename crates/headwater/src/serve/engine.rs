@@ -106,6 +106,11 @@ impl Engine {
                 stats.segment_bytes,
             ),
             (
+                "store_journal_files_kept",
+                "Journal files that became segments since the start",
+                stats.files_kept,
+            ),
+            (
                 "store_cache_bytes",
                 "Bytes of recent batches in memory",
                 stats.cache_bytes,

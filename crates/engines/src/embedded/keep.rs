@@ -1,0 +1,190 @@
+//! Journal files that become segments where they are. Copying what large producers write, from the journal to segments, took a third
+//! of the processor time and half of what the disk writes; and where few logs have much in a file each, a copy sorted by log is read no
+//! faster. What else is in such a file is copied as ever.
+//!
+//! A kept file goes when nothing in it is wanted. [`Core::plan_thinning`] sees to it that what little is still wanted of some does not
+//! hold much of the disk.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::Ordering;
+
+use model::LogId;
+use store::StoreError;
+
+use crate::disk::Disk;
+use crate::embedded::compact::{PlannedLog, SEGMENT_BYTES, Sources, finished, planned};
+use crate::embedded::core::Core;
+use crate::embedded::rewrite::Part;
+use crate::embedded::view::View;
+use crate::journal::file::JournalFile;
+use crate::segments::{self, Extent, KeptLog, SegmentId, SegmentRange};
+use crate::state::request::Request;
+
+/// Files kept at once, so that logs that were large in one of them are few.
+const FILES_MAX: usize = 16;
+/// A log is large with this part of a file: it is read from it as well as from a segment of its own, and few ranges are to be remembered.
+const LARGE_LOG_SHARE: u64 = 64;
+
+/// What a log has in a file.
+#[derive(Clone, Copy, Default)]
+struct Share {
+    bytes: u64,
+    batches: u64,
+}
+
+impl Share {
+    fn is_large(self, file_bytes: u64, batch_bytes_min: u64) -> bool {
+        self.bytes >= file_bytes / LARGE_LOG_SHARE
+            && self.bytes / self.batches.max(1) >= batch_bytes_min
+    }
+}
+
+impl Core {
+    /// The oldest of these files that are kept, and what of them: nothing where the first is to be copied.
+    pub(super) fn keepable(&self, view: &View, files: &[JournalFile]) -> Option<Sources> {
+        let last = files.get(..files.len().min(FILES_MAX))?.last()?.number;
+        let mut shares: BTreeMap<u64, HashMap<LogId, Share>> = BTreeMap::new();
+        for log in view.tail.logs() {
+            let entries = view.tail.entries(log);
+            for entry in entries.take_while(|entry| entry.file <= last) {
+                let share = shares
+                    .entry(entry.file)
+                    .or_default()
+                    .entry(log)
+                    .or_default();
+                share.bytes += u64::from(entry.length);
+                share.batches += 1;
+            }
+        }
+        let mut large: BTreeSet<LogId> = BTreeSet::new();
+        let mut count = 0;
+        for file in files.iter().take(FILES_MAX) {
+            if let Some(shares) = shares.get(&file.number) {
+                let is_large =
+                    |share: &Share| share.is_large(file.capacity, self.options.keep_batch_bytes);
+                let own = shares.iter().filter(|(_, share)| is_large(share));
+                let bytes: u64 = own.clone().map(|(_, share)| share.bytes).sum();
+                let is_kept_already = view.state.segment(SegmentId::of_journal(file.number));
+                let is_enough = bytes >= file.capacity / 100 * self.options.keep_percent;
+                if !is_enough || is_kept_already.is_some() {
+                    break;
+                }
+                large.extend(own.map(|(&log, _)| log));
+            }
+            count += 1;
+        }
+        let files = files.get(..count)?;
+        if !large.is_empty() && !self.can_keep(files.first()?) {
+            return None;
+        }
+        files.first()?;
+        Some(Sources {
+            files: files.to_vec(),
+            large,
+        })
+    }
+
+    /// Whether files can have a second name here, which is tried once. Where not, all is copied.
+    fn can_keep(&self, file: &JournalFile) -> bool {
+        *self.can_keep.get_or_init(|| {
+            let disk = &*self.options.disk;
+            let trial = format!("{}/link.tmp", segments::FOLDER);
+            let linked = disk.link(&file.name(), &trial);
+            let removed = disk.remove(&trial);
+            if let Err(error) = linked.and(removed) {
+                tracing::info!(%error, "files cannot have two names here: journal files are copied");
+                return false;
+            }
+            true
+        })
+    }
+
+    /// Makes segments of a plan's files, oldest first, as requests.
+    pub(super) fn keep_files(
+        &self,
+        files: &[JournalFile],
+        kept: &[PlannedLog],
+    ) -> Result<Vec<Request>, StoreError> {
+        let mut requests = Vec::new();
+        for file in files {
+            let mut logs = Vec::new();
+            let mut owners = Vec::new();
+            for planned in kept {
+                let mut log = KeptLog::new(planned.log);
+                for entry in planned.entries_in(file.number) {
+                    let extent = Extent {
+                        position: entry.position,
+                        length: entry.length,
+                    };
+                    log.add(entry.base_offset, entry.end(), entry.max_timestamp, extent);
+                }
+                if !log.is_empty() {
+                    logs.push(log);
+                    owners.push(planned);
+                }
+            }
+            if logs.is_empty() {
+                continue;
+            }
+            let id = SegmentId::of_journal(file.number);
+            let disk: &dyn Disk = &*self.options.disk;
+            let summary = segments::keep(disk, &file.name(), id, &logs)?;
+            requests.push(finished(summary, &owners));
+            self.files_kept.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(requests)
+    }
+
+    /// Parts of logs to be moved out of kept files that hold less that is wanted than what is not, once there is too much of that.
+    #[must_use]
+    pub fn plan_thinning(&self) -> Vec<Part> {
+        let view = self.view();
+        let (mut wanted, mut waste) = (0, 0);
+        let mut thin: BTreeSet<SegmentId> = BTreeSet::new();
+        for (id, segment) in view.state.segments() {
+            wanted += segment.wanted_bytes;
+            if id.journal().is_none() || segment.ranges == 0 {
+                continue;
+            }
+            let unwanted = segment.bytes.saturating_sub(segment.wanted_bytes);
+            waste += unwanted;
+            if unwanted > segment.wanted_bytes {
+                thin.insert(id);
+            }
+        }
+        let allowed = self.options.kept_waste_bytes.saturating_add(wanted / 4);
+        if thin.is_empty() || waste <= allowed {
+            return Vec::new();
+        }
+        let is_thin = |range: &&SegmentRange| thin.contains(&range.segment);
+        let parts = view.state.logs().filter_map(|(log, state)| {
+            let mut bytes = 0;
+            let sources = state.ranges.iter().skip_while(|range| !is_thin(range));
+            let sources = sources.take_while(|range| {
+                let is_first = bytes == 0;
+                bytes += range.batch_bytes;
+                is_thin(range) && (is_first || bytes <= SEGMENT_BYTES)
+            });
+            Part::whole(log, state, sources.cloned().collect())
+        });
+        let mut parts: Vec<Part> = parts.collect();
+        parts.sort_unstable_by_key(Part::log);
+        parts
+    }
+}
+
+/// The logs of a plan: those that stay where they are, and those that are copied.
+pub(super) fn split(
+    view: &View,
+    large: &BTreeSet<LogId>,
+    last_file: u64,
+) -> (Vec<PlannedLog>, Vec<PlannedLog>) {
+    let mut logs: Vec<PlannedLog> = view
+        .tail
+        .logs()
+        .filter_map(|log| planned(view, log, last_file))
+        .collect();
+    logs.sort_unstable_by_key(|planned| planned.log);
+    logs.into_iter()
+        .partition(|planned| large.contains(&planned.log))
+}
