@@ -101,15 +101,6 @@ pub enum Reserved {
     Written,
 }
 
-/// A part of a file.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Piece {
-    /// Its first byte.
-    pub position: u64,
-    /// Its length in bytes.
-    pub length: usize,
-}
-
 /// An open file.
 pub trait File: Send + Sync + fmt::Debug {
     /// Writes all of `slices`, one after another, from `position`.
@@ -150,15 +141,6 @@ pub trait File: Send + Sync + fmt::Debug {
     /// As [`File::read_at`].
     fn read_shared(&self, length: usize, position: u64) -> io::Result<Bytes> {
         self.read(length, position)
-    }
-
-    /// Several pieces, as [`File::read_shared`] gives each of them. They come in order and lie near each other.
-    ///
-    /// # Errors
-    /// As [`File::read_at`].
-    fn read_pieces(&self, pieces: &[Piece]) -> io::Result<Vec<Bytes>> {
-        let read = |piece: &Piece| self.read(piece.length, piece.position);
-        pieces.iter().map(read).collect()
     }
 
     /// Says that all of it is about to be read in small pieces, many times: a disk may bring it into its cache. No promise.
@@ -375,15 +357,6 @@ impl File for RealFile {
             .flatten();
         // Where it cannot be mapped, or ends before, reading says what is there.
         mapped.map_or_else(|| self.read(length, position), Ok)
-    }
-
-    fn read_pieces(&self, pieces: &[Piece]) -> io::Result<Vec<Bytes>> {
-        let length: usize = pieces.iter().map(|piece| piece.length).sum();
-        let mapped = (length >= mapped::LENGTH_MIN)
-            .then(|| mapped::read_pieces(&self.file, pieces).ok())
-            .flatten();
-        let read = |piece: &Piece| self.read(piece.length, piece.position);
-        mapped.map_or_else(|| pieces.iter().map(read).collect(), Ok)
     }
 
     fn will_read(&self) {

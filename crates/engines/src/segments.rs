@@ -6,7 +6,8 @@
 //! before the rename the temporary file is left, after it a segment that nobody knows of: [`Segments::keep_only`] removes both.
 //!
 //! **Promises.** Every byte of a segment is under a checksum: what is read is what was written, or [`StoreError::Damaged`]
-//! names file and position. **Non-promises.** A read checks what it touches; only [`Segments::verify`] touches everything.
+//! names file and position. Of kept journal files that is so for all that is read: not for what lies between batches, nor for what a
+//! batch's writer left in the places of base offset and leader epoch, which are set on the way out. **Non-promises.** A read checks what it touches; only [`Segments::verify`] touches everything.
 //!
 //! **Kept journal files.** A full journal file of large batches of few logs is not copied: it gets an index behind its frames and a
 //! second name ([`keep`]), and is a segment like any other, whose batches lie between each other's.
@@ -20,6 +21,7 @@ mod format;
 mod kept;
 mod lru;
 mod reader;
+mod regions;
 mod verify;
 mod writer;
 

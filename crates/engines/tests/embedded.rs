@@ -473,7 +473,7 @@ async fn a_data_directory_is_for_one_process_and_one_format() {
     std::fs::write(folder.0.join("HEADWATER"), "format = 3\n").unwrap();
     let newer = Embedded::open(on_real(&folder.0));
     assert!(
-        matches!(&newer, Err(StoreError::Invalid { what }) if what.contains("format 2")),
+        matches!(&newer, Err(StoreError::Invalid { what }) if what.contains("format 3")),
         "{newer:?}"
     );
 }

@@ -188,7 +188,7 @@ impl Core {
             && let Some(range) = places.segments.first()
         {
             // What is wrong with it is told to whoever reads it.
-            let _ = self.segments.read(range, from, max_bytes);
+            let _ = self.segments.bring(range, from, max_bytes);
         }
     }
 

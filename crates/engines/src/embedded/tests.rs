@@ -1,5 +1,7 @@
 //! The engine driven by hand, in orders that threads seldom take.
 
+mod keep;
+
 use std::io;
 use std::sync::Arc;
 
@@ -381,17 +383,24 @@ fn the_next_file_is_written_ahead_while_frames_are_small() {
 /// On the real disk, where what is read at once is mapped: bytes that are gone are an error and no signal.
 #[test]
 fn a_segment_cut_short_under_its_readers_is_damage() {
-    let folder = std::env::temp_dir().join(format!("headwater-cut-short-{}", std::process::id()));
+    cut_short("written", u64::MAX);
+    cut_short("kept", 0);
+}
+
+fn cut_short(name: &str, keep_batch_bytes: u64) {
+    let id = std::process::id();
+    let folder = std::env::temp_dir().join(format!("headwater-cut-short-{id}-{name}"));
     let core = Core::open(Options {
         journal_file_bytes: 4 << 20,
         first_file_bytes: 4 << 20,
         segment_cache_bytes: 0,
+        keep_batch_bytes,
         ..Options::at(&folder).unwrap()
     })
     .unwrap();
     drop(ask(&core, create()));
-    for number in 0..100 {
-        drop(ask(&core, append(&format!("{number:0>60000}"))));
+    for number in 0..300 {
+        drop(ask(&core, append(&format!("{number:0>20000}"))));
         drive(&core);
         while core.prepare().unwrap() {}
     }
@@ -399,11 +408,12 @@ fn a_segment_cut_short_under_its_readers_is_damage() {
     drop(core.submit(core.write_segments(&plan).unwrap()));
     drive(&core);
     core.finish_compaction(&plan).unwrap();
+    assert_eq!(core.stats().files_kept > 0, keep_batch_bytes == 0);
     let read = || core.read(LOG, Offset(0), 2 << 20);
-    assert_eq!(read().unwrap().len(), 17);
+    assert_eq!(read().unwrap().len(), 52);
     let held = read().unwrap();
     let segments = std::fs::read_dir(folder.join("segments")).unwrap();
-    let segment = segments.map(|entry| entry.unwrap().path()).next().unwrap();
+    let segment = segments.map(|entry| entry.unwrap().path()).min().unwrap();
     let file = std::fs::File::options().write(true).open(segment).unwrap();
     let length = file.metadata().unwrap().len();
     file.set_len(1 << 20).unwrap();
@@ -413,63 +423,4 @@ fn a_segment_cut_short_under_its_readers_is_damage() {
     assert!(matches!(read(), Err(StoreError::Damaged { .. })));
     drop((held, core));
     std::fs::remove_dir_all(folder).unwrap();
-}
-
-/// Logs large enough for segments of their own beside one that is not, their batches in turn: most of them are read from the
-/// journal, the newest are in memory.
-#[test]
-fn few_large_logs_are_compacted_early_each_into_its_own_segments() {
-    const ROUNDS: u64 = 220;
-    let options = Options {
-        journal_file_bytes: 4 << 20,
-        journal_bytes_max: 256 << 20,
-        first_file_bytes: 4 << 20,
-        cache_bytes: 1 << 20,
-        compact_files: 1_000,
-        ..options(&disk())
-    };
-    let core = Core::open(options).unwrap();
-    let logs = [0, 1, 2].map(|partition| LogId { partition, ..LOG });
-    let create = logs.map(LogChange::Create).to_vec();
-    drop(ask(
-        &core,
-        Request::Commit(Txn {
-            logs: create,
-            ..Txn::default()
-        }),
-    ));
-    let label = |log: usize, round: u64| {
-        let length = if log == 2 { 100 } else { 60_000 };
-        format!("{round:0>length$}")
-    };
-    for round in 0..ROUNDS {
-        let appends = logs.iter().enumerate();
-        let appends = appends.map(|(at, &log)| Append::to(log, batch(&label(at, round), 1, 0)));
-        drop(ask(&core, Request::Append(appends.collect())));
-        drive(&core);
-        while core.prepare().unwrap() {}
-    }
-    let plan = core.plan_compaction(When::Due).expect("few logs");
-    let mut answers = core.submit(core.write_segments(&plan).unwrap());
-    assert_eq!(answers.len(), 3, "one of each large log, one for the other");
-    drive(&core);
-    assert!(
-        answers
-            .iter_mut()
-            .all(|answer| matches!(answer.try_recv(), Ok(Ok(_))))
-    );
-    core.finish_compaction(&plan).unwrap();
-    for (at, &log) in logs.iter().enumerate() {
-        let batches = core.read(log, Offset(0), usize::MAX).unwrap();
-        assert_eq!(batches.len() as u64, ROUNDS);
-        for (round, stored) in (0..).zip(&batches) {
-            assert_eq!(stored.base_offset.0, round);
-            let record = stored.records().next().unwrap();
-            assert!(record.key.unwrap() == label(at, round).as_bytes());
-        }
-    }
-    assert!(
-        core.plan_compaction(When::Due).is_none(),
-        "what is left in the journal is not worth it"
-    );
 }

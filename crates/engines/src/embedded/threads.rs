@@ -259,6 +259,7 @@ fn compact(core: &Core, signals: &Signals) {
             }
         }
         core.view_mut().drop_idle_watchers();
+        core.segments.let_go_of_idle();
         signals.compact.wait(seen, COMPACT);
     }
 }

@@ -31,6 +31,11 @@ impl<K: Copy + Eq + Hash, V: Clone> Lru<K, V> {
         }
     }
 
+    /// Goes on with each use.
+    pub(super) fn clock(&self) -> u64 {
+        self.clock
+    }
+
     pub(super) fn get(&mut self, key: K) -> Option<V> {
         let held = self.values.get_mut(&key)?;
         self.clock += 1;

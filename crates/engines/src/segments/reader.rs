@@ -12,17 +12,19 @@ use store::{StoreError, StoredBatch};
 use super::block::{Block, Entry};
 use super::format::{self, BLOCK_BYTES_MAX, Index, IndexEntry};
 use super::lru::Lru;
+use super::regions::{Near, Regions};
 use super::{Extent, FOLDER, SegmentId, SegmentRange, SegmentSummary, damaged, failed, verify};
-use crate::disk::{Disk, File, Piece};
+use crate::disk::{Disk, File};
 
 /// Files kept open: well below the 1,024 that a process is commonly allowed.
 const OPEN_FILES_MAX: u64 = 256;
 /// Blocks of one log read at once, in bytes.
 const RUN_BYTES_MAX: usize = 1 << 20;
-/// Others' bytes between two batches of a kept journal file that are read at once: a frame's.
-const GAP_MAX: u64 = 8 << 20;
 /// The part of the cache that is for indexes.
 const INDEX_SHARE: u64 = 4;
+/// Regions of kept files, which are the page cache's, may be as many times as much beside it: with a topic of 16 partitions, whose readers
+/// ask for a mebibyte of each, the next 32 MiB of the file are in use.
+const REGIONS_SHARE: u64 = 2;
 
 /// All segments of a data directory. Blocks the thread that reads.
 pub struct Segments {
@@ -30,10 +32,12 @@ pub struct Segments {
     caches: Mutex<Caches>,
 }
 
-struct Caches {
+pub(super) struct Caches {
     files: Lru<SegmentId, OpenSegment>,
     indexes: Lru<(SegmentId, u64), Index>,
     blocks: Lru<(SegmentId, u64), Block>,
+    /// Of kept files.
+    pub(super) regions: Regions,
 }
 
 #[derive(Clone)]
@@ -54,6 +58,7 @@ impl Segments {
                 files: Lru::new(OPEN_FILES_MAX),
                 indexes: Lru::new(index_bytes),
                 blocks: Lru::new(cache_bytes - index_bytes),
+                regions: Regions::new(cache_bytes * REGIONS_SHARE),
             }),
         }
     }
@@ -74,9 +79,10 @@ impl Segments {
         }
         let index = self.index(range)?;
         let mut run = Vec::new().into_iter();
+        let near = &mut Near::default();
         let blocks = |number, left| {
             if run.len() == 0 {
-                run = self.blocks(range, &index, number, left)?.into_iter();
+                run = self.blocks(range, &index, number, left, near)?.into_iter();
             }
             Ok(run.next())
         };
@@ -93,8 +99,32 @@ impl Segments {
     ) -> Option<Vec<StoredBatch>> {
         let id = range.segment;
         let index = self.caches().indexes.get((id, range.index.position))?;
-        let blocks = |number, _| Ok(self.cached_block(range, &line(range, &index, number)?));
+        let near = &mut Near::default();
+        let blocks = |number, _| Ok(self.cached_block(range, &line(range, &index, number)?, near));
         gather(range, &index, from, max_bytes, blocks).ok()?
+    }
+
+    /// Brings into memory what [`Segments::read`] of the same would give, as far as that is not for too long.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn bring(
+        &self,
+        range: &SegmentRange,
+        from: Offset,
+        max_bytes: usize,
+    ) -> Result<(), StoreError> {
+        if range.segment.journal().is_none() || from >= range.end {
+            return self.read(range, from, max_bytes).map(drop);
+        }
+        let index = self.index(range)?;
+        let first = index.partition_point(|entry| entry.first <= from);
+        self.bring_kept(range, &index, first.saturating_sub(1), max_bytes)
+    }
+
+    /// Lets go of the memory of the page cache that no reader looked into since the last call.
+    pub fn let_go_of_idle(&self) {
+        self.caches().regions.remove_idle();
     }
 
     /// Gives all batches of `range` in order to `visit`, until it fails. Reads past the cache: what is read once for
@@ -185,6 +215,7 @@ impl Segments {
         caches.files.remove(id);
         caches.indexes.remove_where(|&(of, _)| of == id);
         caches.blocks.remove_where(|&(of, _)| of == id);
+        caches.regions.remove(id);
         drop(caches);
         match self.disk.remove(&id.file_name()) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -226,11 +257,11 @@ impl Segments {
         verify::verify(&self.open(id)?)
     }
 
-    fn caches(&self) -> MutexGuard<'_, Caches> {
+    pub(super) fn caches(&self) -> MutexGuard<'_, Caches> {
         self.caches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn open(&self, id: SegmentId) -> Result<OpenSegment, StoreError> {
+    pub(super) fn open(&self, id: SegmentId) -> Result<OpenSegment, StoreError> {
         if let Some(open) = self.caches().files.get(id) {
             return Ok(open);
         }
@@ -263,13 +294,36 @@ impl Segments {
         index: &Index,
         number: usize,
     ) -> Result<Block, StoreError> {
-        let first = self.blocks(range, index, number, 0)?.into_iter().next();
+        let near = &mut Near::default();
+        let first = self
+            .blocks(range, index, number, 0, near)?
+            .into_iter()
+            .next();
         first.ok_or_else(|| misfit(range))
     }
 
-    fn cached_block(&self, range: &SegmentRange, line: &IndexEntry) -> Option<Block> {
+    fn cached_block(
+        &self,
+        range: &SegmentRange,
+        line: &IndexEntry,
+        near: &mut Near,
+    ) -> Option<Block> {
+        let is_kept = range.segment.journal().is_some();
+        let in_region = is_kept
+            .then(|| self.cached_kept(range, line, near))
+            .flatten();
+        in_region.or_else(|| self.cached_single(range, line))
+    }
+
+    pub(super) fn cached_single(&self, range: &SegmentRange, line: &IndexEntry) -> Option<Block> {
         let key = (range.segment, line.block.position);
         self.caches().blocks.get(key)
+    }
+
+    pub(super) fn cache_block(&self, range: &SegmentRange, line: &IndexEntry, block: &Block) {
+        let key = (range.segment, line.block.position);
+        let weight = u64::from(line.block.length);
+        self.caches().blocks.put(key, block.clone(), weight);
     }
 
     /// The block that line `number` of the index names; where it is not in memory, by one read with those behind it that a reader
@@ -280,25 +334,29 @@ impl Segments {
         index: &Index,
         number: usize,
         wanted: usize,
+        near: &mut Near,
     ) -> Result<Vec<Block>, StoreError> {
+        if range.segment.journal().is_some() {
+            return self.kept_blocks(range, index, number, wanted, near);
+        }
         let first = line(range, index, number)?;
-        if let Some(block) = self.cached_block(range, &first) {
+        if let Some(block) = self.cached_block(range, &first, near) {
             return Ok(vec![block]);
         }
         let lines = run(range, index, number, wanted)?;
         let id = range.segment;
-        let parts: Vec<Extent> = lines.iter().map(|line| line.block).collect();
-        let bytes = self.open(id)?.parts(&parts)?;
-        let decoded = lines
-            .iter()
-            .zip(&bytes)
-            .map(|(line, bytes)| Block::decode(id, range.log, line, bytes));
+        let extent = lines.iter().skip(1).fold(first.block, |all, line| Extent {
+            length: all.length + line.block.length,
+            ..all
+        });
+        let mut bytes = self.open(id)?.part(extent)?;
+        let decoded = lines.iter().map(|line| {
+            let own = bytes.split_to(line.block.length as usize);
+            Block::decode(id, range.log, line, &own)
+        });
         let blocks = decoded.collect::<Result<Vec<_>, _>>()?;
-        let mut caches = self.caches();
         for (line, block) in lines.iter().zip(&blocks) {
-            let key = (id, line.block.position);
-            let weight = u64::from(line.block.length);
-            caches.blocks.put(key, block.clone(), weight);
+            self.cache_block(range, line, block);
         }
         Ok(blocks)
     }
@@ -307,64 +365,25 @@ impl Segments {
 impl OpenSegment {
     /// The bytes of a part, which must lie within the file.
     pub(super) fn part(&self, part: Extent) -> Result<Bytes, StoreError> {
-        let bytes = self
-            .file
-            .read_shared(self.within(part)?.length, part.position)
-            .map_err(|error| failed("cannot read", self.id, error))?;
-        self.whole(part, bytes)
-    }
-
-    /// The bytes of parts that lie one after the other, of a kept journal file with others' between them.
-    fn parts(&self, parts: &[Extent]) -> Result<Vec<Bytes>, StoreError> {
-        if self.id.journal().is_none() {
-            let (Some(first), Some(last)) = (parts.first(), parts.last()) else {
-                return Ok(Vec::new());
-            };
-            let length = last.position - first.position + u64::from(last.length);
-            let mut bytes = self.part(Extent {
-                position: first.position,
-                length: u32::try_from(length).unwrap_or(u32::MAX),
-            })?;
-            let own = parts
-                .iter()
-                .map(|part| bytes.split_to(part.length as usize));
-            return Ok(own.collect());
-        }
-        let pieces = parts.iter().map(|&part| self.within(part));
-        let read = self
-            .file
-            .read_pieces(&pieces.collect::<Result<Vec<_>, _>>()?)
-            .map_err(|error| failed("cannot read", self.id, error))?;
-        let whole = parts.iter().zip(read);
-        whole
-            .map(|(&part, bytes)| self.whole(part, bytes))
-            .collect()
-    }
-
-    fn within(&self, part: Extent) -> Result<Piece, StoreError> {
+        let cut_short = || {
+            let what = format!(
+                "the file has {} bytes and ends within what should be here",
+                self.length
+            );
+            damaged(self.id, part.position, what)
+        };
         let end = part.position.checked_add(u64::from(part.length));
         if end.is_none_or(|end| end > self.length) {
-            return Err(self.cut_short(part));
+            return Err(cut_short());
         }
-        Ok(Piece {
-            position: part.position,
-            length: part.length as usize,
-        })
-    }
-
-    fn whole(&self, part: Extent, bytes: Bytes) -> Result<Bytes, StoreError> {
+        let bytes = self
+            .file
+            .read_shared(part.length as usize, part.position)
+            .map_err(|error| failed("cannot read", self.id, error))?;
         if bytes.len() != part.length as usize {
-            return Err(self.cut_short(part));
+            return Err(cut_short());
         }
         Ok(bytes)
-    }
-
-    fn cut_short(&self, part: Extent) -> StoreError {
-        let what = format!(
-            "the file has {} bytes and ends within what should be here",
-            self.length
-        );
-        damaged(self.id, part.position, what)
     }
 }
 
@@ -410,7 +429,7 @@ fn gather(
     Ok(Some(batches))
 }
 
-/// Lines of the index from `number` on whose blocks are read at once, for a reader of `wanted` bytes.
+/// Lines of the index from `number` on whose blocks follow each other and are read at once, for a reader of `wanted` bytes.
 fn run(
     range: &SegmentRange,
     index: &Index,
@@ -418,29 +437,28 @@ fn run(
     wanted: usize,
 ) -> Result<Vec<IndexEntry>, StoreError> {
     let first = line(range, index, number)?;
-    let gap_max = match range.segment.journal() {
-        Some(_) => GAP_MAX,
-        None => 0,
-    };
-    let bytes_max = wanted.min(RUN_BYTES_MAX) as u64;
-    let mut bytes = u64::from(first.block.length);
-    let mut end = first.block.position + bytes;
+    let start = first.block.position;
+    let mut end = start + u64::from(first.block.length);
     let mut lines = vec![first];
+    let bytes_max = wanted.min(RUN_BYTES_MAX) as u64;
     for number in number + 1..index.len() {
         let next = line(range, index, number)?;
-        let gap = next.block.position.checked_sub(end);
-        bytes += u64::from(next.block.length);
-        if gap.is_none_or(|gap| gap > gap_max) || bytes > bytes_max {
+        let next_end = end + u64::from(next.block.length);
+        if next.block.position != end || next_end - start > bytes_max {
             break;
         }
-        end = next.block.position + u64::from(next.block.length);
+        end = next_end;
         lines.push(next);
     }
     Ok(lines)
 }
 
 /// Line `number` of a log's index, whose block has a length that can be.
-fn line(range: &SegmentRange, index: &Index, number: usize) -> Result<IndexEntry, StoreError> {
+pub(super) fn line(
+    range: &SegmentRange,
+    index: &Index,
+    number: usize,
+) -> Result<IndexEntry, StoreError> {
     index
         .get(number)
         .filter(|line| line.block.length as usize <= BLOCK_BYTES_MAX)

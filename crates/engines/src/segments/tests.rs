@@ -1,6 +1,7 @@
 #![allow(clippy::indexing_slicing)]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::IoSlice;
 use std::path::PathBuf;
 
 use model::{Batch, BatchBuilder, Rng, StreamId};
@@ -96,6 +97,77 @@ fn what_is_added_is_read_from_every_offset_with_every_budget() {
                 let found = segments.read(range, from, budget).unwrap();
                 assert_eq!(found, expected_read(batches, from, budget), "seed {seed}");
             }
+            check_searches(&segments, range, batches, &rng);
+        }
+    }
+}
+
+/// As a journal file has them: in turn, with others' bytes between them.
+fn write_kept(disk: &Arc<dyn Disk>, logs: &Logs, rng: &Rng) -> SegmentSummary {
+    const NAME: &str = "journal/file";
+    disk.create_folder("journal").unwrap();
+    disk.create_folder(FOLDER).unwrap();
+    let file = disk.create(NAME).unwrap();
+    let mut kept: Vec<KeptLog> = logs.keys().map(|&log| KeptLog::new(log)).collect();
+    let mut rows: Vec<_> = logs.values().map(|batches| batches.iter()).collect();
+    let mut position = 100;
+    while rows.iter().any(|row| row.len() > 0) {
+        let at = rng.below(rows.len() as u64) as usize;
+        let Some(stored) = rows[at].next() else {
+            continue;
+        };
+        let bytes = stored.batch.bytes();
+        file.write_at(&[IoSlice::new(bytes)], position).unwrap();
+        let extent = Extent {
+            position,
+            length: bytes.len() as u32,
+        };
+        kept[at].add(
+            stored.base_offset,
+            stored.end(),
+            stored.batch.max_timestamp(),
+            extent,
+        );
+        position += bytes.len() as u64 + rng.below(3) * 70_000;
+    }
+    let id = SegmentId::of_journal(3);
+    let summary = keep(&**disk, NAME, id, &kept).unwrap();
+    disk.remove(NAME).unwrap();
+    summary
+}
+
+#[test]
+fn a_kept_file_is_read_from_every_offset_with_every_budget() {
+    for seed in 0..60 {
+        let rng = Rng::seeded(seed);
+        let mut logs = random_logs(&rng);
+        // More than is read as a part of a region.
+        put(&mut logs, log(0), 0, batch(2, 50_000, 5));
+        put(&mut logs, log(1), 0, batch(1, 2_000_000, 5));
+        let (_, disk) = disk(seed);
+        let summary = write_kept(&disk, &logs, &rng);
+        let cache_bytes = [0, 100_000, 8 << 20][rng.below(3) as usize];
+        let segments = Segments::new(disk, cache_bytes);
+        assert_eq!(segments.verify(summary.id).unwrap(), summary);
+        for range in &summary.ranges {
+            let batches = &logs[&range.log];
+            check_range(range, batches);
+            for _ in 0..20 {
+                let from = Offset(rng.below(range.end.0 + 3));
+                let budget = rng.below(100_000) as usize;
+                segments.bring(range, from, budget).unwrap();
+                let cached = segments.read_cached(range, from, budget);
+                let found = segments.read(range, from, budget).unwrap();
+                assert_eq!(found, expected_read(batches, from, budget), "seed {seed}");
+                assert!(cached.is_none_or(|cached| cached == found), "seed {seed}");
+            }
+            let mut visited = Vec::new();
+            let visit = |stored| {
+                visited.push(stored);
+                Ok(())
+            };
+            segments.visit(range, visit).unwrap();
+            assert_eq!(&visited, batches);
             check_searches(&segments, range, batches, &rng);
         }
     }
