@@ -178,13 +178,13 @@ fn filled(keep_batch_bytes: u64) -> Image {
 }
 
 /// The batch but for what its writer left in the places of base offset and leader epoch, which nobody is told.
-fn told(stored: StoredBatch) -> StoredBatch {
+fn told(stored: &StoredBatch) -> StoredBatch {
     let mut bytes = stored.batch.bytes().to_vec();
     bytes[..8].fill(0);
     bytes[12..16].fill(0);
     StoredBatch {
+        base_offset: stored.base_offset,
         batch: Batch::parse(bytes.into()).unwrap(),
-        ..stored
     }
 }
 
@@ -199,7 +199,7 @@ fn dump(core: &Core) -> Result<Dump, StoreError> {
         while from < bounds.end {
             let found = core.read(log, from, 20_000)?;
             from = found.last().map_or(bounds.end, StoredBatch::end);
-            batches.extend(found.into_iter().map(told));
+            batches.extend(found.iter().map(told));
         }
         logs.insert(log, (bounds, batches));
     }

@@ -5,7 +5,7 @@
 //! A kept file goes when nothing in it is wanted. [`Core::plan_thinning`] sees to it that what little is still wanted of some does not
 //! hold much of the disk.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
 use model::LogId;
@@ -25,8 +25,15 @@ const FILES_MAX: usize = 16;
 /// A log is large with this part of a file: it is read from it as well as from a segment of its own, and few ranges are to be remembered.
 const LARGE_LOG_SHARE: u64 = 64;
 
+/// What large logs have in a file.
+#[derive(Default)]
+struct Shares {
+    large: Vec<LogId>,
+    large_bytes: u64,
+}
+
 /// What a log has in a file.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Share {
     bytes: u64,
     batches: u64,
@@ -42,46 +49,62 @@ impl Share {
 impl Core {
     /// The oldest of these files that are kept, and what of them: nothing where the first is to be copied.
     pub(super) fn keepable(&self, view: &View, files: &[JournalFile]) -> Option<Sources> {
-        let last = files.get(..files.len().min(FILES_MAX))?.last()?.number;
-        let mut shares: BTreeMap<u64, HashMap<LogId, Share>> = BTreeMap::new();
-        for log in view.tail.logs() {
-            let entries = view.tail.entries(log);
-            for entry in entries.take_while(|entry| entry.file <= last) {
-                let share = shares
-                    .entry(entry.file)
-                    .or_default()
-                    .entry(log)
-                    .or_default();
-                share.bytes += u64::from(entry.length);
-                share.batches += 1;
-            }
-        }
-        let mut large: BTreeSet<LogId> = BTreeSet::new();
-        let mut count = 0;
-        for file in files.iter().take(FILES_MAX) {
-            if let Some(shares) = shares.get(&file.number) {
-                let is_large =
-                    |share: &Share| share.is_large(file.capacity, self.options.keep_batch_bytes);
-                let own = shares.iter().filter(|(_, share)| is_large(share));
-                let bytes: u64 = own.clone().map(|(_, share)| share.bytes).sum();
-                let is_kept_already = view.state.segment(SegmentId::of_journal(file.number));
-                let is_enough = bytes >= file.capacity / 100 * self.options.keep_percent;
-                if !is_enough || is_kept_already.is_some() {
-                    break;
-                }
-                large.extend(own.map(|(&log, _)| log));
-            }
-            count += 1;
-        }
+        let files = files.get(..files.len().min(FILES_MAX))?;
+        let shares = self.shares(view, files);
+        let is_kept = |file: &&JournalFile| {
+            let is_known = view.state.segment(SegmentId::of_journal(file.number));
+            let enough = file.capacity / 100 * self.options.keep_percent;
+            let share = shares.get(&file.number);
+            // A file without batches is only let go of.
+            share.is_none_or(|share| share.large_bytes >= enough && is_known.is_none())
+        };
+        let count = files.iter().take_while(is_kept).count();
         let files = files.get(..count)?;
-        if !large.is_empty() && !self.can_keep(files.first()?) {
+        let first = files.first()?;
+        let last = files.last()?.number;
+        let large: BTreeSet<LogId> = shares
+            .range(..=last)
+            .flat_map(|(_, share)| &share.large)
+            .copied()
+            .collect();
+        if !large.is_empty() && !self.can_keep(first) {
             return None;
         }
-        files.first()?;
         Some(Sources {
             files: files.to_vec(),
             large,
         })
+    }
+
+    /// What logs have in these files, those without a batch apart.
+    fn shares(&self, view: &View, files: &[JournalFile]) -> BTreeMap<u64, Shares> {
+        let capacities: BTreeMap<u64, u64> = files
+            .iter()
+            .map(|file| (file.number, file.capacity))
+            .collect();
+        let last = files.last().map_or(0, |file| file.number);
+        let mut shares: BTreeMap<u64, Shares> = BTreeMap::new();
+        for log in view.tail.logs() {
+            let entries = view.tail.entries(log);
+            let mut entries = entries.take_while(|entry| entry.file <= last).peekable();
+            while let Some(first) = entries.next() {
+                let mut own = Share {
+                    bytes: first.length.into(),
+                    batches: 1,
+                };
+                while let Some(entry) = entries.next_if(|entry| entry.file == first.file) {
+                    own.bytes += u64::from(entry.length);
+                    own.batches += 1;
+                }
+                let file = shares.entry(first.file).or_default();
+                let capacity = capacities.get(&first.file).copied().unwrap_or(u64::MAX);
+                if own.is_large(capacity, self.options.keep_batch_bytes) {
+                    file.large_bytes += own.bytes;
+                    file.large.push(log);
+                }
+            }
+        }
+        shares
     }
 
     /// Whether files can have a second name here, which is tried once. Where not, all is copied.
