@@ -38,6 +38,8 @@ pub(super) const SEGMENT_BYTES: u64 = 128 << 20;
 /// [`EARLY_LOG_BYTES`] on average, so that few of them have too little for segments of their own.
 const EARLY_FILES: usize = 2;
 const EARLY_LOG_BYTES: u64 = 2 * OWN_SEGMENT_BYTES;
+/// Files that are kept early, at once: a checkpoint of all there is comes with them.
+const KEPT_FILES: usize = 4;
 /// Logs whose segments are written side by side.
 const OWN_AT_ONCE: usize = 32;
 /// Batches of logs that share segments, held in memory at once.
@@ -130,9 +132,9 @@ impl Core {
         full.last()?;
         // Before the journal is at its limit, whatever the options say.
         let files_max = self.options.compact_files.min(self.pool.files_max() / 2);
-        let is_due = full.len() >= files_max
-            || self.is_early(full.len(), view.tail.logs().count())
-            || view.tail.len() >= self.options.compact_entries;
+        let is_pressing =
+            full.len() >= files_max || view.tail.len() >= self.options.compact_entries;
+        let is_due = is_pressing || self.is_early(full.len(), view.tail.logs().count());
         if when == When::Due && !is_due {
             return None;
         }
@@ -140,7 +142,12 @@ impl Core {
             When::Due => full.split_last().map_or(full, |(_, older)| older),
             When::Now => full,
         };
-        let Sources { files, large } = self.keepable(&view, older).unwrap_or_else(|| Sources {
+        let kept = self.keepable(&view, older, when);
+        let is_little = |kept: &Sources| kept.files.len() < KEPT_FILES;
+        if when == When::Due && !is_pressing && kept.as_ref().is_some_and(is_little) {
+            return None;
+        }
+        let Sources { files, large } = kept.unwrap_or_else(|| Sources {
             files: full.to_vec(),
             large: BTreeSet::new(),
         });
@@ -170,11 +177,13 @@ impl Core {
             .logs
             .iter()
             .partition(|log| log.bytes >= OWN_SEGMENT_BYTES);
-        let mut requests = self.keep_files(&plan.files, &plan.kept)?;
+        let mut requests = Vec::new();
         for logs in own.chunks(OWN_AT_ONCE) {
             self.write_own(plan, logs, &mut requests)?;
         }
         self.write_shared(plan, &shared, &mut requests)?;
+        // Last, since it is done again when a copy fails.
+        requests.extend(self.keep_files(&plan.files, &plan.kept)?);
         Ok(requests)
     }
 
@@ -334,7 +343,8 @@ impl Core {
         self.sync_files().map_err(refused)?;
         checkpoint.write(disk).map_err(refused)?;
         let files = self.view_mut().tail.take_files(plan.last_file);
-        self.pool.give_back(disk, &files).map_err(refused)
+        self.pool.give_back(disk, &files).map_err(refused)?;
+        self.forget_unknown(&files)
     }
 
     /// Makes the journal durable where its frames are not synced one by one: a checkpoint must not be ahead of it.

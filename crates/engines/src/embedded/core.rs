@@ -13,9 +13,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{
-    Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use store::StoreError;
 use tokio::sync::{oneshot, watch};
@@ -48,7 +46,9 @@ pub struct Core {
     /// Whether compaction fails, so that appends must not wait for it.
     pub(super) is_compaction_failing: AtomicBool,
     /// Whether files can have two names.
-    pub(super) can_keep: OnceLock<bool>,
+    pub(super) can_keep: bool,
+    /// Whether what is wanted of kept files cannot be moved, which is said once.
+    pub(super) is_thinning_failing: AtomicBool,
     pub(super) files_kept: AtomicU64,
     pub(super) frames: AtomicU64,
     pub(super) syncs: AtomicU64,
@@ -65,6 +65,7 @@ pub(super) struct Parts {
     pub(super) pool: Pool,
     pub(super) segments: Segments,
     pub(super) next_segment: u64,
+    pub(super) can_keep: bool,
     pub(super) sequencer: Sequencer,
     pub(super) view: View,
 }
@@ -85,11 +86,10 @@ struct Pending {
 
 impl Inbox {
     fn push(&mut self, pending: Pending) {
-        match pending.request {
-            Request::AddSegment(_) | Request::RemoveSegment(_) | Request::Rewrite(_) => {
-                self.compactor.push_back(pending);
-            }
-            _ => self.row.push_back(pending),
+        if pending.request.is_compactors() {
+            self.compactor.push_back(pending);
+        } else {
+            self.row.push_back(pending);
         }
     }
 
@@ -115,7 +115,8 @@ impl Core {
             next_segment: AtomicU64::new(parts.next_segment),
             moving: Mutex::default(),
             is_compaction_failing: AtomicBool::new(false),
-            can_keep: OnceLock::new(),
+            can_keep: parts.can_keep,
+            is_thinning_failing: AtomicBool::new(false),
             files_kept: AtomicU64::new(0),
             frames: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
@@ -149,11 +150,14 @@ impl Core {
         let mut inbox = locked(&self.inbox);
         let refusal = self.refusal(&inbox);
         let mut answers = Vec::with_capacity(requests.len());
+        let mut failed = None;
         for (request, footprint) in requests.into_iter().zip(footprints) {
             let (answer, receiver) = oneshot::channel();
             answers.push(receiver);
-            let refusal = refusal.clone().or_else(|| self.too_large(footprint));
-            if let Some(error) = refusal {
+            let behind = failed.clone().filter(|_| request.is_compactors());
+            let refusal = behind.or_else(|| refusal.clone());
+            if let Some(error) = refusal.or_else(|| self.too_large(footprint)) {
+                failed = Some(error.clone());
                 let _ = answer.send(Err(error));
                 continue;
             }
@@ -282,9 +286,17 @@ impl Core {
             let Some(error) = self.blocked_error(&inbox) else {
                 return false;
             };
-            if let Some(pending) = inbox.take_first() {
-                early.push((pending.answer, Err(error)));
-            }
+            // A segment made known without the one before it would hide what that has of their log.
+            let refused: Vec<Pending> = if inbox.compactor.is_empty() {
+                inbox.row.pop_front().into_iter().collect()
+            } else {
+                inbox.compactor.drain(..).collect()
+            };
+            early.extend(
+                refused
+                    .into_iter()
+                    .map(|one| (one.answer, Err(error.clone()))),
+            );
         }
     }
 

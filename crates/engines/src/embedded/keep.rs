@@ -6,13 +6,14 @@
 //! hold much of the disk.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::sync::atomic::Ordering;
 
 use model::LogId;
 use store::StoreError;
 
 use crate::disk::Disk;
-use crate::embedded::compact::{PlannedLog, SEGMENT_BYTES, Sources, finished, planned};
+use crate::embedded::compact::{PlannedLog, SEGMENT_BYTES, Sources, When, finished, planned};
 use crate::embedded::core::Core;
 use crate::embedded::rewrite::Part;
 use crate::embedded::view::View;
@@ -48,7 +49,12 @@ impl Share {
 
 impl Core {
     /// The oldest of these files that are kept, and what of them: nothing where the first is to be copied.
-    pub(super) fn keepable(&self, view: &View, files: &[JournalFile]) -> Option<Sources> {
+    pub(super) fn keepable(
+        &self,
+        view: &View,
+        files: &[JournalFile],
+        when: When,
+    ) -> Option<Sources> {
         let files = files.get(..files.len().min(FILES_MAX))?;
         let shares = self.shares(view, files);
         let is_kept = |file: &&JournalFile| {
@@ -60,14 +66,13 @@ impl Core {
         };
         let count = files.iter().take_while(is_kept).count();
         let files = files.get(..count)?;
-        let first = files.first()?;
         let last = files.last()?.number;
         let large: BTreeSet<LogId> = shares
             .range(..=last)
             .flat_map(|(_, share)| &share.large)
             .copied()
             .collect();
-        if !large.is_empty() && !self.can_keep(first) {
+        if !self.can_keep || (large.is_empty() && when == When::Due) {
             return None;
         }
         Some(Sources {
@@ -107,19 +112,16 @@ impl Core {
         shares
     }
 
-    /// Whether files can have a second name here, which is tried once. Where not, all is copied.
-    fn can_keep(&self, file: &JournalFile) -> bool {
-        *self.can_keep.get_or_init(|| {
-            let disk = &*self.options.disk;
-            let trial = format!("{}/link.tmp", segments::FOLDER);
-            let linked = disk.link(&file.name(), &trial);
-            let removed = disk.remove(&trial);
-            if let Err(error) = linked.and(removed) {
-                tracing::info!(%error, "files cannot have two names here: journal files are copied");
-                return false;
+    /// Removes the second names of files whose segments never became known, as an attempt that failed leaves them.
+    pub(super) fn forget_unknown(&self, files: &[JournalFile]) -> Result<(), StoreError> {
+        for file in files {
+            let id = SegmentId::of_journal(file.number);
+            let is_known = self.view().state.segment(id).is_some();
+            if !is_known && file.is_kept().unwrap_or(true) {
+                self.segments.remove(id)?;
             }
-            true
-        })
+        }
+        Ok(())
     }
 
     /// Makes segments of a plan's files, oldest first, as requests.
@@ -151,7 +153,7 @@ impl Core {
             }
             let id = SegmentId::of_journal(file.number);
             let disk: &dyn Disk = &*self.options.disk;
-            let summary = segments::keep(disk, &file.name(), id, &logs)?;
+            let summary = segments::keep(disk, &file.name(), file.capacity, id, &logs)?;
             requests.push(finished(summary, &owners));
             self.files_kept.fetch_add(1, Ordering::Relaxed);
         }
@@ -193,6 +195,24 @@ impl Core {
         let mut parts: Vec<Part> = parts.collect();
         parts.sort_unstable_by_key(Part::log);
         parts
+    }
+}
+
+/// Whether files can have two names on this disk: not on every file system.
+pub(super) fn can_link(disk: &dyn Disk, name: &str) -> bool {
+    let second = format!("{}/link.tmp", segments::FOLDER);
+    match disk.link(name, &second) {
+        Ok(()) => disk.remove(&second).is_ok(),
+        Err(error) => {
+            let is_full = matches!(
+                error.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+            );
+            if !is_full {
+                tracing::info!(%error, "files cannot have two names here: journal files are copied");
+            }
+            is_full
+        }
     }
 }
 

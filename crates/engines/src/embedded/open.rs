@@ -9,6 +9,7 @@ use store::StoreError;
 use crate::checkpoint::{self, Checkpoint, read_whole};
 use crate::disk::Disk;
 use crate::embedded::core::{Core, Parts};
+use crate::embedded::keep;
 use crate::embedded::options::{Durability, Options};
 use crate::embedded::sequencer::Sequencer;
 use crate::embedded::view::View;
@@ -67,6 +68,7 @@ fn read_back(options: &Options) -> Result<Parts, StoreError> {
     let last_kept = kept.max().unwrap_or(0);
     let segments = Segments::new(disk.clone(), options.segment_cache_bytes as u64);
     let next_segment = check_segments(&*disk, &segments, &view.state)?;
+    let can_keep = keep::can_link(&*disk, FORMAT_FILE);
     // No two segments are of journal files of one number.
     let last_number = recovered.last_number.max(last_kept);
     let pool = start_pool(options, &recovered, last_number)?;
@@ -90,6 +92,7 @@ fn read_back(options: &Options) -> Result<Parts, StoreError> {
         pool,
         segments,
         next_segment,
+        can_keep,
         sequencer,
         view,
     })

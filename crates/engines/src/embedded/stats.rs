@@ -27,7 +27,7 @@ pub struct Stats {
     pub logs: u64,
     /// Documents.
     pub documents: u64,
-    /// Journal files that became segments since the start.
+    /// Journal files that were made segments since the start.
     pub files_kept: u64,
     /// Frames written since the start.
     pub frames: u64,

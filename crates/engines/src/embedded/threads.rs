@@ -283,20 +283,27 @@ fn compact_once(core: &Core, signals: &Signals) -> Result<bool, StoreError> {
     Ok(true)
 }
 
-/// Moves what is wanted out of kept files that hold little of it. Whether there was any.
+/// Moves something that is wanted out of kept files that hold little of it. Whether there was any.
 fn thin_out(core: &Core, signals: &Signals) -> Result<bool, StoreError> {
-    let parts = core.plan_thinning();
-    for part in &parts {
+    for part in core.plan_thinning() {
         let moved = core
-            .write_moved(part)
+            .write_moved(&part)
             .and_then(|request| ask(core, signals, request.into_iter().collect()));
         match moved {
-            // Moved, or trimmed, by somebody else meanwhile: what is left comes next time.
-            Err(StoreError::Unavailable { .. }) => return Ok(false),
-            moved => moved?,
+            Ok(()) => {
+                core.is_thinning_failing.store(false, Ordering::Relaxed);
+                return Ok(true);
+            }
+            Err(StoreError::Full) => return Err(StoreError::Full),
+            // Moved or trimmed by somebody else meanwhile, or not to be read: no reason to leave the others where they are.
+            Err(error) => {
+                if !core.is_thinning_failing.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(log = %part.log(), %error, "records stay in a journal file of which little is wanted");
+                }
+            }
         }
     }
-    Ok(!parts.is_empty())
+    Ok(false)
 }
 
 /// Rewrites the next part of `span`. Blocks its thread for long.
@@ -338,8 +345,9 @@ pub(super) fn rewrite(
 fn ask(core: &Core, signals: &Signals, requests: Vec<Request>) -> Result<(), StoreError> {
     let answers = core.submit(requests);
     signals.work.wake_all();
-    for answer in answers {
-        settled(answer.blocking_recv())?;
-    }
-    Ok(())
+    // All of them, whatever the first says: what is known must be known before anything is tried again.
+    let answers = answers
+        .into_iter()
+        .map(|answer| settled(answer.blocking_recv()).map(drop));
+    answers.fold(Ok(()), Result::and)
 }

@@ -121,7 +121,7 @@ fn release(disk: &dyn Disk, numbers: &[u64]) -> Result<Vec<u64>, StoreError> {
     let mut free = Vec::new();
     for &number in numbers {
         let name = file::name(number);
-        if is_kept(disk, number).map_err(|error| refused("read", &name, error))? {
+        if is_kept(disk, number).unwrap_or(true) {
             disk.remove(&name)
                 .map_err(|error| refused("remove", &name, error))?;
             continue;
@@ -135,7 +135,7 @@ fn release(disk: &dyn Disk, numbers: &[u64]) -> Result<Vec<u64>, StoreError> {
     Ok(free)
 }
 
-/// As [`JournalFile::is_kept`], of a file that was not read. One whose first page cannot be read may be.
+/// As [`JournalFile::is_kept`], of a file that was not read. One whose first page is not what it was may be.
 fn is_kept(disk: &dyn Disk, number: u64) -> io::Result<bool> {
     let file = disk.open(&file::name(number))?;
     let page = file.read(FRAMES_FROM as usize, 0)?;

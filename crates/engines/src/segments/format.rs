@@ -32,8 +32,8 @@
 //!
 //! A segment is valid when the parts are, one follows the other, and the trailer ends the file.
 //!
-//! A kept journal file ([`SegmentId::journal`]) has its frames in place of header and blocks: see [`crate::frame`]. From its capacity
-//! on follow indexes, footer and trailer as above. A line of its indexes stands for one batch: its place and length in the file, and
+//! A kept journal file ([`SegmentId::journal`]) has its frames in place of header and blocks: see [`crate::frame`]. At its end, from its capacity on,
+//! follow indexes, footer and trailer as above. A line of its indexes stands for one batch: its place and length in the file, and
 //! its base offset. The batch's own CRC-32C is its checksum.
 
 use bytes::{BufMut, Bytes};

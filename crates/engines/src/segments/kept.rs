@@ -64,14 +64,16 @@ impl KeptLog {
     }
 }
 
-/// Writes an index of `logs`, which are in order and have batches, behind all that is in the file `name`, and gives it its second
-/// name; both are durable when this answers, and whatever was written to the file before. It must not be written again.
+/// Writes an index of `logs`, which are in order and have batches, at the end of the file `name`, from `capacity` on, and gives it its
+/// second name; both are durable when this answers. The file must not be written again, but by another attempt if this one fails: its
+/// index takes the place of this one's.
 ///
 /// # Errors
 /// [`StoreError::Full`]; [`StoreError::Unavailable`]. There is no such segment then, or one that must not be used.
 pub fn keep(
     disk: &dyn Disk,
     name: &str,
+    capacity: u64,
     id: SegmentId,
     logs: &[KeptLog],
 ) -> Result<SegmentSummary, StoreError> {
@@ -79,7 +81,26 @@ pub fn keep(
     let file = disk
         .open(name)
         .map_err(failed("cannot open what becomes"))?;
-    let from = file.length().map_err(failed("cannot measure"))?;
+    let present = file.length().map_err(failed("cannot measure"))?;
+    // The trailer ends the file, what an earlier attempt left included.
+    let length = encode(id, 0, logs).0.len() as u64;
+    let from = capacity.max(present.saturating_sub(length));
+    let (end, ranges) = encode(id, from, logs);
+    file.write_at(&[IoSlice::new(&end)], from)
+        .map_err(failed("cannot write the index of"))?;
+    file.sync_data().map_err(failed("cannot make durable"))?;
+    link(disk, name, &id.file_name()).map_err(failed("cannot name"))?;
+    disk.sync_folder(FOLDER)
+        .map_err(failed("cannot make the name durable of"))?;
+    Ok(SegmentSummary {
+        id,
+        bytes: from + end.len() as u64,
+        ranges,
+    })
+}
+
+/// Indexes, footer and trailer, that will lie at `from`.
+fn encode(id: SegmentId, from: u64, logs: &[KeptLog]) -> (Vec<u8>, Vec<SegmentRange>) {
     let mut end = Vec::new();
     let mut ranges = Vec::with_capacity(logs.len());
     for kept in logs {
@@ -100,17 +121,7 @@ pub fn keep(
         });
     }
     format::encode_end(id, from + end.len() as u64, &ranges, &mut end);
-    file.write_at(&[IoSlice::new(&end)], from)
-        .map_err(failed("cannot write the index of"))?;
-    file.sync_data().map_err(failed("cannot make durable"))?;
-    link(disk, name, &id.file_name()).map_err(failed("cannot name"))?;
-    disk.sync_folder(FOLDER)
-        .map_err(failed("cannot make the name durable of"))?;
-    Ok(SegmentSummary {
-        id,
-        bytes: from + end.len() as u64,
-        ranges,
-    })
+    (end, ranges)
 }
 
 /// Gives the file its second name, in place of what an earlier attempt left there.

@@ -43,6 +43,8 @@ pub(super) struct Near {
     region: Option<(u64, Bytes)>,
     /// Batches taken from regions and not counted yet.
     uses: u32,
+    /// One that was missing and is not worth bringing in.
+    missing: Option<u64>,
 }
 
 impl Regions {
@@ -71,6 +73,11 @@ impl Regions {
             self.brought /= 2;
             self.uses /= 2;
         }
+    }
+
+    /// Counts what was taken from regions.
+    fn count(&mut self, near: &mut Near) {
+        self.uses = self.uses.saturating_add(mem::take(&mut near.uses));
     }
 
     /// Lets go of those of a segment.
@@ -129,6 +136,7 @@ impl Segments {
             }
             blocks.push(self.kept_block(range, &open, &line, near)?);
         }
+        self.caches().regions.count(near);
         Ok(blocks)
     }
 
@@ -144,12 +152,22 @@ impl Segments {
         };
         let region = match self.cached_region(open.id, number, near) {
             Some(region) => region,
-            None if self.caches().regions.do_pay() => self.read_region(open, number, near)?,
+            None if self.is_worth_it(number, near) => self.read_region(open, number, near)?,
             None => return self.single_block(range, open, line),
         };
         // What is missing of it, the part itself says.
         let bytes = slice(&region, start, line.block).map_or_else(|| open.part(line.block), Ok)?;
         Block::decode(range.segment, range.log, line, &bytes)
+    }
+
+    /// Whether a missing region is to be brought in; asked once for a row of batches in it.
+    fn is_worth_it(&self, number: u64, near: &mut Near) -> bool {
+        if near.missing == Some(number) {
+            return false;
+        }
+        let is_worth_it = self.caches().regions.do_pay();
+        near.missing = (!is_worth_it).then_some(number);
+        is_worth_it
     }
 
     fn single_block(
@@ -186,7 +204,8 @@ impl Segments {
         }
         let regions = &mut self.caches().regions;
         let region = regions.held.get((id, number))?;
-        regions.uses += mem::take(&mut near.uses) + 1;
+        near.uses += 1;
+        regions.count(near);
         near.region = Some((number, region.clone()));
         Some(region)
     }
@@ -203,7 +222,8 @@ impl Segments {
         let region = open.part(Extent { position, length })?;
         let regions = &mut self.caches().regions;
         regions.put((open.id, number), region.clone());
-        regions.uses += mem::take(&mut near.uses) + 1;
+        near.uses += 1;
+        regions.count(near);
         near.region = Some((number, region.clone()));
         Ok(region)
     }

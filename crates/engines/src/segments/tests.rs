@@ -131,7 +131,13 @@ fn write_kept(disk: &Arc<dyn Disk>, logs: &Logs, rng: &Rng) -> SegmentSummary {
         position += bytes.len() as u64 + rng.below(3) * 70_000;
     }
     let id = SegmentId::of_journal(3);
-    let summary = keep(&**disk, NAME, id, &kept).unwrap();
+    let capacity = file.length().unwrap();
+    // As after an attempt that failed later on.
+    let of_some = keep(&**disk, NAME, capacity, id, &kept[..1]).unwrap();
+    let of_more = keep(&**disk, NAME, capacity, id, &kept).unwrap();
+    let summary = keep(&**disk, NAME, capacity, id, &kept).unwrap();
+    assert!(of_some.bytes < of_more.bytes && of_more == summary);
+    assert_eq!(file.length().unwrap(), summary.bytes);
     disk.remove(NAME).unwrap();
     summary
 }

@@ -1,4 +1,4 @@
-//! Checks every byte of a segment: the parts tile the file, each is under its checksum, and they agree with one another.
+//! Checks every byte of a segment, of a kept journal file every one that is read: the parts tile the file, each is under its checksum, and they agree with one another.
 
 use model::{Batch, Offset, Timestamp};
 use store::StoreError;

@@ -157,6 +157,9 @@ impl State {
     /// Takes what is still wanted of a new segment; the segment itself even where that is nothing, so that its file is
     /// known and removed.
     fn decide_segment(&mut self, segment: &NewSegment, draft: &mut Draft) {
+        if self.segments.contains_key(&segment.id) {
+            return;
+        }
         let wanted = |born: u64, range: &SegmentRange| {
             self.logs.get(&range.log).is_some_and(|log| {
                 let is_next = log.ranges.back().is_none_or(|last| last.end <= range.start);
@@ -177,8 +180,8 @@ impl State {
         self.settle(decision, draft);
     }
 
-    /// Replaces what is left of the sources. Where nothing is, the new segment is made known all the same, so that its file is
-    /// removed.
+    /// Replaces what is left of the sources. Where nothing is, or they were moved meanwhile, the new segment is made known all the same,
+    /// so that its file is removed.
     fn decide_rewrite(&mut self, rewrite: &NewRewrite, draft: &mut Draft) -> Reply {
         let NewRewrite {
             log,
@@ -197,16 +200,11 @@ impl State {
             .filter(|range| is_within(range, start, end))
             .peekable();
         let is_left = left.peek().is_some();
-        if !left.all(|range| sources.contains(range)) {
-            return Err(StoreError::Unavailable {
-                reason: format!("log {log} was moved while it was rewritten"),
-                source: None,
-            });
-        }
+        let is_moved = !left.all(|range| sources.contains(range));
         let log_start = state.map_or(end, |state| state.bounds.start);
         let wanted = segment
             .clone()
-            .filter(|segment| is_left && segment.range.end > log_start);
+            .filter(|segment| is_left && !is_moved && segment.range.end > log_start);
         if let (Some(unwanted), None) = (segment, &wanted) {
             let decision = Decision::AddSegment {
                 id: unwanted.range.segment,
@@ -214,6 +212,12 @@ impl State {
                 ranges: Vec::new(),
             };
             self.settle(decision, draft);
+        }
+        if is_moved {
+            return Err(StoreError::Unavailable {
+                reason: format!("log {log} was moved while it was rewritten"),
+                source: None,
+            });
         }
         if is_left {
             let decision = Decision::Rewrite {

@@ -105,6 +105,15 @@ impl Request {
         }
     }
 
+    /// Whether it is the compactor's.
+    #[must_use]
+    pub fn is_compactors(&self) -> bool {
+        matches!(
+            self,
+            Request::AddSegment(_) | Request::RemoveSegment(_) | Request::Rewrite(_)
+        )
+    }
+
     /// Whether it can only make room: such requests may use a full disk's last reserve.
     #[must_use]
     pub fn frees(&self) -> bool {

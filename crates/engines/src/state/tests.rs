@@ -220,6 +220,16 @@ fn a_trim_counts_ranges_out() {
 }
 
 #[test]
+fn a_segment_is_made_known_once() {
+    let mut state = filled(4);
+    add_segment(&mut state, 1, vec![(1, range(log(0), 1, 0, 4))]);
+    let before = state.clone();
+    let again = add_segment(&mut state, 1, vec![(1, range(log(0), 1, 0, 4))]);
+    assert!(again.is_empty() && state == before, "{again:?}");
+    assert_eq!(state.segment(SegmentId(1)).unwrap().ranges, 1);
+}
+
+#[test]
 fn contradictions_are_malformed() {
     let mut state = filled(1);
     for wrong in [

@@ -7,9 +7,10 @@ use store::conformance::batch;
 use store::{Append, LogChange, Txn};
 
 use super::super::*;
-use super::{LOG, append, ask, disk, drive, options};
+use super::{LOG, append, ask, disk, drive, opened, options};
 use crate::disk::Disk;
-use crate::segments::SegmentId;
+use crate::journal::pool::Blocked;
+use crate::segments::{Extent, SegmentId, SegmentRange};
 use crate::sim::Image;
 
 /// Two large logs and a small one.
@@ -275,5 +276,49 @@ fn few_large_logs_are_compacted_early_each_into_its_own_segments() {
     assert!(
         core.plan_compaction(When::Due).is_none(),
         "what is left in the journal is not worth it"
+    );
+}
+
+/// Of segments that follow one another, none is made known after one that was refused: it would hide what that one has.
+#[test]
+fn what_the_compactor_asks_is_refused_from_the_first_refusal_on() {
+    let disk = disk();
+    let core = opened(&disk);
+    drop(ask(&core, append(&"x".repeat(8_000))));
+    drive(&core);
+    disk.set_capacity(disk.used());
+    while core.prepare() == Ok(true) {}
+    while core.pool.take().is_some() {}
+    assert_eq!(core.prepare(), Err(Blocked::Full));
+    let segment = |id: u64, ranges: usize| {
+        let range = SegmentRange {
+            segment: SegmentId(id),
+            log: LOG,
+            start: Offset(0),
+            end: Offset(1),
+            max_timestamp: Timestamp(0),
+            batch_bytes: 1,
+            index: Extent {
+                position: 0,
+                length: 1,
+            },
+        };
+        Request::AddSegment(NewSegment {
+            id: SegmentId(id),
+            bytes: 1,
+            ranges: vec![(0, range); ranges],
+        })
+    };
+    let mut answers = core.submit(vec![segment(77, 150), segment(78, 1)]);
+    drive(&core);
+    for answer in &mut answers {
+        let answer = answer.try_recv().unwrap();
+        assert!(matches!(answer, Err(StoreError::Full)), "{answer:?}");
+    }
+    let mut alone = core.submit(vec![segment(79, 1)]);
+    drive(&core);
+    assert!(
+        matches!(alone[0].try_recv(), Ok(Ok(_))),
+        "there is room for a small one"
     );
 }
