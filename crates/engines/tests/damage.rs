@@ -334,6 +334,20 @@ fn check_missing(image: &Image) {
 }
 
 #[test]
+fn the_format_before_is_taken_as_it_is() {
+    let mut image = filled(u64::MAX);
+    let expected = read_image(&image).unwrap();
+    let line = |format: u32| format!("format = {format}");
+    let text = String::from_utf8_lossy(&image["HEADWATER"]).replace(&line(2), &line(1));
+    assert!(text.contains(&line(1)));
+    image.insert("HEADWATER".into(), Arc::new(text.into_bytes()));
+    let disk = SimDisk::with_image(Rng::seeded(3), &image);
+    assert!(dump(&open(&disk).unwrap()).unwrap() == expected);
+    let marked = disk.crash().image()["HEADWATER"].clone();
+    assert!(String::from_utf8_lossy(&marked).contains(&line(2)));
+}
+
+#[test]
 fn a_newer_format_is_refused_with_the_remedy() {
     let mut image = filled(u64::MAX);
     let text = String::from_utf8_lossy(&image["HEADWATER"]).replace("format = 2", "format = 3");
