@@ -1,4 +1,5 @@
-//! Segments: a file as it is, and a file of parts given the right checksums and places, verified and read.
+//! Segments, written ones and kept journal files: a file as it is, and a file of parts given the right checksums and places, verified
+//! and read.
 #![no_main]
 
 use std::sync::Arc;
@@ -9,24 +10,24 @@ use engines::sim::{Image, SimDisk};
 use libfuzzer_sys::fuzz_target;
 use model::{Offset, Rng, Timestamp};
 
-const ID: SegmentId = SegmentId(5);
-
 fuzz_target!(|data: &[u8]| {
-    read(data.to_vec());
-    if let [block, index, rest @ ..] = data {
-        let block = usize::from(*block).min(rest.len());
-        let (block, rest) = rest.split_at(block);
-        let index = usize::from(*index).min(rest.len());
-        let (index, footer) = rest.split_at(index);
-        read(segment(block, index, footer));
+    for id in [SegmentId(5), SegmentId::of_journal(5)] {
+        read(id, data.to_vec());
+        if let [block, index, rest @ ..] = data {
+            let block = usize::from(*block).min(rest.len());
+            let (block, rest) = rest.split_at(block);
+            let index = usize::from(*index).min(rest.len());
+            let (index, footer) = rest.split_at(index);
+            read(id, segment(id, block, index, footer));
+        }
     }
 });
 
-fn read(bytes: Vec<u8>) {
-    let image = Image::from([(ID.file_name(), Arc::new(bytes))]);
+fn read(id: SegmentId, bytes: Vec<u8>) {
+    let image = Image::from([(id.file_name(), Arc::new(bytes))]);
     let disk = SimDisk::with_image(Rng::seeded(1), &image);
     let segments = Segments::new(Arc::new(disk), 1 << 20);
-    let Ok(summary) = segments.verify(ID) else {
+    let Ok(summary) = segments.verify(id) else {
         return;
     };
     for range in &summary.ranges {
@@ -41,10 +42,11 @@ fn read(bytes: Vec<u8>) {
 }
 
 /// A file of one block, one index and a footer. Each part begins with its checksum and, but for the footer, its place.
-fn segment(block: &[u8], index: &[u8], footer: &[u8]) -> Vec<u8> {
+fn segment(id: SegmentId, block: &[u8], index: &[u8], footer: &[u8]) -> Vec<u8> {
+    let checksum = |bytes: &[u8]| crc32c::crc32c_append(crc32c::crc32c(&id.0.to_be_bytes()), bytes);
     let mut file = b"HWSEGMNT".to_vec();
     file.extend(1u32.to_be_bytes());
-    file.extend(ID.0.to_be_bytes());
+    file.extend(id.0.to_be_bytes());
     file.extend(checksum(&file).to_be_bytes());
     for part in [block, index] {
         let body = [&(file.len() as u64).to_be_bytes()[..], part].concat();
@@ -61,8 +63,4 @@ fn segment(block: &[u8], index: &[u8], footer: &[u8]) -> Vec<u8> {
     trailer.extend(b"HWSEGEND");
     file.extend(trailer);
     Bytes::from(file).to_vec()
-}
-
-fn checksum(bytes: &[u8]) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c(&ID.0.to_be_bytes()), bytes)
 }
