@@ -257,7 +257,10 @@ func (c *checks) fanOut() {
 		fail("the subscription ended with %v", err)
 	}
 	// The SDK closes a stream that has ended in its own time, and with it an HTTP/1.1 connection that may be another
-	// request's by then: the next subscription gets one of its own.
+	// request's by then. So it is closed here, which waits for that, and the next subscription gets a connection of its own.
+	if err := old.Close(); err != nil {
+		fail("closing the subscription that had ended: %v", err)
+	}
 	c.transport.CloseIdleConnections()
 	equalList("records of the closed shard", closed, everything)
 	sort.Strings(children)
