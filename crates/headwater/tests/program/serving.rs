@@ -143,10 +143,10 @@ fn data_of_a_newer_format_is_refused() {
     Server::start(directory.path(), &[]).stop().succeeded();
     let path = directory.path().join("HEADWATER");
     let text = std::fs::read_to_string(&path).unwrap();
-    let newer = text.replace("format = 1", "format = 2");
+    let newer = text.replace("format = 2", "format = 3");
     assert_ne!(text, newer);
     std::fs::write(&path, newer).unwrap();
-    refused(&directory, "has format 2, this program reads 1");
+    refused(&directory, "has format 3, this program reads 2");
     std::fs::write(&path, text).unwrap();
     Server::start(directory.path(), &[]).stop().succeeded();
 }
