@@ -19,6 +19,7 @@
 mod block;
 mod format;
 mod kept;
+mod log_index;
 mod lru;
 mod reader;
 mod regions;
@@ -30,6 +31,8 @@ use std::sync::Arc;
 
 use model::{LogId, Offset, Timestamp};
 use store::StoreError;
+
+use crate::disk::Disk;
 
 pub use kept::{KeptLog, keep};
 pub use reader::Segments;
@@ -117,6 +120,17 @@ pub struct Extent {
     pub position: u64,
     /// Its length in bytes.
     pub length: u32,
+}
+
+/// Makes something of this name, in place of what an earlier attempt left.
+fn in_place<T>(disk: &dyn Disk, name: &str, make: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    match make() {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            disk.remove(name)?;
+            make()
+        }
+        made => made,
+    }
 }
 
 fn damaged(id: SegmentId, position: u64, what: impl Into<String>) -> StoreError {

@@ -135,18 +135,20 @@ impl Core {
             let mut logs = Vec::new();
             let mut owners = Vec::new();
             for planned in kept {
-                let mut log = KeptLog::new(planned.log);
-                for entry in planned.entries_in(file.number) {
+                let entries = planned.entries_in(file.number);
+                let Some(first) = entries.first() else {
+                    continue;
+                };
+                let mut log = KeptLog::new(planned.log, first.base_offset);
+                for entry in entries {
                     let extent = Extent {
                         position: entry.position,
                         length: entry.length,
                     };
                     log.add(entry.base_offset, entry.end(), entry.max_timestamp, extent);
                 }
-                if !log.is_empty() {
-                    logs.push(log);
-                    owners.push(planned);
-                }
+                logs.push(log);
+                owners.push(planned);
             }
             if logs.is_empty() {
                 continue;

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use bytes::{BufMut, Bytes};
 
-use crate::disk::File;
+use crate::disk::{Disk, File};
 use crate::frame::{ALIGNMENT, Malformed, fields::Fields};
 use crate::journal::FOLDER;
 
@@ -120,6 +120,19 @@ pub fn name(number: u64) -> String {
 #[must_use]
 pub fn free_name(number: u64) -> String {
     format!("{FOLDER}/free-{number:012}")
+}
+
+/// Takes a file out of the journal: it gets the name of a free one; where it was made a segment, it only loses its name here.
+///
+/// # Errors
+/// What the disk says.
+pub fn let_go(disk: &dyn Disk, number: u64, is_kept: bool) -> io::Result<()> {
+    let name = name(number);
+    if is_kept {
+        disk.remove(&name)
+    } else {
+        disk.rename(&name, &free_name(number))
+    }
 }
 
 /// The number by the name of a file in the journal's folder; `None` for other files.

@@ -340,12 +340,7 @@ fn free(disk: &dyn Disk, files: &[JournalFile]) -> io::Result<Vec<bool>> {
     let mut freed = Vec::with_capacity(files.len());
     for file in files {
         let is_kept = file.is_kept()?;
-        let done = if is_kept {
-            disk.remove(&file.name())
-        } else {
-            disk.rename(&file.name(), &file::free_name(file.number))
-        };
-        match done {
+        match file::let_go(disk, file.number, is_kept) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => freed.push(!is_kept),
         }

@@ -120,15 +120,13 @@ pub fn recover(
 fn release(disk: &dyn Disk, numbers: &[u64]) -> Result<Vec<u64>, StoreError> {
     let mut free = Vec::new();
     for &number in numbers {
-        let name = file::name(number);
-        if is_kept(disk, number).unwrap_or(true) {
-            disk.remove(&name)
-                .map_err(|error| refused("remove", &name, error))?;
-            continue;
+        let is_kept = is_kept(disk, number).unwrap_or(true);
+        let what = if is_kept { "remove" } else { "rename" };
+        file::let_go(disk, number, is_kept)
+            .map_err(|error| refused(what, &file::name(number), error))?;
+        if !is_kept {
+            free.push(number);
         }
-        disk.rename(&name, &file::free_name(number))
-            .map_err(|error| refused("rename", &name, error))?;
-        free.push(number);
     }
     disk.sync_folder(FOLDER)
         .map_err(|error| refused("sync", FOLDER, error))?;

@@ -213,6 +213,11 @@ impl Index {
     }
 }
 
+/// Bytes of footer and trailer with so many logs.
+pub(super) fn end_length(logs: usize) -> usize {
+    FOOTER_HEADER_BYTES + logs * RANGE_BYTES + TRAILER_BYTES
+}
+
 /// Appends footer and trailer; the footer will lie at `position`.
 pub(super) fn encode_end(
     id: SegmentId,

@@ -340,7 +340,7 @@ impl Segments {
             return self.kept_blocks(range, index, number, wanted, near);
         }
         let first = line(range, index, number)?;
-        if let Some(block) = self.cached_block(range, &first, near) {
+        if let Some(block) = self.cached_single(range, &first) {
             return Ok(vec![block]);
         }
         let lines = run(range, index, number, wanted)?;

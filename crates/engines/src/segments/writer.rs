@@ -6,12 +6,13 @@ use std::mem;
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use model::{Batch, LogId, Offset, Timestamp};
+use model::{Batch, LogId, Offset};
 use store::StoreError;
 
 use super::block::encode_block_front;
-use super::format::{self, BLOCK_BYTES, ENTRY_HEADER_BYTES, IndexEntry};
-use super::{Extent, FOLDER, SegmentId, SegmentRange, SegmentSummary, failed};
+use super::format::{self, BLOCK_BYTES, ENTRY_HEADER_BYTES};
+use super::log_index::LogIndex;
+use super::{Extent, FOLDER, SegmentId, SegmentRange, SegmentSummary, failed, in_place};
 use crate::disk::{Disk, File};
 
 /// Bytes gathered for one write.
@@ -39,12 +40,7 @@ pub struct SegmentWriter {
 /// The log whose batches are being added.
 #[derive(Debug)]
 struct OpenLog {
-    log: LogId,
-    start: Offset,
-    end: Offset,
-    max_timestamp: Timestamp,
-    batch_bytes: u64,
-    index: Vec<u8>,
+    index: LogIndex,
     block: OpenBlock,
 }
 
@@ -100,13 +96,13 @@ impl SegmentWriter {
         batch: &Batch,
     ) -> Result<(), StoreError> {
         match &self.log {
-            Some(open) if open.log == log => assert!(
-                base_offset >= open.end,
+            Some(open) if open.index.log == log => assert!(
+                base_offset >= open.index.end,
                 "batch {base_offset} of log {log} after {}",
-                open.end
+                open.index.end
             ),
             Some(open) => {
-                assert!(open.log < log, "log {log} after {}", open.log);
+                assert!(open.index.log < log, "log {log} after {}", open.index.log);
                 self.close_log();
             }
             None => {}
@@ -170,17 +166,18 @@ impl SegmentWriter {
             return;
         };
         let block = open.block.end();
-        let front = encode_block_front(self.id, open.log, position, block.count, &block.entries);
-        let entry = IndexEntry {
-            block: Extent {
-                position,
-                length: (front.len() + block.bytes) as u32,
-            },
-            first: block.first,
-            running_max: open.max_timestamp,
-            bytes_before: block.bytes_before,
+        let front = encode_block_front(
+            self.id,
+            open.index.log,
+            position,
+            block.count,
+            &block.entries,
+        );
+        let extent = Extent {
+            position,
+            length: (front.len() + block.bytes) as u32,
         };
-        format::encode_index_entry(&entry, &mut open.index);
+        open.index.add_line(extent, block.first, block.bytes_before);
         self.put(front);
         self.out_bytes += block.bytes;
         self.out.extend(block.entries);
@@ -191,19 +188,8 @@ impl SegmentWriter {
         let position = self.bytes();
         let Some(open) = self.log.take() else { return };
         let mut index = Vec::new();
-        format::encode_index(self.id, open.log, position, &open.index, &mut index);
-        self.ranges.push(SegmentRange {
-            segment: self.id,
-            log: open.log,
-            start: open.start,
-            end: open.end,
-            max_timestamp: open.max_timestamp,
-            batch_bytes: open.batch_bytes,
-            index: Extent {
-                position,
-                length: index.len() as u32,
-            },
-        });
+        self.ranges
+            .push(open.index.encode(self.id, position, &mut index));
         self.put(index.into());
     }
 
@@ -229,12 +215,7 @@ impl SegmentWriter {
 impl OpenLog {
     fn new(log: LogId, start: Offset) -> OpenLog {
         OpenLog {
-            log,
-            start,
-            end: start,
-            max_timestamp: Timestamp(i64::MIN),
-            batch_bytes: 0,
-            index: Vec::new(),
+            index: LogIndex::new(log, start),
             block: OpenBlock::default(),
         }
     }
@@ -244,12 +225,12 @@ impl OpenLog {
         let block = &mut self.block;
         if block.count == 0 {
             block.first = base_offset;
-            block.bytes_before = self.batch_bytes;
+            block.bytes_before = self.index.batch_bytes;
         }
         block.add(base_offset, bytes);
-        self.end = base_offset.plus(u64::from(batch.offsets()));
-        self.max_timestamp = self.max_timestamp.max(batch.max_timestamp());
-        self.batch_bytes += bytes.len() as u64;
+        let end = base_offset.plus(u64::from(batch.offsets()));
+        self.index
+            .count(end, batch.max_timestamp(), bytes.len() as u64);
     }
 }
 
@@ -297,11 +278,5 @@ impl fmt::Debug for SegmentWriter {
 /// Makes an empty file in place of one that an earlier attempt left.
 fn create(disk: &dyn Disk, name: &str) -> io::Result<Arc<dyn File>> {
     disk.create_folder(FOLDER)?;
-    match disk.create(name) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            disk.remove(name)?;
-            disk.create(name)
-        }
-        created => created,
-    }
+    in_place(disk, name, || disk.create(name))
 }
