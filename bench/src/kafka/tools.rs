@@ -61,6 +61,16 @@ impl Tools {
         Ok(())
     }
 
+    /// Gives a topic more partitions, up to as many.
+    pub(crate) fn grow(&self, topic: &str, partitions: u32) -> Result<()> {
+        let partitions = partitions.to_string();
+        self.run(
+            "org.apache.kafka.tools.TopicCommand",
+            &["--alter", "--topic", topic, "--partitions", &partitions],
+        )?;
+        Ok(())
+    }
+
     /// Fails unless the topic has so many partitions: a tool that produces to one that is not there makes another.
     pub(crate) fn expect(&self, topic: &str, partitions: u32) -> Result<()> {
         let text = self.run(

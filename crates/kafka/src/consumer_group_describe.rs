@@ -14,7 +14,8 @@ use crate::wire::{
     ConsumerGroupDescribeRequestData, ConsumerGroupDescribeResponseData, ErrorCode, text,
 };
 
-/// A member of the new protocol, not a classic one in a group that is being migrated.
+/// Sorts of members: of the classic protocol, in a group that is being migrated, and of the new one.
+const CLASSIC_MEMBER: i8 = 0;
 const CONSUMER_MEMBER: i8 = 1;
 /// Before this version, the sort of a member is not told.
 const HAS_MEMBER_TYPE_FROM: i16 = 1;
@@ -80,10 +81,10 @@ async fn described_member(call: &Call, member: MemberView, names: &mut Names) ->
         subscribed_topic_regex: member.regex.as_deref().map(text),
         assignment: assignment(call, &member.assigned, names).await,
         target_assignment: assignment(call, &member.target, names).await,
-        member_type: if call.version >= HAS_MEMBER_TYPE_FROM {
-            CONSUMER_MEMBER
-        } else {
-            Member::default().member_type
+        member_type: match member.is_classic {
+            _ if call.version < HAS_MEMBER_TYPE_FROM => Member::default().member_type,
+            true => CLASSIC_MEMBER,
+            false => CONSUMER_MEMBER,
         },
         ..Member::default()
     }

@@ -11,9 +11,11 @@ pub(crate) mod stored;
 
 mod admission;
 mod beating;
+mod embedded;
 mod keeping;
 mod lag;
 mod loading;
+mod migration;
 pub(crate) mod retention;
 mod sharing;
 mod timers;
@@ -34,7 +36,7 @@ pub(crate) use view::{GroupView, Kind, MemberView, Subscribed};
 use crate::wire::ErrorCode;
 
 use classic::{Effect, Join, JoinAnswer, Sync, SyncAnswer, Ticket};
-use consumer::BeatAnswer;
+use consumer::{BeatAnswer, Found};
 
 /// Groups at one time, those without members included.
 const GROUPS_MAX: usize = 100_000;
@@ -80,6 +82,8 @@ struct Entry {
     deadline: Option<Instant>,
     is_being_stored: bool,
     must_be_stored: bool,
+    /// Members kept of the consumer group that it was, to be removed when it is written.
+    leftovers: BTreeSet<String>,
     /// Answers that go out when the group is durable up to a revision.
     held: Vec<(u64, Answer)>,
     /// Held alone by who writes the group, and by who writes its offsets together.
@@ -100,6 +104,7 @@ impl Entry {
             deadline: None,
             is_being_stored: false,
             must_be_stored: false,
+            leftovers: BTreeSet::new(),
             held: Vec::new(),
             turn: Arc::default(),
         }
@@ -124,6 +129,15 @@ impl Machine {
             Machine::Classic(group) => group.revision(),
             Machine::Consumer(group) => group.revision(),
             Machine::Share(group) => group.revision(),
+        }
+    }
+
+    /// Counts changes on from those of the group that this one was.
+    fn follow(&mut self, revision: u64) {
+        match self {
+            Machine::Classic(group) => group.follow(revision),
+            Machine::Consumer(group) => group.follow(revision),
+            Machine::Share(group) => group.follow(revision),
         }
     }
 
@@ -237,16 +251,23 @@ impl Groups {
         format!("{a:08x}-{b:04x}-4{c:03x}-{d:04x}-{e:012x}")
     }
 
-    /// Somebody joins a classic group, which is made if there is none and they are new.
-    pub(crate) fn join(&self, group: &str, join: Join) -> oneshot::Receiver<JoinAnswer> {
+    /// Somebody joins a group by the classic protocol. It is made if there is none and they are new. `found` has the topics that
+    /// [`Groups::wanted_by_join`] asked for.
+    pub(crate) fn join(
+        &self,
+        group: &str,
+        join: Join,
+        found: Option<&Found>,
+    ) -> oneshot::Receiver<JoinAnswer> {
         let (sender, receiver) = oneshot::channel();
         let shared = &self.shared;
         let mut state = shared.state();
         let is_new = join.member.is_empty();
         let ready = match state.groups.get(group).map(|entry| &entry.machine) {
             Some(Machine::Classic(_)) => Ok(()),
-            Some(Machine::Consumer(group)) if !group.is_empty() => {
-                Err(ErrorCode::InconsistentGroupProtocol)
+            Some(Machine::Consumer(machine)) if !machine.is_empty() => {
+                self.join_consumers(&mut state, group, (&join, found), sender);
+                return receiver;
             }
             // An empty one, too: what it knows of records would go with it.
             Some(Machine::Share(_)) => Err(ErrorCode::InconsistentGroupProtocol),
@@ -272,6 +293,9 @@ impl Groups {
     pub(crate) fn sync(&self, group: &str, sync: Sync) -> oneshot::Receiver<SyncAnswer> {
         let (sender, receiver) = oneshot::channel();
         let mut state = self.shared.state();
+        let Some(sender) = self.sync_consumers(&mut state, group, &sync, sender) else {
+            return receiver;
+        };
         let ticket = state.ticket(Waiting::Sync(sender));
         let known = self
             .shared
@@ -298,14 +322,18 @@ impl Groups {
         instance: Option<&str>,
     ) -> Result<(), ErrorCode> {
         let mut state = self.shared.state();
-        // Only puts deadlines off, so that nothing need be looked at but the machine.
+        // Most only put deadlines off, so that nothing need be looked at but the machine.
         match state.groups.get_mut(group).map(|entry| &mut entry.machine) {
             Some(Machine::Classic(machine)) => {
                 machine.on_heartbeat(member, instance, generation, Instant::now())
             }
-            Some(Machine::Consumer(_) | Machine::Share(_)) | None => {
-                Err(ErrorCode::UnknownMemberId)
+            Some(Machine::Consumer(machine)) => {
+                let now = Instant::now();
+                let outcome = machine.on_classic_heartbeat(member, instance, generation, now);
+                self.shared.schedule(&mut state, group);
+                outcome
             }
+            Some(Machine::Share(_)) | None => Err(ErrorCode::UnknownMemberId),
         }
     }
 
@@ -319,6 +347,9 @@ impl Groups {
         members: &[(String, Option<String>)],
     ) -> Result<Vec<Result<(), ErrorCode>>, ErrorCode> {
         let mut state = self.shared.state();
+        if let Some(outcomes) = self.leave_consumers(&mut state, group, members) {
+            return Ok(outcomes);
+        }
         let outcome = self
             .shared
             .on_classic(&mut state, group, |machine, now, out| {
@@ -345,7 +376,7 @@ impl Shared {
     fn make(&self, state: &mut State, group: &str, machine: Machine) -> Result<(), ErrorCode> {
         check_name(group)?;
         if let Some(entry) = state.groups.get_mut(group) {
-            entry.machine = machine;
+            entry.become_other(machine);
             return Ok(());
         }
         if state.groups.len() >= GROUPS_MAX {

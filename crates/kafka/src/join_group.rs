@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::access::{Operation, Resource};
 use crate::connection::Reply;
+use crate::consumer_group_heartbeat::look_by_name;
 use crate::group;
 use crate::group::classic::{Join, JoinAnswer, Protocol};
 use crate::session::Call;
@@ -29,7 +30,12 @@ pub(crate) async fn join_group(
         let answer = JoinAnswer::refused(code, request.member_id.as_str());
         return response(answer, call.version).into();
     }
-    let answer = call.broker.groups.join(group, join(&call, &request));
+    let join = join(&call, &request);
+    let found = match call.broker.groups.wanted_by_join(group, &join) {
+        Some(names) => Some(look_by_name(&call, names).await),
+        None => None,
+    };
+    let answer = call.broker.groups.join(group, join, found.as_ref());
     Reply::later(async move {
         let gone = JoinAnswer::refused(ErrorCode::CoordinatorNotAvailable, "");
         response(answer.await.unwrap_or(gone), call.version)

@@ -45,6 +45,12 @@ impl Groups {
             let known = machine.member(&beat.member);
             wanted.regex = wanted.regex.or_else(|| known?.regex.clone());
         }
+        if let Some(Machine::Classic(machine)) = state.groups.get(group).map(|one| &one.machine) {
+            // It may be about to become a consumer group.
+            wanted
+                .names
+                .extend(machine.subscribed_topics().into_iter().flatten());
+        }
         wanted.regex = wanted.regex.filter(|regex| !regex.is_empty());
         Some(wanted)
     }

@@ -16,7 +16,7 @@ impl Groups {
         found: Option<&Found>,
     ) -> oneshot::Receiver<BeatAnswer> {
         let mut state = self.shared.state();
-        let ready = self.ready_for(&mut state, group, beat);
+        let ready = self.ready_for(&mut state, group, beat, found);
         self.answer_beat(&mut state, group, ready, |machine, now| match machine {
             Machine::Consumer(machine) => Some(machine.on_beat(beat, found, now)),
             Machine::Classic(_) | Machine::Share(_) => None,
@@ -39,16 +39,9 @@ impl Groups {
         if let Some(entry) = state.groups.get_mut(group)
             && let Some(answer) = on_beat(&mut entry.machine, Instant::now())
         {
-            let answer = Answer::Beat(sender, answer);
-            // It may tell of a change that is being made durable for another member's heartbeat.
-            if entry.machine.has_changes() || entry.is_being_stored {
-                entry.held.push((entry.machine.revision(), answer));
-            } else {
-                answer.send();
-            }
+            entry.answer_when_kept(Answer::Beat(sender, answer));
         }
-        self.shared.store_changes(state, group);
-        self.shared.schedule(state, group);
+        self.shared.after_change(state, group);
         receiver
     }
 
@@ -58,11 +51,15 @@ impl Groups {
         state: &mut State,
         group: &str,
         beat: &Beat,
+        found: Option<&Found>,
     ) -> Result<(), (ErrorCode, String)> {
         let is_joining = beat.epoch == consumer::JOINING;
         match state.groups.get(group).map(|entry| &entry.machine) {
             Some(Machine::Consumer(_)) => return Ok(()),
-            Some(Machine::Classic(classic)) if !classic.is_deserted() || !is_joining => {
+            Some(Machine::Classic(classic)) if !classic.is_deserted() && is_joining => {
+                return self.shared.upgrade(state, group, found);
+            }
+            Some(Machine::Classic(_)) if !is_joining => {
                 let message = format!("Group {group} is not a consumer group.");
                 return Err((ErrorCode::GroupIdNotFound, message));
             }

@@ -190,6 +190,35 @@ impl Group {
         group
     }
 
+    /// A group of consumers that was a consumer group: its members join again.
+    pub(crate) fn downgraded(
+        limits: Limits,
+        generation: i32,
+        members: Vec<Member>,
+        now: Instant,
+        out: &mut Vec<Effect>,
+    ) -> Group {
+        let leader = members.first().map(|member| member.id.clone());
+        let protocols = (Some(CONSUMER.to_owned()), None);
+        let mut group = Group::restored(limits, generation, protocols, leader, members, now);
+        group.protocol = group.elected_protocol();
+        group.rebalance_or_complete(now, out);
+        group
+    }
+
+    /// Has all who wait for something ask again: the group is about to be another sort of group.
+    pub(crate) fn dismiss(&mut self, out: &mut Vec<Effect>) {
+        for member in self.members.values_mut() {
+            member.refuse_join(ErrorCode::RebalanceInProgress, out);
+            member.refuse_sync(ErrorCode::RebalanceInProgress, out);
+        }
+    }
+
+    /// Counts changes on from those of the group that this one was.
+    pub(crate) fn follow(&mut self, revision: u64) {
+        self.revision += revision;
+    }
+
     pub(crate) fn state(&self) -> State {
         self.state
     }

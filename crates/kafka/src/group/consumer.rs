@@ -11,6 +11,7 @@
 pub(crate) mod assignor;
 mod member;
 mod membership;
+pub(crate) mod mixed;
 
 #[cfg(test)]
 mod tests;
@@ -178,7 +179,9 @@ impl Group {
         (group.epoch, group.assignment_epoch) = (epoch, assignment_epoch);
         group.topics = topics;
         for mut member in members {
-            member.session = now + Pace::default().session_timeout;
+            let classic = member.classic.as_ref();
+            let timeout = classic.map(|classic| classic.session_timeout);
+            member.session = now + timeout.unwrap_or(Pace::default().session_timeout);
             member.begin_revoking(now);
             if let Some(instance) = &member.instance {
                 group.statics.insert(instance.clone(), member.id.clone());
@@ -213,6 +216,11 @@ impl Group {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.members.is_empty()
+    }
+
+    /// Counts changes on from those of the group that this one was.
+    pub(crate) fn follow(&mut self, revision: u64) {
+        self.revision += revision;
     }
 
     /// Number of the last change.

@@ -15,7 +15,7 @@ use crate::wire::ErrorCode;
 struct Writing {
     revision: u64,
     txn: Txn,
-    /// Of a consumer group.
+    /// Of a consumer group, or what was left of one.
     changes: Changes,
 }
 
@@ -77,10 +77,12 @@ impl Shared {
         entry.since = self.clock.now();
         let mut writes: Vec<Write> = Vec::new();
         let mut taken = Changes::default();
+        let leftovers = std::mem::take(&mut entry.leftovers);
         let kind = match &mut entry.machine {
             Machine::Classic(machine) => stored::Kind::Classic(stored::Classic::of(machine)),
             Machine::Consumer(machine) => {
                 taken = machine.take_changes();
+                taken.members.extend(leftovers.iter().cloned());
                 let members = taken.members.iter();
                 writes.extend(members.map(|id| ConsumerMember::put(group, machine, id)));
                 stored::Kind::Consumer(stored::Consumer::of(machine))
@@ -92,6 +94,11 @@ impl Shared {
                 })
             }
         };
+        if !matches!(entry.machine, Machine::Consumer(_)) {
+            let gone = leftovers.iter().map(|id| stored::member_key(group, id));
+            writes.extend(gone.map(|key| Write::Delete { key }));
+            taken.members = leftovers;
+        }
         let since = entry.since;
         writes.push(stored::put(group, &Document { since, kind }));
         Some(Writing {
@@ -127,6 +134,9 @@ impl Shared {
             }
         }
         let mut effects: Vec<Effect> = Vec::new();
+        if outcome.is_err() && !matches!(entry.machine, Machine::Consumer(_)) {
+            entry.leftovers.extend(changes.members.iter().cloned());
+        }
         match &mut entry.machine {
             Machine::Classic(machine) => {
                 machine.on_stored(revision, outcome, Instant::now(), &mut effects);

@@ -86,6 +86,11 @@ impl Group {
         if self.is_empty() { "Empty" } else { "Stable" }
     }
 
+    /// Counts changes on from those of the group that this one was.
+    pub(crate) fn follow(&mut self, revision: u64) {
+        self.revision += revision;
+    }
+
     /// Number of the last change.
     pub(crate) fn revision(&self) -> u64 {
         self.revision

@@ -148,10 +148,10 @@ impl Classic {
                 (member.id, member.instance),
                 (member.client_id, member.client_host),
                 timeouts,
-                Protocol {
+                vec![Protocol {
                     name: protocol.clone(),
                     metadata: member.metadata,
-                },
+                }],
                 member.assignment,
             )
         });

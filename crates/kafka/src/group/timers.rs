@@ -50,13 +50,11 @@ impl Shared {
             match state.groups.get_mut(&group).map(|one| &mut one.machine) {
                 Some(Machine::Consumer(machine)) => {
                     machine.on_timer(now);
-                    self.store_changes(&mut state, &group);
-                    self.schedule(&mut state, &group);
+                    self.after_change(&mut state, &group);
                 }
                 Some(Machine::Share(machine)) => {
                     machine.on_timer(now);
-                    self.store_changes(&mut state, &group);
-                    self.schedule(&mut state, &group);
+                    self.after_change(&mut state, &group);
                 }
                 _ => {
                     self.on_classic(&mut state, &group, |machine, _, out| {

@@ -60,6 +60,8 @@ pub(crate) struct MemberView {
     pub(crate) regex: Option<String>,
     pub(crate) assigned: Partitions,
     pub(crate) target: Partitions,
+    /// Of a consumer group's member: whether it is of the classic protocol.
+    pub(crate) is_classic: bool,
 }
 
 /// Which of a group's topics are being read, so that their offsets stay.
@@ -245,6 +247,7 @@ fn consumer_member(member: &consumer::Member) -> MemberView {
         regex: member.regex.clone(),
         assigned: member.assigned.clone(),
         target: member.target.clone(),
+        is_classic: member.classic.is_some(),
         ..MemberView::default()
     }
 }

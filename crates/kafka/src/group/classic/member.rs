@@ -7,7 +7,8 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{Effect, Join, JoinAnswer, SyncAnswer, Ticket};
-use crate::wire::{ConsumerProtocolSubscriptionData, ErrorCode};
+use crate::group::embedded;
+use crate::wire::ErrorCode;
 
 /// A way to divide the work that a member knows, and what it says about itself for it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -60,7 +61,7 @@ impl Member {
         (id, instance): (String, Option<String>),
         (client_id, client_host): (String, String),
         (session_timeout, rebalance_timeout): (Duration, Duration),
-        protocol: Protocol,
+        protocols: Vec<Protocol>,
         assignment: Bytes,
     ) -> Member {
         Member {
@@ -70,7 +71,7 @@ impl Member {
             client_host,
             session_timeout,
             rebalance_timeout,
-            protocols: vec![protocol],
+            protocols,
             assignment,
             awaiting_join: None,
             awaiting_sync: None,
@@ -87,12 +88,7 @@ impl Member {
 
     /// The topics that a consumer reads; none where its metadata does not say.
     pub(super) fn subscribed_topics(&self, protocol: &str) -> Option<BTreeSet<String>> {
-        let mut metadata = self.metadata(protocol);
-        // All versions begin as version 0 does.
-        kacrab_protocol::primitives::read_i16(&mut metadata).ok()?;
-        let subscription = ConsumerProtocolSubscriptionData::read(&mut metadata, 0).ok()?;
-        let topics = subscription.topics.iter();
-        Some(topics.map(|topic| topic.as_str().to_owned()).collect())
+        embedded::topics(self.metadata(protocol))
     }
 
     pub(super) fn supports(&self, protocol: &str) -> bool {

@@ -1,10 +1,12 @@
 //! What is asked of a classic group and what it answers.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::Protocol;
+use super::{CONSUMER, Protocol};
+use crate::group::embedded;
 use crate::wire::ErrorCode;
 
 /// JoinGroup.
@@ -28,6 +30,15 @@ pub(crate) struct Join {
     pub(crate) can_skip_assignment: bool,
     /// The client's words (KIP-800).
     pub(crate) reason: String,
+}
+
+impl Join {
+    /// The topics that a consumer reads; `None` of somebody else.
+    pub(crate) fn topics(&self) -> Option<BTreeSet<String>> {
+        let is_consumer = self.protocol_type == CONSUMER;
+        let protocol = self.protocols.first().filter(|_| is_consumer)?;
+        embedded::topics(protocol.metadata.clone())
+    }
 }
 
 /// The answer to a [`Join`].

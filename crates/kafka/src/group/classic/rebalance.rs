@@ -256,7 +256,7 @@ impl Group {
     }
 
     /// What most members like best of what all of them know.
-    fn elected_protocol(&self) -> Option<String> {
+    pub(super) fn elected_protocol(&self) -> Option<String> {
         let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
         for member in self.members.values() {
             let known_to_all = member

@@ -578,7 +578,7 @@ impl World {
                 (member.id.clone(), member.instance.clone()),
                 (member.client_id.clone(), member.client_host.clone()),
                 (member.session_timeout, member.rebalance_timeout),
-                Protocol { name, metadata },
+                vec![Protocol { name, metadata }],
                 assignment,
             )
         });

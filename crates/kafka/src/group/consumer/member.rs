@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::assignor::Assignor;
+use super::mixed::Classic;
 use super::{AWAY, Beat, JOINING, Partitions};
 
 /// How far a member is.
@@ -44,6 +45,8 @@ pub(crate) struct Member {
     /// What it was told to give up, and until when it may take.
     pub(crate) revoking: Partitions,
     pub(crate) target: Partitions,
+    /// Of a member of the classic protocol.
+    pub(crate) classic: Option<Classic>,
     /// When it is out unless heard of.
     pub(crate) session: Instant,
     /// When it is out unless it has given up what it must.
@@ -79,6 +82,7 @@ impl Member {
             assigned: Partitions::new(),
             revoking: Partitions::new(),
             target: Partitions::new(),
+            classic: None,
             session: Instant::now(),
             revoked_by: None,
         }
@@ -107,6 +111,8 @@ impl Member {
         if said.regex.is_none() {
             said.matched.clear();
         }
+        // Who beats is of the new protocol; who joins by the old one is made one of it after this.
+        said.classic = None;
         *self = said;
         *self != before
     }
@@ -118,8 +124,9 @@ impl Member {
 
     /// When it is out.
     pub(super) fn deadline(&self) -> Instant {
-        let revoked_by = self.revoked_by.unwrap_or(self.session);
-        self.session.min(revoked_by)
+        let classic = self.classic.as_ref().and_then(Classic::deadline);
+        let others = self.revoked_by.into_iter().chain(classic);
+        others.fold(self.session, Instant::min)
     }
 
     /// All partitions that nobody else may have.

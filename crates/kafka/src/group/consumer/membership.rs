@@ -39,8 +39,9 @@ impl Group {
             self.insert(Member::new(beat));
             return Ok(());
         };
-        let is_away = |member: &&Member| member.epoch == AWAY;
-        if self.members.get(&known).filter(is_away).is_none() {
+        // One of the classic protocol does not say that it will be back.
+        let is_free = |member: &&Member| member.epoch == AWAY || member.classic.is_some();
+        if self.members.get(&known).filter(is_free).is_none() {
             let message = format!(
                 "Static member {} with instance id {instance} cannot join the group because the instance id is owned by \
                  {known} member.",
@@ -53,13 +54,14 @@ impl Group {
     }
 
     /// A static member is back under another name, and has what it had.
-    fn rename(&mut self, known: &str, name: &str) {
+    pub(super) fn rename(&mut self, known: &str, name: &str) {
         let Some(mut member) = self.take(known) else {
             return;
         };
         name.clone_into(&mut member.id);
         member.epoch = JOINING;
         member.previous_epoch = JOINING;
+        member.classic = None;
         self.insert(member);
     }
 
@@ -145,7 +147,10 @@ impl Group {
             let subscribed = self.subscribed_topics().into_iter().map(str::to_owned);
             let subscribed: BTreeSet<String> = subscribed.collect();
             self.topics.retain(|name, _| subscribed.contains(name));
-            self.grow();
+            // A group of classic members alone goes on as a classic group, in the generation they know.
+            if !self.is_all_classic() {
+                self.grow();
+            }
         }
     }
 
@@ -161,7 +166,7 @@ impl Group {
         Some(member)
     }
 
-    fn insert(&mut self, member: Member) {
+    pub(super) fn insert(&mut self, member: Member) {
         for place in member.held() {
             self.holders.insert(place, member.id.clone());
         }
@@ -195,10 +200,10 @@ impl Group {
     fn check_reader(&self, member: &str, epoch: i32) -> Result<(), ErrorCode> {
         let known = self.members.get(member);
         let known = known.ok_or(ErrorCode::UnknownMemberId)?;
-        if known.epoch == epoch {
-            Ok(())
-        } else {
-            Err(ErrorCode::StaleMemberEpoch)
+        match &known.classic {
+            _ if known.epoch == epoch => Ok(()),
+            Some(_) => Err(ErrorCode::IllegalGeneration),
+            None => Err(ErrorCode::StaleMemberEpoch),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! A consumer group with members that do what Kafka's do, in a time of the test's own.
 
+mod mixed;
+
 use proptest::prelude::*;
 
 use super::member::{partitions, places};
@@ -241,6 +243,9 @@ fn a_heartbeat_with_nothing_new_changes_nothing_that_is_kept() {
     assert!(!room.group.has_changes());
 }
 
+/// So long that no member is out for what it did not give up before it is for its silence, which is when nobody counts on it.
+const REBALANCE_TIMEOUT: Duration = Duration::from_secs(600);
+
 /// A consumer.
 #[derive(Clone, Debug)]
 struct Client {
@@ -286,7 +291,7 @@ impl World {
             epoch,
             instance: client.instance.clone(),
             owned: Some(client.owned.clone()),
-            rebalance_timeout: says_all.then_some(Duration::from_secs(60)),
+            rebalance_timeout: says_all.then_some(REBALANCE_TIMEOUT),
             names: says_all.then(|| BTreeSet::from(["topic".to_owned(), "other".to_owned()])),
             ..joining(&client.name)
         };

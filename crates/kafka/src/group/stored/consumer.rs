@@ -3,14 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use bytes::Bytes;
 use model::StreamId;
 use serde::{Deserialize, Serialize};
 use store::Write;
 use store::key::encode;
 use tokio::time::Instant;
 
-use super::{member_key, millis};
+use super::{base64, member_key, millis};
+use crate::group::classic::Protocol;
 use crate::group::consumer::assignor::Assignor;
+use crate::group::consumer::mixed::Classic;
 use crate::group::consumer::{Group, KnownTopic, Member, Partitions, Progress};
 
 /// A consumer group, without its members.
@@ -40,6 +43,48 @@ pub(crate) struct ConsumerMember {
     assigned: Stored,
     revoking: Stored,
     target: Stored,
+    /// Of a member of the classic protocol.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    classic: Option<StoredClassic>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+struct StoredClassic {
+    session_timeout_ms: u64,
+    protocols: Vec<StoredProtocol>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+struct StoredProtocol {
+    name: String,
+    #[serde(with = "base64")]
+    metadata: Bytes,
+}
+
+impl StoredClassic {
+    fn of(classic: &Classic) -> StoredClassic {
+        let protocols = classic.protocols.iter();
+        StoredClassic {
+            session_timeout_ms: millis(classic.session_timeout),
+            protocols: protocols
+                .map(|protocol| StoredProtocol {
+                    name: protocol.name.clone(),
+                    metadata: protocol.metadata.clone(),
+                })
+                .collect(),
+        }
+    }
+
+    fn restored(self) -> Classic {
+        let protocols = self.protocols.into_iter().map(|protocol| Protocol {
+            name: protocol.name,
+            metadata: protocol.metadata,
+        });
+        Classic::new(
+            Duration::from_millis(self.session_timeout_ms),
+            protocols.collect(),
+        )
+    }
 }
 
 /// [`Partitions`] as JSON can have them.
@@ -106,6 +151,7 @@ impl ConsumerMember {
             assigned: stored(&member.assigned),
             revoking: stored(&member.revoking),
             target: stored(&member.target),
+            classic: member.classic.as_ref().map(StoredClassic::of),
         }
     }
 
@@ -127,6 +173,7 @@ impl ConsumerMember {
             assigned: restored(self.assigned),
             revoking: restored(self.revoking),
             target: restored(self.target),
+            classic: self.classic.map(StoredClassic::restored),
             ..Member::blank()
         }
     }
