@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -14,6 +15,8 @@ use crate::peers::maven;
 pub(crate) const RECORD_BYTES: u64 = 1024;
 /// Records before those that count, of each run (KIP-1052), and to a broker before its first: virtual machines compile meanwhile.
 pub(super) const WARM_UP_RECORDS: u64 = 300_000;
+/// How long a broker may take to have more partitions.
+const PARTITIONS_MAX: Duration = Duration::from_secs(180);
 /// Seconds a tool may run before it is ended and has failed.
 const TOOL_MAX: &str = "900";
 
@@ -69,6 +72,18 @@ impl Tools {
             &["--alter", "--topic", topic, "--partitions", &partitions],
         )?;
         Ok(())
+    }
+
+    /// Waits until the topic has so many partitions: a broker may tell of them some time after it said yes.
+    pub(crate) fn await_partitions(&self, topic: &str, partitions: u32) -> Result<()> {
+        let end = Instant::now() + PARTITIONS_MAX;
+        loop {
+            match self.expect(topic, partitions) {
+                // A look takes a second by itself.
+                Err(_) if Instant::now() < end => {}
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Fails unless the topic has so many partitions: a tool that produces to one that is not there makes another.

@@ -73,13 +73,13 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// `NotFound`; what the system says.
     fn remove(&self, name: &str) -> io::Result<()>;
 
-    /// Makes a folder and its parents, durably. Fine if it is there.
+    /// Makes a folder and its parents. Fine if it is there; durable once the folders that they are in are synced.
     ///
     /// # Errors
     /// What the system says.
     fn create_folder(&self, folder: &str) -> io::Result<()>;
 
-    /// Makes earlier creations, renames and removals in `folder` durable.
+    /// Makes earlier creations, renames and removals in `folder` durable, folders made in it included.
     ///
     /// # Errors
     /// What the system says.
@@ -267,7 +267,7 @@ impl Disk for RealDisk {
     }
 
     fn create_folder(&self, folder: &str) -> io::Result<()> {
-        create_folder_durably(&self.path(folder))
+        fs::create_dir_all(self.path(folder))
     }
 
     fn sync_folder(&self, folder: &str) -> io::Result<()> {

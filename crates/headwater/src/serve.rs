@@ -33,6 +33,7 @@ use aws::router::{Auth, Router};
 use aws::server::Server;
 use aws::sigv4::{Keys, Verifier};
 use model::{AccountId, Clock, Rng};
+use rustls::ServerConfig;
 use s3::S3;
 use services::dynamodb::{self, Dynamo};
 use services::kinesis::{self, Kinesis};
@@ -40,7 +41,7 @@ use services::metrics as cloudwatch;
 use services::sqs::{self, Sqs};
 use streams::{Keyring, Streams};
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::Failure;
 use crate::config::{self, Config};
@@ -94,16 +95,24 @@ async fn serve(config: &Config, descriptors: u64) -> Result<(), Failure> {
     let engine = Engine::open(config)?;
     // Ours from here on: the store's lock is held. A file left by a server that was killed would mislead.
     announce::withdraw(data);
+    // A first start waits for the disk again and again: what can wait at one time does.
+    let tls = make_tls(config);
     let services = Services::over(config, &engine).await?;
-    let s3 = objects::open(config, &engine).await?;
     let lags = Lags::default();
-    let broker = kafka::open(config, &services).await?;
+    let opened = tokio::try_join!(
+        objects::open(config, &engine),
+        kafka::open(config, &services)
+    );
+    let (s3, broker) = opened?;
+    let tls = tls
+        .await
+        .map_err(|error| Failure::because("could not set up TLS", error))??;
     let fronts = Fronts {
         requests: KafkaRequests::of(config, Arc::clone(&broker)),
         s3,
         lags: lags.clone(),
     };
-    let server = listen(config, &engine, &services, fronts, descriptors).await?;
+    let server = listen(config, &engine, &services, fronts, (tls, descriptors)).await?;
     let address = server
         .local_addr()
         .map_err(|error| Failure::because("could not tell the address listened on", error))?;
@@ -249,7 +258,7 @@ async fn listen(
     engine: &Engine,
     services: &Services,
     fronts: Fronts,
-    descriptors: u64,
+    (tls, descriptors): (Arc<ServerConfig>, u64),
 ) -> Result<Server, Failure> {
     let Services {
         kinesis,
@@ -274,13 +283,21 @@ async fn listen(
         .observe(metrics.observer())
         .guest("s3", objects::guest(s3))
         .own_pages(pages::own_pages(metrics, engine.clone(), config));
-    let tls = match (&config.tls_cert.value, &config.tls_key.value) {
-        (Some(certificate), Some(key)) => aws::tls::from_files(certificate, key),
-        _ => aws::tls::self_signed(&config.data.value.join("tls")),
-    };
-    let tls = tls.map_err(|error| Failure::because("could not set up TLS", error))?;
     let listener = bind("--listen", config.listen.value).await?;
     Ok(Server::new(listener, Arc::new(router), Some(tls)))
+}
+
+/// What the front door seals connections with: made meanwhile at a first start.
+fn make_tls(config: &Config) -> JoinHandle<Result<Arc<ServerConfig>, Failure>> {
+    let files = (config.tls_cert.value.clone(), config.tls_key.value.clone());
+    let directory = config.data.value.join("tls");
+    tokio::task::spawn_blocking(move || {
+        let tls = match files {
+            (Some(certificate), Some(key)) => aws::tls::from_files(&certificate, &key),
+            _ => aws::tls::self_signed(&directory),
+        };
+        tls.map_err(|error| Failure::because("could not set up TLS", error))
+    })
 }
 
 fn auth(config: &Config) -> Auth {

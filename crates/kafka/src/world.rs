@@ -2,6 +2,8 @@
 
 mod members;
 
+pub(crate) use members::Member;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 

@@ -72,6 +72,8 @@ fn read_back(options: &Options) -> Result<Parts, StoreError> {
     // No two segments are of journal files of one number.
     let last_number = recovered.last_number.max(last_kept);
     let pool = start_pool(options, &recovered, last_number)?;
+    // The folders' names and the format's, before anything is acked. Last: by now most systems have written them anyway.
+    disk.sync_folder("").map_err(refused)?;
     tracing::info!(
         frames = recovered.next_sequence - 1,
         journal_files = recovered.files.len(),
@@ -122,13 +124,16 @@ fn check_options(options: &Options) -> Result<(), StoreError> {
 }
 
 /// Makes the folders, and names in them durable: a process that was killed may have left a checkpoint that is seen and
-/// not yet durable, and journal files are freed on the strength of it.
+/// not yet durable, and journal files are freed on the strength of it. Their own names are made durable at the end of opening.
 fn make_folders(disk: &dyn Disk) -> io::Result<()> {
     for folder in [crate::journal::FOLDER, checkpoint::FOLDER, segments::FOLDER] {
         disk.create_folder(folder)?;
-        disk.sync_folder(folder)?;
+        // Each sync that has something to do is a turn of the disk, and a first start has many.
+        if !disk.list(folder)?.is_empty() {
+            disk.sync_folder(folder)?;
+        }
     }
-    disk.sync_folder("")
+    Ok(())
 }
 
 /// Refuses a data directory of another format; marks a new one.
@@ -165,8 +170,7 @@ fn write_format(disk: &dyn Disk) -> io::Result<()> {
     let file = disk.create(FORMAT_FILE_NEW)?;
     file.write_at(&[IoSlice::new(text.as_bytes())], 0)?;
     file.sync_data()?;
-    disk.rename(FORMAT_FILE_NEW, FORMAT_FILE)?;
-    disk.sync_folder("")
+    disk.rename(FORMAT_FILE_NEW, FORMAT_FILE)
 }
 
 /// Removes segments that nobody knows of, names one that is missing, and gives the next one's number.

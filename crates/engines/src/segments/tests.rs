@@ -401,6 +401,7 @@ fn a_finished_segment_outlives_a_crash_and_others_are_cleaned_away() {
     for seed in 0..50 {
         let (sim, disk) = disk(seed);
         let summary = write(&disk, &some_logs()).unwrap();
+        disk.sync_folder("").unwrap();
         let mut unfinished = SegmentWriter::new(Arc::clone(&disk), SegmentId(9)).unwrap();
         unfinished.add(log(0), Offset(0), &batch(1, 1, 0)).unwrap();
         disk.create(&SegmentId(8).file_name()).unwrap();

@@ -7,16 +7,22 @@ use model::Rng;
 
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    visible: BTreeMap<String, u64>,
-    durable: BTreeMap<String, u64>,
-    folders: BTreeSet<String>,
+    visible: Tree,
+    durable: Tree,
     /// By folder, in order.
     unsynced: BTreeMap<String, Vec<Change>>,
     last_id: u64,
 }
 
+#[derive(Clone, Debug, Default)]
+struct Tree {
+    files: BTreeMap<String, u64>,
+    folders: BTreeSet<String>,
+}
+
 #[derive(Debug)]
 enum Change {
+    CreateFolder(String),
     Create(String, u64),
     Rename(String, String),
     Remove(String),
@@ -26,19 +32,21 @@ impl Names {
     /// A new content under `name`, durable at once.
     pub(super) fn place(&mut self, name: &str) -> u64 {
         self.last_id += 1;
-        self.create_folder(folder_of(name));
-        self.visible.insert(name.into(), self.last_id);
-        self.durable.insert(name.into(), self.last_id);
+        for tree in [&mut self.visible, &mut self.durable] {
+            let folder = folder_of(name);
+            tree.folders.extend(with_parents(folder).map(str::to_owned));
+            tree.files.insert(name.into(), self.last_id);
+        }
         self.last_id
     }
 
     pub(super) fn visible(&self) -> &BTreeMap<String, u64> {
-        &self.visible
+        &self.visible.files
     }
 
     pub(super) fn create(&mut self, name: &str) -> io::Result<u64> {
         self.check_folder(folder_of(name))?;
-        if self.visible.contains_key(name) {
+        if self.visible.files.contains_key(name) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         self.last_id += 1;
@@ -57,8 +65,12 @@ impl Names {
 
     pub(super) fn link(&mut self, name: &str, second: &str) -> io::Result<()> {
         self.check_folder(folder_of(second))?;
-        let id = *self.visible.get(name).ok_or(io::ErrorKind::NotFound)?;
-        if self.visible.contains_key(second) {
+        let id = *self
+            .visible
+            .files
+            .get(name)
+            .ok_or(io::ErrorKind::NotFound)?;
+        if self.visible.files.contains_key(second) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         // The new name is the folder's news, as a file made there would be.
@@ -74,17 +86,22 @@ impl Names {
 
     pub(super) fn list(&self, folder: &str) -> io::Result<Vec<String>> {
         self.check_folder(folder)?;
-        let inside = self.visible.keys().filter(|name| folder_of(name) == folder);
+        let inside = self
+            .visible
+            .files
+            .keys()
+            .filter(|name| folder_of(name) == folder);
         Ok(inside
             .map(|name| name.rsplit('/').next().unwrap_or(name).to_owned())
             .collect())
     }
 
     pub(super) fn create_folder(&mut self, folder: &str) {
-        let mut folder = folder;
-        while !folder.is_empty() {
-            self.folders.insert(folder.into());
-            folder = folder_of(folder);
+        let missing: Vec<&str> = with_parents(folder)
+            .filter(|folder| !self.visible.folders.contains(*folder))
+            .collect();
+        for folder in missing.into_iter().rev() {
+            self.change(folder, Change::CreateFolder(folder.into()));
         }
     }
 
@@ -104,6 +121,9 @@ impl Names {
                 apply(&mut self.durable, change);
             }
         }
+        let Tree { files, folders } = &mut self.durable;
+        files
+            .retain(|name, _| with_parents(folder_of(name)).all(|folder| folders.contains(folder)));
         self.visible.clone_from(&self.durable);
     }
 
@@ -116,7 +136,7 @@ impl Names {
     }
 
     fn check_name(&self, name: &str) -> io::Result<()> {
-        if self.visible.contains_key(name) {
+        if self.visible.files.contains_key(name) {
             Ok(())
         } else {
             Err(io::ErrorKind::NotFound.into())
@@ -124,7 +144,7 @@ impl Names {
     }
 
     fn check_folder(&self, folder: &str) -> io::Result<()> {
-        if folder.is_empty() || self.folders.contains(folder) {
+        if folder.is_empty() || self.visible.folders.contains(folder) {
             Ok(())
         } else {
             Err(io::ErrorKind::NotFound.into())
@@ -132,8 +152,12 @@ impl Names {
     }
 }
 
-fn apply(names: &mut BTreeMap<String, u64>, change: &Change) {
+fn apply(tree: &mut Tree, change: &Change) {
+    let names = &mut tree.files;
     match change {
+        Change::CreateFolder(folder) => {
+            tree.folders.insert(folder.clone());
+        }
         Change::Create(name, id) => {
             names.insert(name.clone(), *id);
         }
@@ -146,6 +170,12 @@ fn apply(names: &mut BTreeMap<String, u64>, change: &Change) {
             names.remove(name);
         }
     }
+}
+
+/// A folder and those it is in, but not the one that all are in.
+fn with_parents(folder: &str) -> impl Iterator<Item = &str> {
+    let is_inside = |folder: &&str| !folder.is_empty();
+    std::iter::successors(Some(folder), |folder| Some(folder_of(folder))).take_while(is_inside)
 }
 
 fn folder_of(name: &str) -> &str {

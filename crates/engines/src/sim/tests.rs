@@ -3,6 +3,7 @@ use super::*;
 fn disk(seed: u64) -> SimDisk {
     let disk = SimDisk::new(Rng::seeded(seed));
     disk.create_folder("f").unwrap();
+    disk.sync_folder("").unwrap();
     disk
 }
 

@@ -69,6 +69,11 @@ pub(crate) const BROKER: &[BrokerDefinition] = &[
     fixed("group.consumer.heartbeat.interval.ms", NATURAL, "5000"),
     fixed("group.consumer.max.heartbeat.interval.ms", NATURAL, "15000"),
     fixed("group.consumer.max.session.timeout.ms", NATURAL, "60000"),
+    fixed(
+        "group.consumer.migration.policy",
+        Kind::OneOf(&["bidirectional", "disabled", "downgrade", "upgrade"]),
+        "bidirectional",
+    ),
     fixed("group.consumer.min.heartbeat.interval.ms", NATURAL, "5000"),
     fixed("group.consumer.min.session.timeout.ms", NATURAL, "45000"),
     fixed("group.consumer.session.timeout.ms", NATURAL, "45000"),

@@ -14,6 +14,9 @@ use super::consumer::{self, Found};
 use super::{Answer, Entry, Groups, Machine, Shared, State};
 use crate::wire::ErrorCode;
 
+#[cfg(test)]
+mod tests;
+
 impl Groups {
     /// The topics that have to be looked at for a member of the classic protocol to join; `None` where that takes none.
     pub(crate) fn wanted_by_join(&self, group: &str, join: &Join) -> Option<BTreeSet<String>> {

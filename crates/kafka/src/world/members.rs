@@ -71,6 +71,15 @@ impl World {
 
     /// The leader divides the work: all of it is its own.
     pub(crate) async fn sync(&self, member: &Member) -> Reply<SyncGroupResponseData> {
+        self.divide(member, Bytes::from_static(b"all")).await
+    }
+
+    /// The leader divides the work, and so much is its own.
+    pub(crate) async fn divide(
+        &self,
+        member: &Member,
+        share: Bytes,
+    ) -> Reply<SyncGroupResponseData> {
         let joined = &member.joined;
         let request = SyncGroupRequestData {
             group_id: text(&member.group),
@@ -78,7 +87,7 @@ impl World {
             member_id: joined.member_id.clone(),
             assignments: vec![SyncGroupRequestAssignment {
                 member_id: joined.member_id.clone(),
-                assignment: Bytes::from_static(b"all"),
+                assignment: share,
                 ..SyncGroupRequestAssignment::default()
             }],
             ..SyncGroupRequestData::default()

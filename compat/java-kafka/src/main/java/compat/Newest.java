@@ -8,6 +8,7 @@ public final class Newest {
         Check check = new Check();
         check.that("a consumer group shares partitions and goes on where it was",
                 () -> Clients.group("consumer-group", "group.protocol", "consumer"));
+        Migration.addTo(check);
         System.exit(check.run(args.length > 0 ? args[0] : "") ? 0 : 1);
     }
 }
