@@ -126,14 +126,7 @@ async fn serve(config: &Config, descriptors: u64) -> Result<(), Failure> {
     tracing::info!(%address, version = crate::VERSION, "serving");
 
     let mut upkeep = upkeep(&services);
-    let publishing = Publishing {
-        kinesis: Arc::clone(&services.kinesis),
-        sqs: Arc::clone(&services.sqs),
-        dynamo: Arc::clone(&services.dynamo),
-        lags: lags.clone(),
-        cloudwatch: Arc::clone(&services.cloudwatch),
-    };
-    upkeep.spawn(publishing.keep_publishing());
+    upkeep.spawn(services.publishing(lags.clone()).keep_publishing());
     let (stopper, stop) = tokio::sync::oneshot::channel::<()>();
     let kafka = tokio::spawn(kafka.run(lags, stop));
     let mut poisoned = None;
@@ -216,6 +209,17 @@ impl Services {
             dynamo: Arc::new(dynamo),
             cloudwatch: Arc::new(cloudwatch),
         })
+    }
+
+    /// What counts all of them for CloudWatch.
+    fn publishing(&self, lags: Lags) -> Publishing {
+        Publishing {
+            kinesis: Arc::clone(&self.kinesis),
+            sqs: Arc::clone(&self.sqs),
+            dynamo: Arc::clone(&self.dynamo),
+            lags,
+            cloudwatch: Arc::clone(&self.cloudwatch),
+        }
     }
 }
 
