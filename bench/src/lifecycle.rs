@@ -22,9 +22,8 @@ pub(crate) fn idle(recipe: &Recipe, directory: &Path, rounds: usize, row: &mut R
     let mut times = Vec::new();
     let mut resident = 0;
     for _ in 0..rounds.max(1) {
-        let since = Instant::now();
         let mut server = Server::start(recipe, directory)?;
-        times.push(server.await_answer(since)?);
+        times.push(server.await_answer()?);
         if times.len() == rounds.max(1) {
             std::thread::sleep(SETTLE);
             resident = usage::resident(server.id())?;
@@ -46,9 +45,8 @@ pub(crate) fn restart(
     shards: usize,
     row: &mut Row,
 ) -> Result<()> {
-    let since = Instant::now();
     let mut server = Server::start(recipe, directory)?;
-    server.await_answer(since)?;
+    server.await_answer()?;
     let mut plan = plan.clone();
     plan.shape.host = server.address.to_string();
     let stream = plan.shape.stream.clone();
@@ -63,7 +61,7 @@ pub(crate) fn restart(
 
     let since = Instant::now();
     server.start_again()?;
-    let answered = server.await_answer(since)?;
+    let answered = server.await_answer()?;
     let mut control = Control::new(server.address, Duration::from_secs(60));
     let shard = control
         .shards(&stream)?
@@ -115,9 +113,8 @@ pub(crate) fn crash(
     plan: &CrashPlan,
     row: &mut Row,
 ) -> Result<()> {
-    let since = Instant::now();
     let mut server = Server::start(recipe, directory)?;
-    server.await_answer(since)?;
+    server.await_answer()?;
     Control::new(server.address, Duration::from_secs(60))
         .fresh_stream(&plan.writers.stream, plan.shards)?;
     let writers = Writers::start(server.address, &plan.writers);
@@ -127,9 +124,8 @@ pub(crate) fn crash(
         let between = random.next() % (plan.between_max.as_millis() as u64).max(1);
         std::thread::sleep(Duration::from_millis(between));
         server.crash()?;
-        let since = Instant::now();
         server.start_again()?;
-        slowest = slowest.max(server.await_answer(since)?);
+        slowest = slowest.max(server.await_answer()?);
     }
     std::thread::sleep(plan.between_max);
     let history = writers.stop()?;

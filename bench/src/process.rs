@@ -53,6 +53,8 @@ pub(crate) struct Server {
     directory: PathBuf,
     pub(crate) address: SocketAddr,
     child: Child,
+    /// When the child was started.
+    since: Instant,
 }
 
 impl Server {
@@ -88,17 +90,22 @@ impl Server {
         if let Some(content) = &recipe.file {
             fs::write(&file, content).with_context(|| format!("write {file}"))?;
         }
+        // What was in the directory, and what servers before wrote, is not to be waited for by this one's first syncs.
+        rustix::fs::sync();
+        let since = Instant::now();
         let child = spawn(&recipe, &directory)?;
         Ok(Self {
             recipe,
             directory,
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, first)),
             child,
+            since,
         })
     }
 
-    /// Waits for the first successful ListStreams or ListQueues. `since` is when the server was started; returns how long ago.
-    pub(crate) fn await_answer(&mut self, since: Instant) -> Result<Duration> {
+    /// Waits for the first successful ListStreams, ListQueues or ApiVersions. Returns how long ago the server was started.
+    pub(crate) fn await_answer(&mut self) -> Result<Duration> {
+        let since = self.since;
         while since.elapsed() < START_MAX {
             if let Some(status) = self.child.try_wait()? {
                 bail!(
@@ -144,6 +151,7 @@ impl Server {
 
     /// Starts the server again after [`Self::crash`], on the same directory and ports.
     pub(crate) fn start_again(&mut self) -> Result<()> {
+        self.since = Instant::now();
         self.child = spawn(&self.recipe, &self.directory)?;
         Ok(())
     }

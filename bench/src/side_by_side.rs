@@ -87,9 +87,8 @@ impl<B> Comparison<'_, B> {
         let recipe = peer
             .prepare(root, self.protocol)
             .context("cannot be installed")?;
-        let since = Instant::now();
         let mut server = Server::start(&recipe, &root.join("run").join(peer.name))?;
-        let started = server.await_answer(since)?;
+        let started = server.await_answer()?;
         std::thread::sleep(SETTLE);
         let mut row = Row::new(peer.name, "start");
         row.add("start", started.as_secs_f64() * 1000.0, "ms");

@@ -247,10 +247,9 @@ pub(crate) fn restart(args: &args::Restart, label: &str, report: &mut Report) ->
 
 /// Doubling, and very many shards.
 pub(crate) fn reshard(args: &args::Reshard, label: &str, report: &mut Report) -> Result<()> {
-    let since = Instant::now();
     let recipe = Recipe::from_command(&args.spawn.command, Service::Kinesis);
     let mut server = Server::start(&recipe, &args.spawn.directory)?;
-    server.await_answer(since)?;
+    server.await_answer()?;
     let mut row = Row::new(label, "many shards");
     reshard::many(&server, args.streams, args.shards, &mut row)?;
     report.push(&row)?;

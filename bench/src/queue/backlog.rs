@@ -97,7 +97,7 @@ fn restart(server: &mut Server, queue: &Queue, row: &mut Row) -> Result<()> {
     server.crash()?;
     let since = Instant::now();
     server.start_again()?;
-    let answered = server.await_answer(since)?;
+    let answered = server.await_answer()?;
     let mut control = Control::of(Service::Sqs, server.address, PATIENCE);
     let answer = control.send(&queue.receive(1, 20))?;
     ensure!(

@@ -42,9 +42,8 @@ pub(crate) fn crash(
     plan: &QueueCrashPlan,
     rows: &mut [Row],
 ) -> Result<()> {
-    let since = Instant::now();
     let mut server = Server::start(recipe, directory)?;
-    server.await_answer(since)?;
+    server.await_answer()?;
     let clients = start(server.address, &plan.queues)?;
     let mut random = Random::new(plan.seed);
     let mut slowest = Duration::ZERO;
@@ -52,9 +51,8 @@ pub(crate) fn crash(
         let between = random.next() % (plan.between_max.as_millis() as u64).max(1);
         std::thread::sleep(Duration::from_millis(between));
         server.crash()?;
-        let since = Instant::now();
         server.start_again()?;
-        slowest = slowest.max(server.await_answer(since)?);
+        slowest = slowest.max(server.await_answer()?);
     }
     std::thread::sleep(plan.between_max);
     for row in &mut *rows {

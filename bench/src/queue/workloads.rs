@@ -125,10 +125,9 @@ pub(crate) fn backlog(args: &args::QueueBacklog, label: &str, report: &mut Repor
         messages: args.messages,
         drain: Duration::from_secs_f64(args.drain.clamp(0.0, 86_400.0)),
     };
-    let since = Instant::now();
     let recipe = Recipe::from_command(&args.spawn.command, Service::Sqs);
     let mut server = Server::start(&recipe, &args.spawn.directory)?;
-    server.await_answer(since)?;
+    server.await_answer()?;
     let mut row = Row::new(label, "queue-backlog");
     backlog::run(
         &mut server,

@@ -5,7 +5,7 @@
 //! Names are relative to the data directory, their parts divided by `/`.
 //!
 //! **Promises.** What was written before [`File::sync_data`] began is durable when it answers well; what was created, renamed
-//! or removed in a folder before [`Disk::sync_folder`] began likewise, and a folder when [`Disk::create_folder`] answers.
+//! or removed in a folder before [`Disk::sync_folder`] began likewise, folders in it included.
 //! **Non-promises.** Without the sync, any part of a write may be there after a crash, and folder changes up to any point.
 //! After a failed sync nothing is known of what it should have covered, and a later sync that succeeds does not cover it:
 //! never sync again and hope.
@@ -271,7 +271,11 @@ impl Disk for RealDisk {
     }
 
     fn sync_folder(&self, folder: &str) -> io::Result<()> {
-        sync_path(&self.path(folder))
+        sync_path(&self.path(folder))?;
+        match folder {
+            "" => sync_own_name(&self.root),
+            _ => Ok(()),
+        }
     }
 
     fn lock(&self) -> io::Result<Box<dyn Send + Sync>> {
@@ -409,6 +413,18 @@ fn create_folder_durably(path: &Path) -> io::Result<()> {
         Ok(()) => sync_path(parent),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         Err(error) => Err(error),
+    }
+}
+
+/// Makes the data directory's own name durable: who made it need not have done so, nor let us read the folder that it is in.
+fn sync_own_name(root: &Path) -> io::Result<()> {
+    let root = root.canonicalize()?;
+    let Some(parent) = root.parent() else {
+        return Ok(());
+    };
+    match sync_path(parent) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        outcome => outcome,
     }
 }
 

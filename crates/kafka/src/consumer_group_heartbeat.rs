@@ -24,6 +24,8 @@ use crate::wire::{
 
 /// From this version on, a member brings its own name (KIP-1082).
 const NAMES_ITSELF_FROM: i16 = 1;
+/// Bytes of the topics' names that one member reads, so that it is sure to be kept.
+const NAMES_BYTES_MAX: usize = 1 << 20;
 /// Longest pattern, in bytes, and the most memory one may take.
 const REGEX_BYTES_MAX: usize = 4096;
 const REGEX_SIZE_MAX: usize = 1 << 20;
@@ -64,6 +66,10 @@ fn check(call: &Call, request: &ConsumerGroupHeartbeatRequestData) -> Result<(),
         }
     }
     let invalid = |message: &str| Err(Refusal::new(ErrorCode::InvalidRequest, message));
+    let names = request.subscribed_topic_names.iter().flatten();
+    if names.map(|name| name.as_str().len()).sum::<usize>() > NAMES_BYTES_MAX {
+        return invalid("SubscribedTopicNames are too many: subscribe to a pattern.");
+    }
     let is_empty =
         |text: &Option<KafkaString>| text.as_ref().is_some_and(|text| text.as_str().is_empty());
     if group::check_name(group).is_err() {

@@ -150,6 +150,17 @@ impl Machine {
         }
     }
 
+    /// As [`consumer::Group::changed_members`].
+    fn changed_members(&self) -> impl Iterator<Item = &str> {
+        let consumers = match self {
+            Machine::Consumer(group) => Some(group),
+            Machine::Classic(_) | Machine::Share(_) => None,
+        };
+        consumers
+            .into_iter()
+            .flat_map(consumer::Group::changed_members)
+    }
+
     /// Whether nobody is there or about to come.
     fn is_deserted(&self) -> bool {
         match self {
@@ -330,7 +341,9 @@ impl Groups {
             Some(Machine::Consumer(machine)) => {
                 let now = Instant::now();
                 let outcome = machine.on_classic_heartbeat(member, instance, generation, now);
-                self.shared.schedule(&mut state, group);
+                if outcome == Err(ErrorCode::RebalanceInProgress) {
+                    self.shared.schedule(&mut state, group);
+                }
                 outcome
             }
             Some(Machine::Share(_)) | None => Err(ErrorCode::UnknownMemberId),

@@ -47,9 +47,7 @@ impl Groups {
         }
         if let Some(Machine::Classic(machine)) = state.groups.get(group).map(|one| &one.machine) {
             // It may be about to become a consumer group.
-            wanted
-                .names
-                .extend(machine.subscribed_topics().into_iter().flatten());
+            wanted.names.extend(machine.topics_of_consumers());
         }
         wanted.regex = wanted.regex.filter(|regex| !regex.is_empty());
         Some(wanted)
@@ -105,6 +103,15 @@ impl Groups {
         match state.groups.get_mut(group).map(|entry| &mut entry.machine) {
             Some(Machine::Classic(machine)) => {
                 machine.on_commit(commit, generation, member, instance, Instant::now())
+            }
+            // A producer that is in no group, as it may be beside a classic one.
+            Some(Machine::Consumer(_))
+                if commit == Commit::Transactional
+                    && generation < 0
+                    && member.is_empty()
+                    && instance.is_none() =>
+            {
+                Ok(())
             }
             Some(Machine::Consumer(machine)) => match machine.may_commit(member, generation) {
                 // Producers know no other word for it.

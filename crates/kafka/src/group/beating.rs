@@ -56,8 +56,9 @@ impl Groups {
         let is_joining = beat.epoch == consumer::JOINING;
         match state.groups.get(group).map(|entry| &entry.machine) {
             Some(Machine::Consumer(_)) => return Ok(()),
-            Some(Machine::Classic(classic)) if !classic.is_deserted() && is_joining => {
-                return self.shared.upgrade(state, group, found);
+            // One that is about to have its first member gives way.
+            Some(Machine::Classic(classic)) if classic.members().next().is_some() && is_joining => {
+                return self.shared.upgrade(state, group, beat, found);
             }
             Some(Machine::Classic(_)) if !is_joining => {
                 let message = format!("Group {group} is not a consumer group.");

@@ -9,6 +9,7 @@
 
 mod member;
 mod messages;
+mod migration;
 mod rebalance;
 
 #[cfg(test)]
@@ -20,7 +21,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-pub(crate) use member::{Member, Protocol};
+pub(crate) use member::{Member, Protocol, metadata_bytes};
 pub(crate) use messages::{Commit, Join, JoinAnswer, Sync, SyncAnswer};
 
 use crate::wire::ErrorCode;
@@ -31,7 +32,7 @@ pub(crate) type Ticket = u64;
 /// Longest a member that has just come waits for its first rebalance: it has no name yet to be heard of by.
 const FIRST_JOIN_MAX: Duration = Duration::from_secs(300);
 /// Bytes of members' metadata in one group.
-const METADATA_BYTES_MAX: usize = 32 << 20;
+pub(crate) const METADATA_BYTES_MAX: usize = 32 << 20;
 /// What the protocol of consumers is called.
 pub(crate) const CONSUMER: &str = "consumer";
 
@@ -138,6 +139,8 @@ pub(crate) struct Group {
     /// Whether somebody came since the initial delay was last looked at.
     has_news: bool,
     assigning: Option<Assigning>,
+    /// Whether it was a consumer group and no generation of its own has begun since.
+    is_downgraded: bool,
     /// Grows with each [`Effect::Store`].
     revision: u64,
 }
@@ -160,6 +163,7 @@ impl Group {
             sync_timer: None,
             has_news: false,
             assigning: None,
+            is_downgraded: false,
             revision: 0,
         }
     }
@@ -188,35 +192,6 @@ impl Group {
             group.state = State::Stable;
         }
         group
-    }
-
-    /// A group of consumers that was a consumer group: its members join again.
-    pub(crate) fn downgraded(
-        limits: Limits,
-        generation: i32,
-        members: Vec<Member>,
-        now: Instant,
-        out: &mut Vec<Effect>,
-    ) -> Group {
-        let leader = members.first().map(|member| member.id.clone());
-        let protocols = (Some(CONSUMER.to_owned()), None);
-        let mut group = Group::restored(limits, generation, protocols, leader, members, now);
-        group.protocol = group.elected_protocol();
-        group.rebalance_or_complete(now, out);
-        group
-    }
-
-    /// Has all who wait for something ask again: the group is about to be another sort of group.
-    pub(crate) fn dismiss(&mut self, out: &mut Vec<Effect>) {
-        for member in self.members.values_mut() {
-            member.refuse_join(ErrorCode::RebalanceInProgress, out);
-            member.refuse_sync(ErrorCode::RebalanceInProgress, out);
-        }
-    }
-
-    /// Counts changes on from those of the group that this one was.
-    pub(crate) fn follow(&mut self, revision: u64) {
-        self.revision += revision;
     }
 
     pub(crate) fn state(&self) -> State {
@@ -264,7 +239,8 @@ impl Group {
         let is_settled = match self.state {
             State::Stable => true,
             State::Completing => self.assigning.is_some(),
-            State::Empty | State::Preparing => false,
+            State::Preparing => self.is_downgraded,
+            State::Empty => false,
         };
         let members = self.members.values().filter(|_| is_settled);
         members

@@ -366,6 +366,12 @@ impl Group {
         self.changes.take().unwrap_or_default()
     }
 
+    /// Members of whom something is to be made durable, that they are gone perhaps.
+    pub(crate) fn changed_members(&self) -> impl Iterator<Item = &str> {
+        let changes = self.changes.iter();
+        changes.flat_map(|changes| changes.members.iter().map(String::as_str))
+    }
+
     /// Changes that could not be made durable are still to be.
     pub(crate) fn put_back(&mut self, changes: Changes) {
         let pending = self.changes.get_or_insert_default();

@@ -161,17 +161,22 @@ impl Shared {
     pub(super) async fn forget(&self, group: &str, writes: Vec<Write>) -> Result<(), ErrorCode> {
         let turn = self.turn(group).ok_or(ErrorCode::GroupIdNotFound)?;
         let _turn = turn.write().await;
+        let mut txn = Txn {
+            writes,
+            ..Txn::default()
+        };
         {
             let state = self.state();
             let entry = state.groups.get(group).ok_or(ErrorCode::GroupIdNotFound)?;
             if !entry.machine.is_deserted() {
                 return Err(ErrorCode::NonEmptyGroup);
             }
+            // What a write that failed would have removed.
+            let gone = entry.leftovers.iter().map(String::as_str);
+            let gone = gone.chain(entry.machine.changed_members());
+            let gone = gone.map(|id| stored::member_key(group, id));
+            txn.writes.extend(gone.map(|key| Write::Delete { key }));
         }
-        let mut txn = Txn {
-            writes,
-            ..Txn::default()
-        };
         txn.writes.push(Write::Delete {
             key: stored::key(group),
         });

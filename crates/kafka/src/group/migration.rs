@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::classic::{self, CONSUMER, Effect, Join, JoinAnswer, Sync, SyncAnswer};
-use super::consumer::{self, Found};
+use super::consumer::{self, Beat, Found};
 use super::{Answer, Entry, Groups, Machine, Shared, State};
 use crate::wire::ErrorCode;
 
@@ -133,29 +133,32 @@ impl Shared {
     /// classic protocol that wait for something ask again.
     ///
     /// # Errors
-    /// [`ErrorCode::GroupIdNotFound`], and why it cannot be made one.
+    /// As [`consumer::Group::upgraded`], or as the first one is refused; the classic group is then as it was.
     pub(super) fn upgrade(
         self: &Arc<Shared>,
         state: &mut State,
         group: &str,
+        beat: &Beat,
         found: Option<&Found>,
     ) -> Result<(), (ErrorCode, String)> {
-        let refused = |why: String| {
+        let refused_as = |code, why: &str| {
             let message = format!("Group {group} cannot be upgraded to a consumer group: {why}.");
-            (ErrorCode::GroupIdNotFound, message)
+            (code, message)
         };
+        let refused = |why: &str| refused_as(ErrorCode::GroupIdNotFound, why);
         let Some(entry) = state.groups.get_mut(group) else {
-            return Err(refused("it is gone".into()));
+            return Err(refused("it is gone"));
         };
         let Machine::Classic(machine) = &mut entry.machine else {
-            return Err(refused("it is no classic group".into()));
+            return Err(refused("it is no classic group"));
         };
         if machine.protocol_type() != Some(CONSUMER) {
-            return Err(refused("its members are not consumers".into()));
+            return Err(refused("its members are not consumers"));
         }
-        let found = found.ok_or_else(|| refused("its topics could not be looked at".into()))?;
+        let found = found.ok_or_else(|| refused("its topics could not be looked at"))?;
         let upgraded = consumer::Group::upgraded(machine, found, Instant::now());
-        let upgraded = upgraded.map_err(refused)?;
+        let upgraded = upgraded.map_err(|(code, why)| refused_as(code, &why))?;
+        upgraded.check_new(&beat.member)?;
         tracing::info!(group, "a classic group is a consumer group from now on");
         let mut effects = Vec::new();
         machine.dismiss(&mut effects);

@@ -52,6 +52,9 @@ pub(crate) struct Classic {
     protocol: Option<String>,
     leader: Option<String>,
     members: Vec<ClassicMember>,
+    /// Whether the members are of a consumer group that it was, and have to join again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_downgraded: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -133,6 +136,7 @@ impl Classic {
             protocol: while_there(group.protocol()),
             leader: while_there(group.leader()),
             members,
+            is_downgraded: group.is_downgraded(),
         }
     }
 
@@ -156,6 +160,11 @@ impl Classic {
             )
         });
         let members = members.collect();
+        if self.is_downgraded {
+            // Nobody waits for anything yet.
+            let mut effects = Vec::new();
+            return Group::downgraded(limits, self.generation, members, now, &mut effects);
+        }
         let protocols = (self.protocol_type, self.protocol);
         Group::restored(
             limits,

@@ -43,6 +43,16 @@ impl World {
         group: &str,
         member: &str,
     ) -> Reply<JoinGroupResponseData> {
+        self.ask_to_join_as(3, group, member).await
+    }
+
+    /// The same in a version of the request.
+    pub(crate) async fn ask_to_join_as(
+        &self,
+        version: i16,
+        group: &str,
+        member: &str,
+    ) -> Reply<JoinGroupResponseData> {
         let request = JoinGroupRequestData {
             group_id: text(group),
             member_id: text(member),
@@ -56,7 +66,7 @@ impl World {
             }],
             ..JoinGroupRequestData::default()
         };
-        join_group(self.call(3), request).await
+        join_group(self.call(version), request).await
     }
 
     /// Joins, and is answered: alone, or as the last of all members.

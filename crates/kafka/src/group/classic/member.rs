@@ -95,7 +95,8 @@ impl Member {
         self.protocols.iter().any(|known| known.name == protocol)
     }
 
-    pub(super) fn metadata_bytes(&self) -> usize {
+    /// Bytes that a member says of itself.
+    pub(crate) fn metadata_bytes(&self) -> usize {
         metadata_bytes(&self.protocols)
     }
 
@@ -132,7 +133,7 @@ impl Member {
     }
 }
 
-pub(super) fn metadata_bytes(protocols: &[Protocol]) -> usize {
+pub(crate) fn metadata_bytes(protocols: &[Protocol]) -> usize {
     let bytes = |protocol: &Protocol| protocol.name.len() + protocol.metadata.len();
     protocols.iter().map(bytes).sum()
 }

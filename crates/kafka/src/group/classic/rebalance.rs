@@ -212,6 +212,7 @@ impl Group {
             self.join_timer = Some(JoinTimer::Rebalance { at });
             return;
         }
+        self.is_downgraded = false;
         // After two thousand million rebalances it begins anew rather than end.
         self.generation = self.generation.checked_add(1).unwrap_or(1);
         self.unsynced.clear();

@@ -6,14 +6,26 @@ use super::{AWAY, Beat, BeatAnswer, Group, JOINING, LEAVING, MEMBERS_MAX, Member
 use crate::wire::ErrorCode;
 
 impl Group {
-    /// Finds or makes the member that a heartbeat is of.
-    pub(super) fn admit(&mut self, beat: &Beat) -> Result<(), Refused> {
-        let is_known = self.members.contains_key(&beat.member);
-        if !is_known && self.members.len() >= MEMBERS_MAX {
+    /// Whether somebody can come who is nobody's successor.
+    pub(crate) fn check_new(&self, member: &str) -> Result<(), Refused> {
+        if self.members.contains_key(member) {
+            let message = format!("Member {member} is in the group by the classic protocol.");
+            return Err((ErrorCode::FencedMemberEpoch, message));
+        }
+        if self.members.len() >= MEMBERS_MAX {
             let message = format!(
                 "The consumer group has reached its maximum capacity of {MEMBERS_MAX} members."
             );
             return Err((ErrorCode::GroupMaxSizeReached, message));
+        }
+        Ok(())
+    }
+
+    /// Finds or makes the member that a heartbeat is of.
+    pub(super) fn admit(&mut self, beat: &Beat) -> Result<(), Refused> {
+        let is_known = self.members.contains_key(&beat.member);
+        if !is_known {
+            self.check_new(&beat.member)?;
         }
         match &beat.instance {
             Some(instance) => self.admit_static(beat, instance),

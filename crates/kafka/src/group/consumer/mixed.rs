@@ -12,10 +12,17 @@ use tokio::time::Instant;
 use super::member::{partitions, places};
 use super::{
     Beat, Found, Group, JOINING, KnownTopic, MEMBERS_MAX, Member, Pace, Partitions, Progress,
+    Refused,
 };
-use crate::group::classic::{self, CONSUMER, Join, JoinAnswer, Protocol, Sync, SyncAnswer};
+use crate::group::classic::{
+    self, CONSUMER, Join, JoinAnswer, METADATA_BYTES_MAX, Protocol, Sync, SyncAnswer,
+    metadata_bytes,
+};
 use crate::group::embedded::{self, NamedPartitions, Subscription};
 use crate::wire::ErrorCode;
+
+/// Bytes that one member may say of itself, so that it is sure to be kept.
+const MEMBER_METADATA_BYTES_MAX: usize = 1 << 20;
 
 /// What a member of the classic protocol has beside what all have.
 #[derive(Clone, PartialEq, Debug)]
@@ -63,12 +70,13 @@ impl Group {
     /// The consumer group that a classic group of consumers becomes. `found` has the topics that its members read.
     ///
     /// # Errors
-    /// Why that cannot be: what members say to each other is not what consumers do.
+    /// [`ErrorCode::GroupIdNotFound`] where what members say to each other is not what consumers do;
+    /// [`ErrorCode::CoordinatorNotAvailable`] where `found` lacks a topic that somebody may be reading.
     pub(crate) fn upgraded(
         classic: &classic::Group,
         found: &Found,
         now: Instant,
-    ) -> Result<Group, String> {
+    ) -> Result<Group, Refused> {
         let mut group = Group {
             epoch: classic.generation(),
             assignment_epoch: classic.generation(),
@@ -79,7 +87,8 @@ impl Group {
             group.topics.extend(known);
         }
         for member in classic.members() {
-            let mut upgraded = group.upgraded_member(member)?;
+            let has = may_have(classic, member, found)?;
+            let mut upgraded = group.upgraded_member(member, &has)?;
             upgraded.session = now + member.session_timeout;
             group.insert(upgraded);
         }
@@ -87,19 +96,15 @@ impl Group {
         Ok(group)
     }
 
-    fn upgraded_member(&self, member: &classic::Member) -> Result<Member, String> {
+    fn upgraded_member(
+        &self,
+        member: &classic::Member,
+        has: &NamedPartitions,
+    ) -> Result<Member, Refused> {
         let classic = Classic::new(member.session_timeout, member.protocols.clone());
-        let said = classic.subscription();
-        let said = said.ok_or_else(|| format!("what member {} reads cannot be told", member.id))?;
-        let has = embedded::assignment(member.assignment.clone());
-        let has = has.ok_or_else(|| {
-            format!(
-                "what member {} was given by its own assignor cannot be told",
-                member.id
-            )
-        })?;
+        let said = said_by(member)?;
         // Between two generations more than one may say to have it.
-        let has = self.streams(&has);
+        let has = self.streams(has);
         let has = places(&has).filter(|place| !self.holders.contains_key(place));
         let has = partitions(has);
         Ok(Member {
@@ -170,6 +175,9 @@ impl Group {
         let said = classic.subscription();
         let said = said.filter(|_| self.supports(join));
         let said = said.ok_or(ErrorCode::InconsistentGroupProtocol)?;
+        if !self.has_room_for(join) {
+            return Err(ErrorCode::GroupMaxSizeReached);
+        }
         let id = self.admit_classic(join)?;
         classic.sync_by = Some(now + join.rebalance_timeout);
         let beat = beat(&id, join, &said);
@@ -208,6 +216,15 @@ impl Group {
             others.all(|one| one.classic.as_ref().is_none_or(|one| one.supports(name)))
         };
         join.protocol_type == CONSUMER && join.protocols.iter().any(|one| knows_all(&one.name))
+    }
+
+    /// Whether what members say of themselves stays little enough to be kept.
+    fn has_room_for(&self, join: &Join) -> bool {
+        let others = self.members.values().filter(|one| one.id != join.member);
+        let others = others.filter_map(|one| one.classic.as_ref());
+        let others: usize = others.map(|one| metadata_bytes(&one.protocols)).sum();
+        let own = metadata_bytes(&join.protocols);
+        own <= MEMBER_METADATA_BYTES_MAX && others + own <= METADATA_BYTES_MAX
     }
 
     /// Finds or makes the member that joins, and tells its name.
@@ -407,6 +424,49 @@ impl Member {
             change(classic);
         }
     }
+}
+
+/// What a member may be reading. Where it has been given nothing while its group was between two generations, that is what it said
+/// to have when it joined last.
+fn may_have(
+    group: &classic::Group,
+    member: &classic::Member,
+    found: &Found,
+) -> Result<NamedPartitions, Refused> {
+    let given = embedded::assignment(member.assignment.clone());
+    let given = given.ok_or_else(|| {
+        let own = "was given by its own assignor cannot be told";
+        (
+            ErrorCode::GroupIdNotFound,
+            format!("what member {} {own}", member.id),
+        )
+    })?;
+    let is_between = member.assignment.is_empty() && group.state() != classic::State::Stable;
+    let has = if is_between {
+        said_by(member)?.owned
+    } else {
+        given
+    };
+    match has.keys().find(|topic| !found.contains_key(*topic)) {
+        Some(topic) => {
+            let why = format!("topic {topic} could not be looked at");
+            Err((ErrorCode::CoordinatorNotAvailable, why))
+        }
+        None => Ok(has),
+    }
+}
+
+fn said_by(member: &classic::Member) -> Result<Subscription, Refused> {
+    let refused = |why: &str| {
+        let why = format!("what member {} reads {why}", member.id);
+        (ErrorCode::GroupIdNotFound, why)
+    };
+    if metadata_bytes(&member.protocols) > MEMBER_METADATA_BYTES_MAX {
+        return Err(refused("is told at too great a length"));
+    }
+    let first = member.protocols.first();
+    let said = first.and_then(|first| embedded::subscription(first.metadata.clone()));
+    said.ok_or_else(|| refused("cannot be told"))
 }
 
 /// A join as a heartbeat that says all, without what the member has.

@@ -7,6 +7,7 @@ use store::Scan;
 
 use crate::consumer_group_describe::consumer_group_describe;
 use crate::consumer_group_heartbeat::consumer_group_heartbeat;
+use crate::group::classic::Commit;
 use crate::group::embedded::{self, NamedPartitions};
 use crate::group::{Groups, Kind, classic, stored};
 use crate::heartbeat::heartbeat;
@@ -136,6 +137,17 @@ async fn a_group_goes_over_and_back_with_what_is_kept_of_it() {
         world.classic_beat(id, generation).await,
         ErrorCode::RebalanceInProgress
     );
+    // The server stops before that member has joined.
+    while world.kept_members().await > 0 {
+        tokio::task::yield_now().await;
+    }
+    let reopened = world.opened_again().await;
+    let told = reopened.heartbeat("g", generation, id.as_str(), None);
+    assert_eq!(
+        told,
+        Err(ErrorCode::RebalanceInProgress),
+        "it is still known"
+    );
     let last = world.join("g", id.as_str()).await;
     assert_eq!(last.joined.leader, *id, "it divides again");
     assert!(last.joined.generation_id > generation);
@@ -168,6 +180,47 @@ async fn who_waits_in_a_classic_group_asks_again_when_it_goes_over() {
         .await;
     assert_eq!(told, ErrorCode::RebalanceInProgress);
     assert_eq!(world.member_types().await, [0, 0, 1]);
+}
+
+#[tokio::test]
+async fn who_cannot_come_leaves_the_group_as_it_was() {
+    let world = World::new().await;
+    let member = world.classic_member().await;
+    let id = &member.joined.member_id;
+    let refused = world.beat(id.as_str(), 0).await;
+    assert_eq!(refused.error_code, ErrorCode::FencedMemberEpoch.code());
+    let (group, _) = world.broker.groups.describe("g").unwrap();
+    assert_eq!(group.kind, Kind::Classic);
+    let told = world.classic_beat(id, member.joined.generation_id);
+    assert_eq!(told.await, ErrorCode::None);
+}
+
+#[tokio::test]
+async fn a_group_whose_first_member_is_about_to_come_gives_way() {
+    let world = World::new().await;
+    world.topic("t", 2, &[]).await;
+    let told = answer(world.ask_to_join_as(4, "g", "").await).await;
+    assert_eq!(told.error_code, ErrorCode::MemberIdRequired.code());
+    assert_eq!(world.beat("new", 0).await.error_code, 0);
+    // The one that was told its name joins by it.
+    let member = world.join("g", told.member_id.as_str()).await;
+    assert_eq!(member.joined.member_id, told.member_id);
+    assert_eq!(world.member_types().await, [0, 1]);
+}
+
+#[tokio::test]
+async fn a_producer_in_no_group_commits_before_and_after() {
+    let world = World::new().await;
+    world.classic_member().await;
+    let outside = || {
+        let groups = &world.broker.groups;
+        let commit = |commit| groups.may_commit(commit, "g", -1, "", None);
+        (commit(Commit::Transactional), commit(Commit::Plain))
+    };
+    let expected = (Ok(()), Err(ErrorCode::UnknownMemberId));
+    assert_eq!(outside(), expected);
+    assert_eq!(world.beat("new", 0).await.error_code, 0);
+    assert_eq!(outside(), expected);
 }
 
 #[tokio::test]

@@ -179,10 +179,69 @@ fn what_cannot_be_told_is_not_upgraded() {
     let said = subscription(&NamedPartitions::new());
     assert_eq!(upgraded(member(said.clone(), Bytes::new())), Ok(()));
     let own_data = Bytes::from_static(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 9]);
-    let refused = upgraded(member(said, own_data)).unwrap_err();
+    let (code, refused) = upgraded(member(said, own_data)).unwrap_err();
+    assert_eq!(code, ErrorCode::GroupIdNotFound);
     assert!(refused.contains("its own assignor"), "{refused}");
-    let refused = upgraded(member(Bytes::new(), Bytes::new())).unwrap_err();
+    let (_, refused) = upgraded(member(Bytes::new(), Bytes::new())).unwrap_err();
     assert!(refused.contains("what member a reads"), "{refused}");
+}
+
+#[test]
+fn between_two_generations_a_member_has_what_it_said() {
+    let now = Instant::now();
+    let mut group = classic_group(now);
+    let mut effects = Vec::new();
+    // All join again, and the work is to be divided: then somebody comes, and what was given is void.
+    let all = of("topic", &[0, 1, 2, 3]);
+    group.on_join(1, join("a", &all), now, &mut effects);
+    group.on_join(2, join("b", &of("other", &[0, 1])), now, &mut effects);
+    assert_eq!(group.state(), classic::State::Completing);
+    group.on_join(3, join("c", &NamedPartitions::new()), now, &mut effects);
+    let stranger = Join {
+        must_know_member: false,
+        new_member: "c".into(),
+        ..join("", &NamedPartitions::new())
+    };
+    group.on_join(4, stranger, now, &mut effects);
+    assert_eq!(group.state(), classic::State::Preparing);
+    let mut room = Room {
+        group: Group::upgraded(&group, &topics(4), now).unwrap(),
+        now,
+    };
+    assert_eq!(
+        room.group.member("a").unwrap().assigned,
+        of_topic(&[0, 1, 2, 3])
+    );
+    assert_eq!(
+        room.assigned(&joining("n")).1,
+        [0; 0],
+        "all of it is being read"
+    );
+}
+
+#[test]
+fn a_topic_that_was_not_looked_at_puts_the_upgrade_off() {
+    let now = Instant::now();
+    let mut found = topics(4);
+    found.remove("topic");
+    let (code, why) = Group::upgraded(&classic_group(now), &found, now).unwrap_err();
+    assert_eq!(code, ErrorCode::CoordinatorNotAvailable);
+    assert!(why.contains("topic topic"), "{why}");
+    assert!(classic_group(now).topics_of_consumers().contains("topic"));
+}
+
+#[test]
+fn who_says_too_much_of_itself_is_not_let_in() {
+    let mut room = upgraded();
+    room.beat(&joining("c"));
+    let mut large = join("d", &NamedPartitions::new());
+    large.protocols.push(Protocol {
+        name: "own".into(),
+        metadata: vec![0; 2 << 20].into(),
+    });
+    let refused = room.group.on_classic_join(&large, None, room.now);
+    assert_eq!(refused.code, ErrorCode::GroupMaxSizeReached);
+    assert!(room.group.member("d").is_none());
 }
 
 #[test]
