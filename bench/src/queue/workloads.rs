@@ -1,6 +1,6 @@
 //! The subcommands for queues: each turns its arguments into a plan, has it carried out and reports the row.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 
