@@ -109,10 +109,6 @@ impl Entry {
             turn: Arc::default(),
         }
     }
-
-    fn is_idle(&self) -> bool {
-        self.machine.is_deserted() && !self.is_being_stored && self.held.is_empty()
-    }
 }
 
 impl Machine {

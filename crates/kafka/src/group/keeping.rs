@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::consumer::Changes;
 use super::stored::{self, ConsumerMember, Document};
-use super::{Effect, Groups, Machine, Shared};
+use super::{Effect, Entry, Groups, Machine, Shared};
 use crate::wire::ErrorCode;
 
 /// What is being written of a group.
@@ -26,7 +26,7 @@ pub(super) async fn keep(shared: Arc<Shared>, group: String) {
             return;
         };
         let _turn = turn.write().await;
-        let Some(writing) = shared.begin_keeping(&group) else {
+        let Some(writing) = shared.begin_keeping(&group, &turn) else {
             return;
         };
         let outcome = shared.store.commit(writing.txn).await;
@@ -70,9 +70,13 @@ impl Shared {
         state.groups.get(group).map(|entry| Arc::clone(&entry.turn))
     }
 
-    fn begin_keeping(&self, group: &str) -> Option<Writing> {
+    /// What is to be written of the group that the turn is of; nothing where it was removed and made again meanwhile.
+    fn begin_keeping(&self, group: &str, turn: &Arc<RwLock<()>>) -> Option<Writing> {
         let mut state = self.state();
         let entry = state.groups.get_mut(group)?;
+        if !Arc::ptr_eq(&entry.turn, turn) {
+            return None;
+        }
         entry.must_be_stored = false;
         entry.since = self.clock.now();
         let mut writes: Vec<Write> = Vec::new();
@@ -183,9 +187,18 @@ impl Shared {
         let outcome = self.store.commit(txn).await;
         outcome.map_err(|error| refusal(group, &error))?;
         let mut state = self.state();
-        // Somebody who has come meanwhile writes it anew when their turn comes.
-        if state.groups.get(group).is_some_and(|entry| entry.is_idle()) {
-            state.groups.remove(group);
+        // Somebody who has come meanwhile writes it anew when their turn comes. Who was about to write that the last one has gone
+        // need not: nothing is being written while the turn is held here.
+        let is_deserted = |entry: &Entry| entry.machine.is_deserted();
+        if state.groups.get(group).is_some_and(is_deserted)
+            && let Some(entry) = state.groups.remove(group)
+        {
+            if let Some(at) = entry.deadline {
+                state.deadlines.remove(&(at, group.to_owned()));
+            }
+            for (_, answer) in entry.held {
+                answer.send();
+            }
         }
         Ok(())
     }

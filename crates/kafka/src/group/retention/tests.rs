@@ -71,6 +71,26 @@ async fn a_live_group_loses_the_offsets_of_what_it_reads_no_more() {
     assert_eq!(topics().await, ["t"]);
 }
 
+/// Its last member's leaving is about to be written down when it is deleted.
+#[tokio::test]
+async fn a_group_that_is_deleted_at_once_is_gone() {
+    let world = World::new().await;
+    world.topic("t", 1, &[]).await;
+    let member = world.join("g", "").await;
+    assert_eq!(answer(world.sync(&member).await).await.error_code, 0);
+    world.leave(&member).await;
+    world.broker.groups.forget("g", Vec::new()).await.unwrap();
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!world.broker.groups.is_known("g"));
+    let left = world.broker.streams.store();
+    let left = left
+        .scan(Scan::below(&crate::group::stored::folder()))
+        .await;
+    assert!(left.unwrap().is_empty());
+}
+
 #[tokio::test]
 async fn offsets_go_with_their_topic() {
     let world = World::new().await;
