@@ -23,6 +23,7 @@ use tokio::time::Instant;
 
 pub(crate) use member::{Member, Protocol, metadata_bytes};
 pub(crate) use messages::{Commit, Join, JoinAnswer, Sync, SyncAnswer};
+pub(crate) use migration::subscription;
 
 use crate::wire::ErrorCode;
 
@@ -512,13 +513,7 @@ impl Group {
     }
 
     fn check_member(&self, member: &str, instance: Option<&str>) -> Result<(), ErrorCode> {
-        if let Some(instance) = instance {
-            match self.statics.get(instance) {
-                None => return Err(ErrorCode::UnknownMemberId),
-                Some(known) if known != member => return Err(ErrorCode::FencedInstanceId),
-                Some(_) => {}
-            }
-        }
+        check_instance(&self.statics, member, instance)?;
         if self.members.contains_key(member) {
             Ok(())
         } else {
@@ -560,5 +555,18 @@ impl Group {
             protocol: self.protocol.clone(),
             assignment: member.map_or_else(Bytes::new, |member| member.assignment.clone()),
         }
+    }
+}
+
+/// Whether a member that says to be a static one is the one of that instance now.
+pub(crate) fn check_instance(
+    statics: &HashMap<String, String>,
+    member: &str,
+    instance: Option<&str>,
+) -> Result<(), ErrorCode> {
+    match instance.map(|instance| statics.get(instance)) {
+        Some(None) => Err(ErrorCode::UnknownMemberId),
+        Some(Some(known)) if known != member => Err(ErrorCode::FencedInstanceId),
+        _ => Ok(()),
     }
 }

@@ -4,9 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::time::Instant;
 
-use super::{CONSUMER, Effect, Group, Limits, Member};
-use crate::group::embedded;
+use super::{CONSUMER, Effect, Group, Limits, Member, Protocol};
+use crate::group::embedded::{self, Subscription};
 use crate::wire::ErrorCode;
+
+/// What a consumer says of itself, for the protocol that it likes best.
+pub(crate) fn subscription(protocols: &[Protocol]) -> Option<Subscription> {
+    embedded::subscription(protocols.first()?.metadata.clone())
+}
 
 impl Group {
     /// A group of consumers that was a consumer group: its members join again.
@@ -36,9 +41,7 @@ impl Group {
         let mut topics = BTreeSet::new();
         let is_consumers = self.protocol_type.as_deref() == Some(CONSUMER);
         for member in self.members.values().filter(|_| is_consumers) {
-            let first = member.protocols.first();
-            let said = first.and_then(|first| embedded::subscription(first.metadata.clone()));
-            if let Some(said) = said {
+            if let Some(said) = subscription(&member.protocols) {
                 topics.extend(said.topics);
                 topics.extend(said.owned.into_keys());
             }

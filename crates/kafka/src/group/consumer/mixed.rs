@@ -62,7 +62,7 @@ impl Classic {
     }
 
     fn subscription(&self) -> Option<Subscription> {
-        embedded::subscription(self.protocols.first()?.metadata.clone())
+        classic::subscription(&self.protocols)
     }
 }
 
@@ -385,11 +385,7 @@ impl Group {
         id: &str,
         instance: Option<&str>,
     ) -> Result<(&Member, &Classic), ErrorCode> {
-        match instance.map(|instance| self.statics.get(instance)) {
-            Some(None) => return Err(ErrorCode::UnknownMemberId),
-            Some(Some(known)) if known != id => return Err(ErrorCode::FencedInstanceId),
-            _ => {}
-        }
+        classic::check_instance(&self.statics, id, instance)?;
         let member = self.members.get(id);
         let member = member.and_then(|member| Some((member, member.classic.as_ref()?)));
         member.ok_or(ErrorCode::UnknownMemberId)
@@ -464,9 +460,7 @@ fn said_by(member: &classic::Member) -> Result<Subscription, Refused> {
     if metadata_bytes(&member.protocols) > MEMBER_METADATA_BYTES_MAX {
         return Err(refused("is told at too great a length"));
     }
-    let first = member.protocols.first();
-    let said = first.and_then(|first| embedded::subscription(first.metadata.clone()));
-    said.ok_or_else(|| refused("cannot be told"))
+    classic::subscription(&member.protocols).ok_or_else(|| refused("cannot be told"))
 }
 
 /// A join as a heartbeat that says all, without what the member has.
