@@ -46,7 +46,7 @@ pub use stats::Stats;
 
 pub use crate::state::request::{NewRewrite, NewSegment, Outcome, Reply, Request};
 
-use ahead::Ahead;
+use ahead::{Ahead, Stretch};
 use core::{settled, unavailable};
 use read::Found;
 use threads::{Signals, Threads};
@@ -56,7 +56,7 @@ const PERMIT_BYTES: usize = 1024;
 /// Reads that wait for the disk at once: enough to keep it busy, few enough to leave the threads to others.
 const DISK_READS: usize = 16;
 /// The part of the segments' cache that may be read ahead.
-const AHEAD_SHARE: usize = 4;
+const AHEAD_SHARE: usize = 2;
 
 /// The embedded engine. Dropped, it writes what waits and ends its threads; [`Embedded::close`] says how that went.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ pub struct Embedded {
     room: Arc<Semaphore>,
     permits: usize,
     disk_reads: Arc<Semaphore>,
-    ahead: Ahead,
+    ahead: Arc<Ahead>,
     /// One rewrite at a time.
     rewrites: Arc<Semaphore>,
     lock: Mutex<Option<DirectoryLock>>,
@@ -104,7 +104,11 @@ impl Embedded {
         })?;
         let permits = options.queue_bytes_max / PERMIT_BYTES;
         let permits = permits.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
-        let ahead = Ahead::new(options.segment_cache_bytes / AHEAD_SHARE);
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let ahead = Ahead::new(
+            options.segment_cache_bytes / AHEAD_SHARE,
+            processors.min(DISK_READS),
+        );
         let core = Arc::new(Core::open(options)?);
         let threads = Threads::start(&core)?;
         Ok(Embedded {
@@ -114,7 +118,7 @@ impl Embedded {
             room: Arc::new(Semaphore::new(permits)),
             permits,
             disk_reads: Arc::new(Semaphore::new(DISK_READS)),
-            ahead,
+            ahead: Arc::new(ahead),
             rewrites: Arc::new(Semaphore::new(1)),
             lock: Mutex::new(Some(DirectoryLock(lock))),
         })
@@ -230,12 +234,17 @@ impl Embedded {
         if bytes == 0 {
             return;
         }
-        // Those who wait for the disk come first.
-        if let Ok(permit) = self.disk_reads.clone().try_acquire_owned() {
-            let core = self.core.clone();
+        let stretch = Stretch {
+            log,
+            from: end,
+            max_bytes: bytes,
+        };
+        if self.ahead.push(stretch) {
+            let (core, ahead) = (self.core.clone(), self.ahead.clone());
             tokio::task::spawn_blocking(move || {
-                let _permit = permit;
-                core.read_ahead(log, end, bytes);
+                while let Some(stretch) = ahead.next_stretch() {
+                    core.read_ahead(stretch);
+                }
             });
         }
     }

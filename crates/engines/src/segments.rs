@@ -23,6 +23,7 @@ mod log_index;
 mod lru;
 mod reader;
 mod regions;
+mod room;
 mod verify;
 mod writer;
 
@@ -36,6 +37,7 @@ use crate::disk::Disk;
 
 pub use kept::{KeptLog, keep};
 pub use reader::Segments;
+pub use room::Room;
 pub use writer::SegmentWriter;
 
 /// Where segments lie in the data directory.

@@ -3,7 +3,7 @@
 //! What was read ahead and not asked for yet has a budget, so that it is still cached when it is. Where many logs are read at
 //! once, some of them go without.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,11 +17,29 @@ const READERS_MAX: usize = 1024;
 /// A reader that has not come back by then does not count.
 const GONE_AFTER: Duration = Duration::from_secs(1);
 
-/// Where readers are expected next.
+/// Where readers are expected next, and what is to be read before they come.
 #[derive(Debug)]
 pub(super) struct Ahead {
     expected: Mutex<Expected>,
     budget: usize,
+    work: Mutex<Work>,
+    workers_max: usize,
+}
+
+/// A stretch of a log that is to be in memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Stretch {
+    pub(super) log: LogId,
+    pub(super) from: Offset,
+    pub(super) max_bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Work {
+    /// In the order in which they are likely to be asked for.
+    stretches: VecDeque<Stretch>,
+    /// Those who see to it.
+    workers: usize,
 }
 
 #[derive(Debug, Default)]
@@ -39,12 +57,34 @@ struct Reader {
 }
 
 impl Ahead {
-    /// With so many bytes for all readers together.
-    pub(super) fn new(budget: usize) -> Ahead {
+    /// With so many bytes for all readers together, brought in by so many at once.
+    pub(super) fn new(budget: usize, workers_max: usize) -> Ahead {
         Ahead {
             expected: Mutex::default(),
             budget,
+            work: Mutex::default(),
+            workers_max,
         }
+    }
+
+    /// Puts a stretch where a worker finds it. Says whether there is to be one more worker, who goes on until [`Ahead::next_stretch`] has
+    /// none.
+    pub(super) fn push(&self, stretch: Stretch) -> bool {
+        let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+        if work.stretches.len() < READERS_MAX {
+            work.stretches.push_back(stretch);
+        }
+        let is_more_wanted = work.workers < self.workers_max;
+        work.workers += usize::from(is_more_wanted);
+        is_more_wanted
+    }
+
+    /// What a worker is to do next; with `None` it is none any more.
+    pub(super) fn next_stretch(&self) -> Option<Stretch> {
+        let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+        let stretch = work.stretches.pop_front();
+        work.workers -= usize::from(stretch.is_none());
+        stretch
     }
 
     /// Takes note that `span` of a log was read, where up to `max_bytes` were asked for. Gives how many bytes from its end on
@@ -112,7 +152,7 @@ mod tests {
     impl Reading {
         fn within(budget: usize) -> Reading {
             Reading {
-                ahead: Ahead::new(budget),
+                ahead: Ahead::new(budget, 2),
                 now: Instant::now(),
             }
         }
@@ -144,6 +184,29 @@ mod tests {
         assert_eq!(reading.read(1, 20, 30, 1000), 0, "the others have it all");
         reading.now += GONE_AFTER;
         assert_eq!(reading.read(1, 30, 40, 1000), 1000, "they are gone");
+    }
+
+    #[test]
+    fn a_few_workers_bring_stretches_in_turn() {
+        let ahead = Ahead::new(MIB, 2);
+        let stretch = |partition| Stretch {
+            log: LogId {
+                stream: StreamId(1),
+                partition,
+            },
+            from: Offset(0),
+            max_bytes: 1000,
+        };
+        let is_worker_wanted: Vec<bool> =
+            (1..=3).map(|number| ahead.push(stretch(number))).collect();
+        assert_eq!(is_worker_wanted, [true, true, false]);
+        let taken: Vec<_> = (1..=4).map(|_| ahead.next_stretch()).collect();
+        assert_eq!(
+            taken,
+            [Some(stretch(1)), Some(stretch(2)), Some(stretch(3)), None]
+        );
+        assert!(ahead.push(stretch(4)), "one of the two has gone");
+        assert!(!ahead.push(stretch(5)));
     }
 
     #[test]

@@ -10,12 +10,12 @@ use std::sync::Arc;
 use model::{Batch, LogId, Offset, Timestamp};
 use store::{Bounds, StoreError, StoredBatch};
 
-use crate::embedded::ahead;
+use crate::embedded::ahead::{self, Stretch};
 use crate::embedded::core::{Core, unavailable};
 use crate::embedded::view::View;
 use crate::frame::decision::damaged;
 use crate::journal::file::JournalFile;
-use crate::segments::SegmentRange;
+use crate::segments::{Room, SegmentRange};
 use crate::tail::Entry;
 
 /// Look-ups before a reader gives up: each loses against a whole compaction in between.
@@ -48,6 +48,29 @@ impl Places {
     pub(super) fn are_in_segments(&self) -> bool {
         !self.segments.is_empty()
     }
+
+    /// Those in the journal for which there is room.
+    fn taken<'a>(&'a self, room: &'a mut Room) -> impl Iterator<Item = &'a Entry> {
+        self.entries
+            .iter()
+            .take_while(|entry| room.take(entry.length as usize))
+    }
+}
+
+/// Adds what was read of a range. Says whether the reader has what it wants.
+fn add(
+    batches: &mut Vec<StoredBatch>,
+    found: Vec<StoredBatch>,
+    range: &SegmentRange,
+    room: &Room,
+) -> bool {
+    let is_whole = found.last().is_some_and(|last| last.end() >= range.end);
+    if batches.is_empty() {
+        *batches = found;
+    } else {
+        batches.extend(found);
+    }
+    !is_whole || room.is_full()
 }
 
 /// Where the bytes that may stay of a log run out.
@@ -165,30 +188,44 @@ impl Core {
         Err(unavailable("batches move faster than they are read".into()))
     }
 
-    /// What [`Core::read`] would give, where one segment has all of it and it is in memory; only as much as is read
-    /// ahead, so that nobody's turn is long. Blocks nobody.
+    /// What [`Core::read`] would give, where all of it is in memory; only as much as is read ahead, so that nobody's turn is long.
+    /// Blocks nobody.
     pub(super) fn read_cached(
         &self,
         places: &Places,
         from: Offset,
         max_bytes: usize,
     ) -> Option<Vec<StoredBatch>> {
-        let range = places
-            .segments
-            .first()
-            .filter(|_| max_bytes <= ahead::BYTES_MAX)?;
-        let found = self.segments.read_cached(range, from, max_bytes)?;
-        let is_all = found.last()?.end() < range.end;
-        is_all.then_some(found)
+        if max_bytes > ahead::BYTES_MAX {
+            return None;
+        }
+        let mut batches = Vec::new();
+        let room = &mut Room::of(max_bytes);
+        for range in &places.segments {
+            let found = self.segments.read_cached(range, from, room)?;
+            if add(&mut batches, found, range, room) {
+                return (!batches.is_empty()).then_some(batches);
+            }
+        }
+        for entry in places.taken(room) {
+            batches.push(cached_batch(entry)?);
+        }
+        Some(batches)
     }
 
-    /// Brings into memory what a reader at `from` asks for next, where it lies in a segment. Blocks its thread.
-    pub(super) fn read_ahead(&self, log: LogId, from: Offset, max_bytes: usize) {
-        if let Ok(Found::Places(places)) = self.look_up(log, from, max_bytes)
-            && let Some(range) = places.segments.first()
-        {
+    /// Brings into memory what is asked for next, where it lies in segments. Blocks its thread.
+    pub(super) fn read_ahead(&self, stretch: Stretch) {
+        let Ok(Found::Places(places)) = self.look_up(stretch.log, stretch.from, stretch.max_bytes)
+        else {
+            return;
+        };
+        let room = &mut Room::of(stretch.max_bytes);
+        for range in &places.segments {
             // What is wrong with it is told to whoever reads it.
-            let _ = self.segments.bring(range, from, max_bytes);
+            let brought = self.segments.bring(range, stretch.from, room);
+            if !brought.unwrap_or_default() || room.is_full() {
+                return;
+            }
         }
     }
 
@@ -207,35 +244,18 @@ impl Core {
         from: Offset,
         max_bytes: usize,
     ) -> Result<Result<Vec<StoredBatch>, Moved>, StoreError> {
-        let mut batches: Vec<StoredBatch> = Vec::new();
-        let mut left = max_bytes;
+        let mut batches = Vec::new();
+        let room = &mut Room::of(max_bytes);
         for range in &places.segments {
             let found = self
                 .segments
-                .read(range, from, left)
+                .read(range, from, room)
                 .map_err(|error| self.located(error))?;
-            let is_whole = found.last().is_some_and(|last| last.end() >= range.end);
-            for stored in found {
-                let length = stored.batch.bytes().len();
-                if length > left && !batches.is_empty() {
-                    return Ok(Ok(batches));
-                }
-                left = left.saturating_sub(length);
-                batches.push(stored);
-            }
-            if !is_whole || left == 0 {
+            if add(&mut batches, found, range, room) {
                 return Ok(Ok(batches));
             }
         }
-        let mut entries = Vec::new();
-        for entry in &places.entries {
-            let length = entry.length as usize;
-            if length > left && !(batches.is_empty() && entries.is_empty()) {
-                break;
-            }
-            left = left.saturating_sub(length);
-            entries.push(entry);
-        }
+        let entries: Vec<&Entry> = places.taken(room).collect();
         match self.read_entries(&entries, &places.files)? {
             Ok(found) => batches.extend(found),
             Err(Moved) => return Ok(Err(Moved)),
@@ -326,7 +346,8 @@ impl Core {
         // It is before the start: look at the batches from there on.
         let mut from = start;
         loop {
-            let batches = self.segments.read(range, from, STEP_BYTES)?;
+            let room = &mut Room::of(STEP_BYTES);
+            let batches = self.segments.read(range, from, room)?;
             let Some(last) = batches.last() else {
                 return Ok(None);
             };

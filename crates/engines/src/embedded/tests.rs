@@ -321,7 +321,11 @@ fn what_was_read_ahead_is_read_from_memory() {
         restarted.read_cached(&places, Offset(from), max_bytes)
     };
     assert!(cached(100, 5_000).is_none());
-    restarted.read_ahead(LOG, Offset(100), 5_000);
+    restarted.read_ahead(Stretch {
+        log: LOG,
+        from: Offset(100),
+        max_bytes: 5_000,
+    });
     let found = cached(100, 5_000).expect("it was read ahead");
     let read = restarted.read(LOG, Offset(100), 5_000).unwrap();
     assert!(read.len() > 5, "{}", read.len());

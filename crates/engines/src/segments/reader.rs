@@ -13,6 +13,7 @@ use super::block::{Block, Entry};
 use super::format::{self, BLOCK_BYTES_MAX, Index, IndexEntry};
 use super::lru::Lru;
 use super::regions::{Near, Regions};
+use super::room::Room;
 use super::{Extent, FOLDER, SegmentId, SegmentRange, SegmentSummary, damaged, failed, verify};
 use crate::disk::{Disk, File};
 
@@ -63,8 +64,8 @@ impl Segments {
         }
     }
 
-    /// Batches of `range` in order, from the one that holds `from`, until `max_bytes` are gathered: at least one where there
-    /// is any. None from the range's end on; from the first where `from` is before it.
+    /// Batches of `range` in order, from the one that holds `from`, as many as there is `room` for. None from the range's end on; from
+    /// the first where `from` is before it.
     ///
     /// # Errors
     /// [`StoreError::Damaged`]; [`StoreError::Unavailable`].
@@ -72,7 +73,7 @@ impl Segments {
         &self,
         range: &SegmentRange,
         from: Offset,
-        max_bytes: usize,
+        room: &mut Room,
     ) -> Result<Vec<StoredBatch>, StoreError> {
         if from >= range.end {
             return Ok(Vec::new());
@@ -86,7 +87,7 @@ impl Segments {
             }
             Ok(run.next())
         };
-        let batches = gather(range, &index, from, max_bytes, blocks)?;
+        let batches = gather(range, &index, from, room, blocks)?;
         Ok(batches.unwrap_or_default())
     }
 
@@ -95,16 +96,16 @@ impl Segments {
         &self,
         range: &SegmentRange,
         from: Offset,
-        max_bytes: usize,
+        room: &mut Room,
     ) -> Option<Vec<StoredBatch>> {
         let id = range.segment;
         let index = self.caches().indexes.get((id, range.index.position))?;
         let near = &mut Near::default();
         let blocks = |number, _| Ok(self.cached_block(range, &line(range, &index, number)?, near));
-        gather(range, &index, from, max_bytes, blocks).ok()?
+        gather(range, &index, from, room, blocks).ok()?
     }
 
-    /// Brings into memory what [`Segments::read`] of the same would give, as far as that is not for too long.
+    /// Brings into memory what [`Segments::read`] of the same would give. Says whether that is all up to the range's end.
     ///
     /// # Errors
     /// As there.
@@ -112,14 +113,15 @@ impl Segments {
         &self,
         range: &SegmentRange,
         from: Offset,
-        max_bytes: usize,
-    ) -> Result<(), StoreError> {
+        room: &mut Room,
+    ) -> Result<bool, StoreError> {
         if range.segment.journal().is_none() || from >= range.end {
-            return self.read(range, from, max_bytes).map(drop);
+            let found = self.read(range, from, room)?;
+            return Ok(found.last().is_none_or(|last| last.end() >= range.end));
         }
         let index = self.index(range)?;
         let first = index.partition_point(|entry| entry.first <= from);
-        self.bring_kept(range, &index, first.saturating_sub(1), max_bytes)
+        self.bring_kept(range, &index, first.saturating_sub(1), room)
     }
 
     /// Lets go of the memory of the page cache that no reader looked into since the last call.
@@ -393,21 +395,24 @@ impl fmt::Debug for Segments {
     }
 }
 
-/// Batches from the one that holds `from`, until `max_bytes` are gathered; `None` where a block is not to be had. `block` is asked for
+/// Batches from the one that holds `from`, as many as there is room for; `None` where a block is not to be had. `block` is asked for
 /// those of one line of the index after another, by its number, with how many bytes are still wanted.
 fn gather(
     range: &SegmentRange,
     index: &Index,
     from: Offset,
-    max_bytes: usize,
+    room: &mut Room,
     mut block: impl FnMut(usize, usize) -> Result<Option<Block>, StoreError>,
 ) -> Result<Option<Vec<StoredBatch>>, StoreError> {
     let mut batches = Vec::new();
+    let is_kept = range.segment.journal().is_some();
     let first = index.partition_point(|entry| entry.first <= from);
-    let mut gathered = 0_usize;
     for number in first.saturating_sub(1)..index.len() {
-        let left = max_bytes.saturating_sub(gathered);
-        let Some(block) = block(number, left)? else {
+        // There a line is a batch: what has no room is not brought in for nothing.
+        if is_kept && !room.has_room(line(range, index, number)?.block.length as usize) {
+            break;
+        }
+        let Some(block) = block(number, room.left())? else {
             return Ok(None);
         };
         batches.reserve(block.count());
@@ -416,13 +421,12 @@ fn gather(
             if stored.end() <= from {
                 continue;
             }
-            gathered = gathered.saturating_add(stored.batch.bytes().len());
-            if gathered > max_bytes && !batches.is_empty() {
+            if !room.take(stored.batch.bytes().len()) {
                 return Ok(Some(batches));
             }
             batches.push(stored);
         }
-        if gathered >= max_bytes && !batches.is_empty() {
+        if room.is_full() {
             break;
         }
     }

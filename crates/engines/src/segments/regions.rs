@@ -12,6 +12,7 @@ use super::block::Block;
 use super::format::{Index, IndexEntry};
 use super::lru::Lru;
 use super::reader::{OpenSegment, Segments, line};
+use super::room::Room;
 use super::{Extent, SegmentId, SegmentRange};
 
 /// A region's length, but for the file's last.
@@ -228,30 +229,28 @@ impl Segments {
         Ok(region)
     }
 
-    /// Brings into memory what a reader of `wanted` bytes from line `number` on will find there.
+    /// Brings into memory what a reader from line `number` on takes. Says whether that is all of them.
     pub(super) fn bring_kept(
         &self,
         range: &SegmentRange,
         index: &Index,
         number: usize,
-        wanted: usize,
-    ) -> Result<(), StoreError> {
+        room: &mut Room,
+    ) -> Result<bool, StoreError> {
         let open = self.open(range.segment)?;
         let near = &mut Near::default();
-        let mut bytes = 0;
         for number in number..index.len() {
             let line = line(range, index, number)?;
+            if !room.take(line.block.length as usize) {
+                return Ok(false);
+            }
             let region = place(line.block).map(|(number, _)| number);
             let is_there = |number| self.cached_region(open.id, number, near).is_some();
             if !region.is_some_and(is_there) {
                 self.kept_block(range, &open, &line, near)?;
             }
-            bytes += line.block.length as usize;
-            if bytes >= wanted {
-                break;
-            }
         }
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -191,10 +191,10 @@ fn check_reads(segments: &Segments, range: &SegmentRange, batches: &[StoredBatch
         let from = Offset(rng.below(range.end.0 + 3));
         let budget = rng.below(100_000) as usize;
         if rng.below(2) == 0 {
-            segments.bring(range, from, budget).unwrap();
+            segments.bring(range, from, &mut Room::of(budget)).unwrap();
         }
-        let cached = segments.read_cached(range, from, budget);
-        let found = segments.read(range, from, budget).unwrap();
+        let cached = segments.read_cached(range, from, &mut Room::of(budget));
+        let found = segments.read(range, from, &mut Room::of(budget)).unwrap();
         assert_eq!(found, expected_read(batches, from, budget), "seed {seed}");
         assert!(cached.is_none_or(|cached| cached == found), "seed {seed}");
     }
@@ -243,7 +243,7 @@ fn a_large_log_has_a_sparse_index_and_is_read_throughout() {
     let mut found = Vec::new();
     let mut from = range.start;
     while from < range.end {
-        let batches = segments.read(range, from, 100_000).unwrap();
+        let batches = segments.read(range, from, &mut Room::of(100_000)).unwrap();
         from = batches.last().map(StoredBatch::end).unwrap();
         found.extend(batches);
     }
@@ -262,7 +262,7 @@ fn many_small_logs_share_a_segment() {
     let segments = Segments::new(disk, 10_000);
     assert_eq!(segments.verify(ID).unwrap(), summary);
     for range in &summary.ranges {
-        let found = segments.read(range, Offset(0), 1).unwrap();
+        let found = segments.read(range, Offset(0), &mut Room::of(1)).unwrap();
         assert_eq!(found, logs[&range.log]);
     }
 }
@@ -288,7 +288,10 @@ fn read_all(image: &crate::sim::Image, summary: &SegmentSummary) -> Result<Logs,
     let segments = Segments::new(Arc::new(disk), 1 << 20);
     let mut logs = Logs::new();
     for range in &summary.ranges {
-        logs.insert(range.log, segments.read(range, Offset(0), usize::MAX)?);
+        logs.insert(
+            range.log,
+            segments.read(range, Offset(0), &mut Room::of(usize::MAX))?,
+        );
     }
     Ok(logs)
 }
@@ -386,7 +389,7 @@ fn a_segment_of_another_number_is_damage_and_a_missing_one_too() {
             segment: id,
             ..range.clone()
         };
-        let read = segments.read(range, Offset(0), 1);
+        let read = segments.read(range, Offset(0), &mut Room::of(1));
         assert!(matches!(read, Err(StoreError::Damaged { .. })), "{read:?}");
         assert!(matches!(
             segments.verify(id),

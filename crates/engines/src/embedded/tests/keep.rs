@@ -170,6 +170,46 @@ fn journal_files_of_few_large_logs_become_segments_where_they_are() {
     assert!(disk.list("segments").unwrap().is_empty());
 }
 
+#[test]
+fn what_is_read_ahead_goes_on_in_the_next_kept_file() {
+    const WANTED: usize = 400_000;
+    let disk = disk();
+    let options = Options {
+        journal_file_bytes: 4 << 20,
+        journal_bytes_max: 256 << 20,
+        first_file_bytes: 4 << 20,
+        compact_files: 1_000,
+        ..options(&disk)
+    };
+    let core = Core::open(options.clone()).unwrap();
+    append_in_turn(&core, 220);
+    carry_out(&core, &core.plan_compaction(When::Due).expect("few logs"));
+    core.close();
+    drop(core);
+    let core = Core::open(options).unwrap();
+    let mut crossings = 0;
+    for from in (0..120).map(Offset) {
+        let Ok(Found::Places(places)) = core.look_up(LOG, from, WANTED) else {
+            panic!("{from} is in a segment");
+        };
+        core.read_ahead(Stretch {
+            log: LOG,
+            from,
+            max_bytes: WANTED,
+        });
+        let cached = core.read_cached(&places, from, WANTED);
+        let cached = cached.expect("it was read ahead");
+        assert_eq!(cached.len(), 3);
+        assert_eq!(cached, core.read(LOG, from, WANTED).unwrap());
+        let ranges = core.view().state.log(LOG).unwrap().ranges.clone();
+        crossings += ranges
+            .iter()
+            .filter(|range| from < range.end && range.end.0 < from.0 + 3)
+            .count();
+    }
+    assert!(crossings >= 4, "{crossings}");
+}
+
 /// After a crash at the worst moment a file is both the journal's and a segment: when the journal lets go of it, it is not written again.
 #[test]
 fn a_kept_file_is_never_written_again() {
