@@ -15,6 +15,7 @@ mod ahead;
 pub mod compact;
 pub mod core;
 mod keep;
+mod line;
 mod open;
 mod options;
 mod read;
@@ -48,11 +49,10 @@ pub use crate::state::request::{NewRewrite, NewSegment, Outcome, Reply, Request}
 
 use ahead::{Ahead, Stretch};
 use core::{settled, unavailable};
+use line::{Begun, Door, Line};
 use read::Found;
 use threads::{Signals, Threads};
 
-/// A permit stands for this many bytes of requests.
-const PERMIT_BYTES: usize = 1024;
 /// Reads that wait for the disk at once: enough to keep it busy, few enough to leave the threads to others.
 const DISK_READS: usize = 16;
 /// The part of the segments' cache that may be read ahead.
@@ -64,9 +64,8 @@ pub struct Embedded {
     core: Arc<Core>,
     signals: Arc<Signals>,
     threads: Mutex<Threads>,
-    /// Bytes that requests waiting and in flight may have.
-    room: Arc<Semaphore>,
-    permits: usize,
+    /// Before the row of requests waiting and in flight.
+    line: Arc<Line<Row>>,
     disk_reads: Arc<Semaphore>,
     ahead: Arc<Ahead>,
     /// One rewrite at a time.
@@ -102,8 +101,7 @@ impl Embedded {
                 source: Some(Arc::new(error)),
             }
         })?;
-        let permits = options.queue_bytes_max / PERMIT_BYTES;
-        let permits = permits.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
+        let queue_bytes_max = options.queue_bytes_max;
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let ahead = Ahead::new(
             options.segment_cache_bytes / AHEAD_SHARE,
@@ -111,12 +109,15 @@ impl Embedded {
         );
         let core = Arc::new(Core::open(options)?);
         let threads = Threads::start(&core)?;
+        let row = Row {
+            core: core.clone(),
+            signals: threads.signals().clone(),
+        };
         Ok(Embedded {
             signals: threads.signals().clone(),
             core,
             threads: Mutex::new(threads),
-            room: Arc::new(Semaphore::new(permits)),
-            permits,
+            line: Arc::new(Line::new(row, queue_bytes_max)),
             disk_reads: Arc::new(Semaphore::new(DISK_READS)),
             ahead: Arc::new(ahead),
             rewrites: Arc::new(Semaphore::new(1)),
@@ -171,36 +172,23 @@ impl Embedded {
     /// Puts requests in the row: at once where there is room, else when there is. The answers come when they are durable,
     /// whether or not they are awaited.
     fn ask(&self, requests: Vec<Request>) -> Answer<'_, Vec<Reply>> {
-        let bytes: usize = requests.iter().map(Request::footprint).sum();
-        let permits = (bytes.div_ceil(PERMIT_BYTES)).clamp(1, self.permits) as u32;
-        let at_once = self.room.clone().try_acquire_many_owned(permits).ok();
-        let submitted = match at_once {
-            Some(permit) => Ok((self.submit(requests), permit)),
-            None => Err(requests),
-        };
+        let bytes = requests.iter().map(Request::footprint).sum();
+        let count = requests.len();
+        let begun = self.line.begin(requests, bytes);
         Box::pin(async move {
-            let (answers, permit) = match submitted {
-                Ok(submitted) => submitted,
-                Err(requests) => {
-                    let Ok(permit) = self.room.clone().acquire_many_owned(permits).await else {
-                        return refused(&requests);
-                    };
-                    (self.submit(requests), permit)
-                }
+            let submitted = match begun {
+                Begun::Submitted(submitted) => Ok(submitted),
+                Begun::InLine(turn) => turn.await,
             };
-            let mut replies = Vec::with_capacity(answers.len());
-            for answer in answers {
+            let Ok(mut submitted) = submitted else {
+                return refused(count);
+            };
+            let mut replies = Vec::with_capacity(count);
+            for answer in submitted.answers.drain(..) {
                 replies.push(settled(answer.await));
             }
-            drop(permit);
             replies
         })
-    }
-
-    fn submit(&self, requests: Vec<Request>) -> Vec<oneshot::Receiver<Reply>> {
-        let answers = self.core.submit(requests);
-        self.signals.work.wake_one();
-        answers
     }
 
     async fn ask_one(&self, request: Request) -> Reply {
@@ -256,9 +244,29 @@ fn lost() -> StoreError {
     }
 }
 
-fn refused(requests: &[Request]) -> Vec<Reply> {
+fn refused(count: usize) -> Vec<Reply> {
     let closed = || Err(unavailable("the store is shutting down".into()));
-    requests.iter().map(|_| closed()).collect()
+    (0..count).map(|_| closed()).collect()
+}
+
+/// The row of requests, and those who write what is in it.
+struct Row {
+    core: Arc<Core>,
+    signals: Arc<Signals>,
+}
+
+impl Door for Row {
+    fn submit(&self, requests: Vec<Request>) -> Vec<oneshot::Receiver<Reply>> {
+        let answers = self.core.submit(requests);
+        self.signals.work.wake_one();
+        answers
+    }
+}
+
+impl std::fmt::Debug for Line<Row> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Line")
+    }
 }
 
 impl Drop for Embedded {

@@ -254,6 +254,28 @@ async fn callers_wait_when_the_queue_is_full() {
     assert_eq!(store.bounds(log(0)).await.unwrap().end, Offset(64));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_room_is_written_in_the_order_of_the_calls() {
+    let folder = Folder::new();
+    let options = Options {
+        queue_bytes_max: 4096,
+        ..on_real(&folder.0)
+    };
+    let store = Embedded::open(options).unwrap();
+    store.commit(create(&[log(0), log(1)])).await.unwrap();
+    let append = |log, number| store.append(vec![Append::to(log, numbered(number, 1500))]);
+    let others: Vec<_> = (0..64).map(|number| append(log(0), number)).collect();
+    let first = append(log(1), 0);
+    let second = append(log(1), 1);
+    for other in others {
+        assert!(other.await[0].is_ok());
+    }
+    // Nobody has asked after the first one yet.
+    let second = second.await[0].clone().unwrap();
+    let first = first.await[0].clone().unwrap();
+    assert_eq!((first.base_offset.0, second.base_offset.0), (0, 1));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn readers_are_not_disturbed_while_batches_move() {
     let folder = Folder::new();
