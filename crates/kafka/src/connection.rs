@@ -11,10 +11,11 @@
 //! way at most [`Limits::pending_max`], then nothing is read until one is answered.
 
 use std::collections::VecDeque;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -83,6 +84,28 @@ impl<R> Reply<R> {
     /// An answer to come.
     pub(crate) fn later(answer: impl Future<Output = R> + Send + 'static) -> Reply<R> {
         Reply::Later(Box::pin(answer))
+    }
+
+    /// An answer to come of what others wait for: begun in its turn, and brought to its end even if the client does not read.
+    pub(crate) fn apart(answer: impl Future<Output = R> + Send + 'static) -> Reply<R>
+    where
+        R: Send + 'static,
+    {
+        let mut answer = Box::pin(answer);
+        Reply::later(async move {
+            let begun = poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await;
+            if let Poll::Ready(answer) = begun {
+                return answer;
+            }
+            match tokio::spawn(answer).await {
+                Ok(answer) => answer,
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    // The runtime ends, and this with it.
+                    Err(_) => std::future::pending().await,
+                },
+            }
+        })
     }
 }
 
@@ -301,6 +324,7 @@ impl Connection {
         let mut is_stopping = false;
         let login_by = Instant::now() + self.limits.login_max;
         let mut last_progress = Instant::now();
+        let mut last_taken = Instant::now();
         loop {
             let muted = self.session.mute.ends();
             if muted.is_none() {
@@ -322,11 +346,15 @@ impl Connection {
                     if written? == 0 {
                         return Err(io::Error::from(io::ErrorKind::WriteZero).into());
                     }
+                    last_taken = Instant::now();
                     if !self.output.has_remaining() {
                         writer.flush().await?;
                     }
                 }
                 Some(answer) = self.pending.next(), if may_answer => {
+                    if !self.output.has_remaining() {
+                        last_taken = Instant::now();
+                    }
                     self.output.append(answer.ok_or(HangUp::Refused)?);
                 }
                 read = self.input.read(&mut reader), if may_read => {
@@ -336,6 +364,9 @@ impl Connection {
                 }
                 () = &mut stop, if !is_stopping => is_stopping = true,
                 () = tokio::time::sleep_until(login_by), if self.session.is_unknown() => {
+                    return Err(HangUp::Stalled);
+                }
+                () = tokio::time::sleep_until(last_taken + self.limits.stall_max), if self.output.has_remaining() => {
                     return Err(HangUp::Stalled);
                 }
                 () = tokio::time::sleep_until(muted.unwrap_or(last_progress)), if muted.is_some() => {}

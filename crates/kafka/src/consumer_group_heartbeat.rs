@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use regex_lite::{Regex, RegexBuilder};
+use regex_lite::Regex;
 
 use crate::access::{Operation, Resource};
 use crate::connection::Reply;
@@ -15,6 +15,7 @@ use crate::group::consumer::assignor::Assignor;
 use crate::group::consumer::{
     AWAY, Beat, BeatAnswer, Found, JOINING, KnownTopic, LEAVING, Pace, Partitions,
 };
+use crate::pattern;
 use crate::session::Call;
 use crate::wire::consumer_group_heartbeat_response::{Assignment, TopicPartitions};
 use crate::wire::{
@@ -26,9 +27,6 @@ use crate::wire::{
 const NAMES_ITSELF_FROM: i16 = 1;
 /// Bytes of the topics' names that one member reads, so that it is sure to be kept.
 const NAMES_BYTES_MAX: usize = 1 << 20;
-/// Longest pattern, in bytes, and the most memory one may take.
-const REGEX_BYTES_MAX: usize = 4096;
-const REGEX_SIZE_MAX: usize = 1 << 20;
 
 pub(crate) async fn consumer_group_heartbeat(
     call: Call,
@@ -113,11 +111,8 @@ fn check_joining(request: &ConsumerGroupHeartbeatRequestData) -> Result<(), Refu
     {
         return invalid("TopicPartitions must be empty when (re-)joining.");
     }
-    let names = request.subscribed_topic_names.as_ref();
-    let regex = request.subscribed_topic_regex.as_ref();
-    let has_names = names.is_some_and(|names| !names.is_empty());
-    let has_regex = regex.is_some_and(|regex| !regex.as_str().is_empty());
-    if !has_names && !has_regex {
+    // Both may be empty: of who reads by a pattern of its own, which no topic matches yet.
+    if request.subscribed_topic_names.is_none() && request.subscribed_topic_regex.is_none() {
         return invalid(
             "Either SubscribedTopicNames or SubscribedTopicRegex must be non-null when (re-)joining.",
         );
@@ -219,25 +214,13 @@ pub(crate) async fn look_by_name(call: &Call, names: BTreeSet<String>) -> Found 
     found
 }
 
-/// A pattern that a whole name must match. Matching takes time in proportion to the name, whatever the pattern.
+/// A pattern that a whole name must match.
 fn compiled(pattern: &str) -> Result<Regex, Refusal> {
-    let invalid = |why: &str| {
+    pattern::whole(pattern).map_err(|why| {
         let message =
             format!("SubscribedTopicRegex `{pattern}` is not a valid regular expression: {why}.");
         Refusal::new(ErrorCode::InvalidRegularExpression, message)
-    };
-    if pattern.len() > REGEX_BYTES_MAX {
-        return Err(invalid("it is too long"));
-    }
-    let build = |pattern: &str| {
-        RegexBuilder::new(pattern)
-            .size_limit(REGEX_SIZE_MAX)
-            .build()
-    };
-    // By itself first, so that it cannot close the group that is put around it.
-    build(pattern)
-        .and_then(|_| build(&format!("^(?:{pattern})$")))
-        .map_err(|error| invalid(&error.to_string()))
+    })
 }
 
 fn refused(refusal: Refusal) -> ConsumerGroupHeartbeatResponseData {

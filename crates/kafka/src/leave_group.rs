@@ -27,6 +27,11 @@ pub(crate) async fn leave_group(
     };
     let mut response = LeaveGroupResponseData::default();
     match leave(&call, request.group_id.as_str(), leaving) {
+        // As of a group that has none of them.
+        Err(code @ ErrorCode::UnknownMemberId) if is_batch => {
+            let each = leaving.iter();
+            response.members = each.map(|one| answer(one, Err(code))).collect();
+        }
         Err(code) => response.error_code = code.code(),
         Ok(outcomes) if is_batch => {
             let each = leaving.iter().zip(outcomes);

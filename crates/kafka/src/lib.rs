@@ -33,6 +33,7 @@ mod topics;
 mod configs;
 
 mod partition;
+mod pattern;
 
 mod offsets;
 

@@ -59,7 +59,7 @@ pub(crate) async fn offset_commit(
         writes,
         ..Txn::default()
     };
-    Reply::later(async move {
+    Reply::apart(async move {
         let _held = call.broker.groups.hold(request.group_id.as_str()).await;
         if let Err(code) = admit(&call, &request) {
             return refused(&request, code);

@@ -1,6 +1,7 @@
 //! Connections as a client sees them, and the buffer of their answers.
 
 mod hostile;
+mod many;
 
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, DuplexStream, duplex};
@@ -321,6 +322,24 @@ async fn who_stalls_within_a_request_is_hung_up_on() {
         started.elapsed().as_secs(),
         Limits::default().idle_max.as_secs()
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_read_is_hung_up_on_whatever_else_is_asked_for() {
+    let world = World::new().await;
+    world
+        .topic("t", 1, &[("max.message.bytes", "10000000")])
+        .await;
+    let large = batch(&[&"x".repeat(3 << 20)]).bytes().clone();
+    assert_eq!(world.produce("t", large).await.error_code, 0);
+    let mut client = Client::of(&world);
+    for correlation in 1..=3 {
+        client.send(&waiting_fetch(correlation, 0)).await;
+    }
+    let started = Instant::now();
+    client.server.await.expect("no panic");
+    let stalled = started.elapsed().as_secs();
+    assert_eq!(stalled, Limits::default().stall_max.as_secs());
 }
 
 fn runtime() -> tokio::runtime::Runtime {

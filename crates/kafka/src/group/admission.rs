@@ -37,7 +37,7 @@ impl Groups {
         };
         let is_news = beat.epoch == JOINING || beat.names.is_some() || beat.regex.is_some();
         if let Some(Machine::Consumer(machine)) = state.groups.get(group).map(|one| &one.machine) {
-            if !is_news && !machine.should_look(Instant::now(), TOPICS_GOOD_FOR) {
+            if !is_news && !machine.should_look(&beat.member, Instant::now(), TOPICS_GOOD_FOR) {
                 return None;
             }
             let subscribed = machine.subscribed_topics().into_iter().map(str::to_owned);

@@ -397,7 +397,7 @@ impl Group {
             return;
         };
         if let Err(code) = outcome {
-            self.withdraw_shares(code, out);
+            self.withdraw_shares(code, now, out);
             return self.rebalance_or_complete(now, out);
         }
         self.state = State::Stable;
@@ -454,11 +454,15 @@ impl Group {
         out: &mut Vec<Effect>,
     ) -> Vec<Result<(), ErrorCode>> {
         let mut outcomes = Vec::with_capacity(leaving.len());
+        let count = self.members.len();
         for (member, instance) in leaving {
             outcomes.push(self.leave(member, instance.as_deref(), out));
         }
-        if outcomes.iter().any(Result::is_ok) && self.state != State::Empty {
+        if self.members.len() < count && self.state != State::Empty {
             self.rebalance_or_complete(now, out);
+        } else {
+            // Of those who were only about to join, nobody else need know.
+            self.complete_if_ready(now, out);
         }
         outcomes
     }

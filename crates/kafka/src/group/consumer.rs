@@ -162,6 +162,8 @@ pub(crate) struct Group {
     topics: BTreeMap<String, KnownTopic>,
     /// When topics were last looked at.
     looked_at: Option<Instant>,
+    /// The same for what members' patterns match.
+    matched_at: HashMap<String, Instant>,
     changes: Option<Changes>,
     /// Grows with each change that is to be made durable.
     revision: u64,
@@ -260,9 +262,13 @@ impl Group {
         members.flat_map(Member::subscribed_topics).collect()
     }
 
-    /// Whether it is time to see which topics there are.
-    pub(crate) fn should_look(&self, now: Instant, patience: Duration) -> bool {
-        self.looked_at.is_none_or(|at| now >= at + patience)
+    /// Whether it is time to see which topics there are, or which of them a member's pattern matches.
+    pub(crate) fn should_look(&self, member: &str, now: Instant, patience: Duration) -> bool {
+        let is_old = |at: Option<&Instant>| at.is_none_or(|at| now >= *at + patience);
+        let member = self.members.get(member);
+        let regex = member.and_then(|member| member.regex.as_ref());
+        is_old(self.looked_at.as_ref())
+            || regex.is_some_and(|regex| is_old(self.matched_at.get(regex)))
     }
 
     /// Somebody is alive, joins, or goes. `found` has the topics, if they were looked at.
@@ -286,8 +292,10 @@ impl Group {
         now: Instant,
     ) -> Result<BeatAnswer, Refused> {
         self.admit(beat)?;
-        let has_changed = self.subscribe(beat);
-        if self.learn(found, now) || has_changed {
+        let has_changed = self.subscribe(beat) | self.take_matches(beat, now);
+        let has_learnt = self.learn(found, now);
+        // Epoch 0 is for joining: no member may stay in it, even of a group that has nothing to read.
+        if has_learnt || has_changed || self.epoch == 0 {
             self.grow();
         }
         if self.epoch > self.assignment_epoch {
@@ -296,8 +304,8 @@ impl Group {
         let was_assigned = self.assigned(&beat.member);
         self.reconcile(&beat.member, beat.owned.as_ref(), now);
         let is_assigned = self.assigned(&beat.member);
-        let says_all =
-            beat.rebalance_timeout.is_some() && beat.names.is_some() && beat.owned.is_some();
+        let says_topics = beat.names.is_some() || beat.regex.is_some();
+        let says_all = beat.rebalance_timeout.is_some() && says_topics && beat.owned.is_some();
         let wants_all = beat.epoch == JOINING || says_all;
         let Some(member) = self.members.get_mut(&beat.member) else {
             return Err((ErrorCode::UnknownMemberId, "no such member".into()));

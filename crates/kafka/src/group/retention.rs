@@ -9,6 +9,7 @@ use std::time::Duration;
 use model::Timestamp;
 use store::{Key, Scan, StoreError, Txn, Write};
 
+use super::Kind;
 use super::view::Ageing;
 use crate::broker::Broker;
 use crate::offsets::{self, CommittedOffset};
@@ -42,7 +43,8 @@ pub(crate) async fn sweep(broker: &Broker) -> Result<(), StoreError> {
         .groups
         .list()
         .into_iter()
-        .filter(|group| group.state == "Empty")
+        // What a share group knows of its records is no committed offset, and goes with it alone.
+        .filter(|group| group.state == "Empty" && group.kind != Kind::Share)
         .map(|group| group.name)
         .collect();
     let mut with_offsets = HashSet::new();

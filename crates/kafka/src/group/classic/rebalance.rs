@@ -1,6 +1,6 @@
 //! How a classic group gets from one generation to the next, and who is in it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -27,9 +27,16 @@ impl Group {
         if self.state == State::Empty {
             return !join.protocol_type.is_empty() && !join.protocols.is_empty();
         }
-        let has_type = self.protocol_type.as_ref() == Some(&join.protocol_type);
-        let knows_all = |name: &str| self.members.values().all(|member| member.supports(name));
-        has_type && join.protocols.iter().any(|one| knows_all(&one.name))
+        if self.protocol_type.as_ref() != Some(&join.protocol_type) {
+            return false;
+        }
+        let names = join.protocols.iter().map(|one| one.name.as_str());
+        let mut common: HashSet<&str> = names.collect();
+        for member in self.members.values() {
+            let known = member.protocols.iter().map(|one| one.name.as_str());
+            common = known.filter(|name| common.contains(name)).collect();
+        }
+        !common.is_empty()
     }
 
     pub(super) fn add(
@@ -145,7 +152,7 @@ impl Group {
     /// Begins a rebalance.
     fn prepare(&mut self, now: Instant, out: &mut Vec<Effect>) {
         if self.state == State::Completing {
-            self.withdraw_shares(ErrorCode::RebalanceInProgress, out);
+            self.withdraw_shares(ErrorCode::RebalanceInProgress, now, out);
         }
         self.unsynced.clear();
         self.sync_timer = None;
@@ -168,10 +175,14 @@ impl Group {
     }
 
     /// The leader's division is void, or could not be kept.
-    pub(super) fn withdraw_shares(&mut self, code: ErrorCode, out: &mut Vec<Effect>) {
+    pub(super) fn withdraw_shares(&mut self, code: ErrorCode, now: Instant, out: &mut Vec<Effect>) {
         self.assigning = None;
         for member in self.members.values_mut() {
             member.assignment.clear();
+            // While it waited it need not be heard of: now it must again.
+            if member.awaiting_sync.is_some() {
+                member.deadline = Some(now + member.session_timeout);
+            }
             member.refuse_sync(code, out);
         }
     }
@@ -186,7 +197,7 @@ impl Group {
         timeouts.max().unwrap_or_default()
     }
 
-    fn complete_if_ready(&mut self, now: Instant, out: &mut Vec<Effect>) {
+    pub(super) fn complete_if_ready(&mut self, now: Instant, out: &mut Vec<Effect>) {
         let is_initial = matches!(self.join_timer, Some(JoinTimer::Initial { .. }));
         if self.state == State::Preparing && !is_initial && self.have_all_joined() {
             self.complete(now, out);

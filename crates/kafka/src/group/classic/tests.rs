@@ -163,6 +163,41 @@ fn a_name_that_is_not_used_in_time_is_forgotten() {
 }
 
 #[test]
+fn a_static_member_that_died_waiting_for_its_share_does_not_hold_the_group() {
+    let mut room = Room::new();
+    room.join(1, join("", "a-1", Some("a")));
+    room.join(2, join("", "b-1", Some("b")));
+    room.pass(Duration::from_secs(6));
+    room.sync(3, sync("b-1", 1, &[]));
+    // Longer than its session: it is excused, as long as the leader owes it its share.
+    for _ in 0..20 {
+        room.pass(Duration::from_secs(1));
+        let leading = room.group.on_heartbeat("a-1", Some("a"), 1, room.now);
+        assert_eq!(leading, Ok(()));
+    }
+    let mut out = Vec::new();
+    let gone = [(String::new(), Some("a".to_owned()))];
+    let left = room.group.on_leave(&gone, room.now, &mut out);
+    assert_eq!(left, [Ok(())]);
+    room.pass(SESSION + Duration::from_secs(1));
+    assert!(room.group.members().next().is_none());
+    room.pass(REBALANCE);
+    assert_eq!(room.group.state(), State::Empty);
+}
+
+#[test]
+fn who_leaves_before_having_joined_disturbs_nobody() {
+    let mut room = Room::of_two_statics();
+    room.join(9, join("", "c-1", None));
+    assert_eq!(room.joined(9).code, ErrorCode::MemberIdRequired);
+    let mut out = Vec::new();
+    let gone = [("c-1".to_owned(), None)];
+    let left = room.group.on_leave(&gone, room.now, &mut out);
+    assert_eq!(left, [Ok(())]);
+    assert_eq!(room.heartbeat("a-1", 1), Ok(()));
+}
+
+#[test]
 fn nobody_learns_their_share_before_it_is_durable() {
     let mut room = Room::new();
     room.join(

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use tokio::time::Instant;
+
 use super::{AWAY, Beat, BeatAnswer, Group, JOINING, LEAVING, MEMBERS_MAX, Member, Refused};
 use crate::wire::ErrorCode;
 
@@ -100,7 +102,10 @@ impl Group {
         };
         let may_have_missed =
             beat.epoch == member.previous_epoch && member.has_all_of(beat.owned.as_ref());
-        if beat.epoch == member.epoch || (beat.epoch < member.epoch && may_have_missed) {
+        // Who was fenced, or whose leaving was lost, joins again by the same name.
+        let joins_again = beat.epoch == JOINING && member.classic.is_none();
+        let is_current = beat.epoch == member.epoch;
+        if is_current || joins_again || (beat.epoch < member.epoch && may_have_missed) {
             return Ok(());
         }
         let size = if beat.epoch > member.epoch {
@@ -128,6 +133,33 @@ impl Group {
             return has_changed;
         }
         false
+    }
+
+    /// What a member's pattern matches is so for all who have the same. Whether that changes what is to be divided.
+    pub(super) fn take_matches(&mut self, beat: &Beat, now: Instant) -> bool {
+        let member = self.members.get(&beat.member);
+        let regex = member.and_then(|member| member.regex.clone());
+        let (Some(regex), Some(matched)) = (regex, &beat.matched) else {
+            return false;
+        };
+        let mut changed = Vec::new();
+        for member in self.members.values_mut() {
+            if member.regex.as_ref() == Some(&regex) && member.matched != *matched {
+                member.matched.clone_from(matched);
+                changed.push(member.id.clone());
+            }
+        }
+        for member in &changed {
+            self.note_change(Some(member));
+        }
+        let members = &self.members;
+        let is_in_use = |regex: &String| {
+            let mut all = members.values();
+            all.any(|member| member.regex.as_ref() == Some(regex))
+        };
+        self.matched_at.retain(|regex, _| is_in_use(regex));
+        self.matched_at.insert(regex, now);
+        !changed.is_empty()
     }
 
     /// Somebody goes: for good, or a static member for a while.

@@ -145,9 +145,72 @@ fn a_lost_answer_is_given_again_but_an_old_epoch_is_fenced() {
     room.beat(&beating("a", 1, &[0, 1, 2, 3]));
     room.beat(&beating("a", 3, &[0, 1, 2, 3]));
     assert_eq!(
-        room.refused(&beating("a", 0, &[3])),
+        room.refused(&beating("a", 2, &[3])),
         ErrorCode::FencedMemberEpoch
     );
+    // Clients keep their names when they join anew.
+    assert_eq!(room.assigned(&joining("a")), (3, vec![0, 1, 2, 3]));
+}
+
+#[test]
+fn who_has_nothing_to_read_yet_is_in_a_group_all_the_same() {
+    let mut room = Room::new();
+    let nothing = Beat {
+        names: Some(BTreeSet::new()),
+        regex: Some("none.*".into()),
+        matched: Some(BTreeSet::new()),
+        ..joining("a")
+    };
+    assert_eq!(room.assigned(&nothing), (1, vec![]));
+    assert_eq!(room.beat(&beating("a", 1, &[])).epoch, 1);
+}
+
+#[test]
+fn a_pattern_is_looked_at_for_all_who_have_it() {
+    let mut room = Room::new();
+    let by_pattern = |member: &str, epoch, matched: &[&str]| Beat {
+        epoch,
+        names: None,
+        regex: Some("o.*".into()),
+        matched: Some(matched.iter().map(|name| (*name).to_owned()).collect()),
+        ..joining(member)
+    };
+    let patience = Duration::from_secs(1);
+    room.beat(&by_pattern("a", JOINING, &[]));
+    room.beat(&by_pattern("b", JOINING, &[]));
+    room.now += patience;
+    // A third who reads by name has topics looked at, but no pattern.
+    room.beat(&joining("c"));
+    let should_look = |room: &Room, member| room.group.should_look(member, room.now, patience);
+    assert!(!should_look(&room, "c") && should_look(&room, "b"));
+    let epoch = room.group.epoch();
+    let own = room.group.member("a").unwrap().epoch;
+    room.beat(&by_pattern("a", own, &["other"]));
+    assert!(!should_look(&room, "b"));
+    assert!(room.group.member("b").unwrap().matched.contains("other"));
+    assert_eq!(room.group.epoch(), epoch + 1);
+}
+
+#[test]
+fn who_says_everything_is_told_everything() {
+    let mut room = Room::new();
+    room.beat(&Beat {
+        names: None,
+        regex: Some("o.*".into()),
+        matched: Some(BTreeSet::from(["other".to_owned()])),
+        ..joining("a")
+    });
+    let again = Beat {
+        names: None,
+        regex: Some("o.*".into()),
+        ..beating("a", 1, &[])
+    };
+    let everything = Beat {
+        rebalance_timeout: Some(Duration::from_secs(60)),
+        ..again.clone()
+    };
+    let told = room.beat(&everything).assignment.unwrap();
+    assert_eq!(told.keys().collect::<Vec<_>>(), [&OTHER]);
 }
 
 #[test]
@@ -321,9 +384,11 @@ impl World {
                 one.owned = answer.assignment.unwrap_or(std::mem::take(&mut one.owned));
             }
             ErrorCode::UnreleasedInstanceId => {}
-            ErrorCode::UnknownMemberId
-            | ErrorCode::FencedMemberEpoch
-            | ErrorCode::FencedInstanceId => {
+            ErrorCode::FencedMemberEpoch => {
+                one.epoch = JOINING;
+                one.owned.clear();
+            }
+            ErrorCode::UnknownMemberId | ErrorCode::FencedInstanceId => {
                 one.name = name;
                 one.epoch = JOINING;
                 one.owned.clear();

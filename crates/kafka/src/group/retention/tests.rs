@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::delete_topics::delete_topics;
-use crate::wire::{DeleteTopicsRequestData, text};
+use crate::share_group_heartbeat::share_group_heartbeat;
+use crate::wire::{DeleteTopicsRequestData, ShareGroupHeartbeatRequestData, text};
 use crate::world::{World, answer};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -25,6 +26,27 @@ async fn offsets_that_nobody_commits_as_a_member_grow_old_from_their_commit() {
     assert!(world.broker.groups.is_known("g"));
     check(&world, 1, "g", -1).await;
     assert!(!world.broker.groups.is_known("g"), "nothing is left of it");
+}
+
+#[tokio::test]
+async fn a_share_group_stays_until_it_is_deleted() {
+    let world = World::new().await;
+    world.topic("t", 1, &[]).await;
+    let heartbeat = async |member_epoch| {
+        let request = ShareGroupHeartbeatRequestData {
+            group_id: text("g"),
+            member_id: text("m"),
+            member_epoch,
+            subscribed_topic_names: Some(vec![text("t")]),
+            ..ShareGroupHeartbeatRequestData::default()
+        };
+        answer(share_group_heartbeat(world.call(1), request).await).await
+    };
+    assert_eq!(heartbeat(0).await.error_code, 0);
+    assert_eq!(heartbeat(-1).await.error_code, 0);
+    world.clock.advance(DAY * 30);
+    sweep(&world.broker).await.unwrap();
+    assert!(world.broker.groups.is_known("g"));
 }
 
 #[tokio::test]
