@@ -26,8 +26,8 @@ use crate::session::Call;
 use crate::topics::Topic;
 use crate::transaction::Writing;
 use crate::wire::{
-    ErrorCode, KafkaString, PartitionProduceData, PartitionProduceResponse, ProduceRequestData,
-    ProduceResponseData, TopicProduceData, TopicProduceResponse, text,
+    ErrorCode, KafkaString, KafkaUuid, PartitionProduceData, PartitionProduceResponse,
+    ProduceRequestData, ProduceResponseData, TopicProduceData, TopicProduceResponse, text,
 };
 
 /// Where a partition's answer has no offset or time to tell.
@@ -89,6 +89,10 @@ pub(crate) async fn produce(call: Call, request: ProduceRequestData) -> Reply<Pr
         response
     };
     match acks {
+        0 if is_transactional => {
+            let (answer, lost) = (tokio::spawn(answer), empty_response(&request));
+            unanswered(async move { answer.await.unwrap_or(lost) })
+        }
         0 => unanswered(answer),
         1 | -1 if is_transactional => followed(answer, &request),
         1 | -1 => Reply::later(answer),
@@ -244,6 +248,10 @@ async fn find(call: &Call, data: &TopicProduceData) -> Result<Arc<Topic>, Refusa
         .broker
         .topic_by(data.topic_id, data.name.as_str())
         .await;
+    // Who writes by an id that is none any more is to look for another, and has no name to be judged by.
+    if topic.is_err() && data.topic_id != KafkaUuid::ZERO {
+        return topic;
+    }
     let name = topic
         .as_ref()
         .map_or(data.name.as_str(), |topic| topic.name());

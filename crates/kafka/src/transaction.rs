@@ -374,9 +374,13 @@ impl Transactions {
     }
 }
 
-/// What a client of this version understands: those before `knows_fenced` have an older word for it (KIP-588).
+/// What a client of this version understands: those before `knows_fenced` have an older word for it (KIP-588), and what the store
+/// refuses they ask a coordinator for again only by a coordinator's word.
 fn for_version(code: ErrorCode, version: i16, knows_fenced: i16) -> ErrorCode {
     match code {
+        ErrorCode::KafkaStorageError | ErrorCode::RequestTimedOut => {
+            ErrorCode::CoordinatorNotAvailable
+        }
         ErrorCode::ProducerFenced if version < knows_fenced => ErrorCode::InvalidProducerEpoch,
         other => other,
     }

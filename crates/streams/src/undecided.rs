@@ -30,6 +30,16 @@ struct InLog {
     decided: watch::Sender<()>,
 }
 
+impl InLog {
+    fn new() -> InLog {
+        InLog {
+            by_producer: HashMap::new(),
+            told: Offset::ZERO,
+            decided: watch::Sender::new(()),
+        }
+    }
+}
+
 /// A transaction's part of one log.
 #[derive(Debug, Default)]
 struct Open {
@@ -75,11 +85,7 @@ impl Undecided {
     /// As [`Undecided::enter`], for a transaction of an earlier run of the server whose first batch lies at `first`.
     pub fn restore(&self, log: LogId, producer: i64, first: Option<Offset>) {
         let mut logs = self.logs();
-        let in_log = logs.entry(log).or_insert_with(|| InLog {
-            by_producer: HashMap::new(),
-            told: Offset::ZERO,
-            decided: watch::Sender::new(()),
-        });
+        let in_log = logs.entry(log).or_insert_with(InLog::new);
         in_log.by_producer.entry(producer).or_insert(Open {
             first,
             ..Open::default()
@@ -89,15 +95,13 @@ impl Undecided {
     /// Announces a write. `end` is the log's end, read after [`Undecided::enter`]; the write is put in line after this.
     pub fn begin_write(&self, log: LogId, producer: i64, end: Offset) {
         let mut logs = self.logs();
-        let Some(in_log) = logs.get_mut(&log) else {
-            return;
-        };
+        // Where another request has just added the log to the transaction, it may not have come to tell.
+        let in_log = logs.entry(log).or_insert_with(InLog::new);
         let told = in_log.told;
-        if let Some(open) = in_log.by_producer.get_mut(&producer) {
-            open.writing += 1;
-            if open.holds_from().is_none() {
-                open.bound = Some(end.max(told));
-            }
+        let open = in_log.by_producer.entry(producer).or_default();
+        open.writing += 1;
+        if open.holds_from().is_none() {
+            open.bound = Some(end.max(told));
         }
     }
 

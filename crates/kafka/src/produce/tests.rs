@@ -296,7 +296,7 @@ async fn topics_are_named_by_id_from_version_13_on() {
     let known = answer(produce(world.call(13), request.clone()).await).await;
     assert_eq!(known.responses[0].topic_id, id);
     assert_eq!(known.responses[0].partition_responses[0].error_code, 0);
-    request.topic_data[0].topic_id = crate::wire::KafkaUuid::from_parts(1, 2);
+    request.topic_data[0].topic_id = KafkaUuid::from_parts(1, 2);
     let unknown = answer(produce(world.call(13), request).await).await;
     let code = unknown.responses[0].partition_responses[0].error_code;
     assert_eq!(code, ErrorCode::UnknownTopicId.code());

@@ -16,13 +16,15 @@ const KNOWS_ABORTABLE: i16 = 4;
 /// From this version on the group need not be added to the transaction before.
 const ADDS: i16 = 5;
 /// Longest text that a client may say with an offset: Kafka's `offset.metadata.max.bytes`.
-const METADATA_BYTES_MAX: usize = 4096;
+const METADATA_CHARS_MAX: usize = 4096;
 
 pub(crate) async fn txn_offset_commit(
     call: Call,
     request: TxnOffsetCommitRequestData,
 ) -> Reply<TxnOffsetCommitResponseData> {
-    Reply::later(async move {
+    Reply::apart(async move {
+        // Until the offsets are noted nobody else is given the partitions (KIP-447).
+        let _held = call.broker.groups.hold(request.group_id.as_str()).await;
         let mut response = TxnOffsetCommitResponseData::default();
         let outcome = match check(&call, &request) {
             Ok(()) => commit(&call, &request, &mut response).await,
@@ -49,6 +51,9 @@ pub(crate) async fn txn_offset_commit(
 fn for_version(code: ErrorCode, version: i16) -> ErrorCode {
     match code {
         ErrorCode::ProducerFenced => ErrorCode::InvalidProducerEpoch,
+        ErrorCode::KafkaStorageError | ErrorCode::RequestTimedOut => {
+            ErrorCode::CoordinatorNotAvailable
+        }
         ErrorCode::InvalidTxnState if version >= KNOWS_ABORTABLE => ErrorCode::TransactionAbortable,
         other => other,
     }
@@ -151,7 +156,7 @@ fn offset(
 ) -> Result<CommittedOffset, Refusal> {
     let metadata = asked.committed_metadata.as_ref();
     let metadata = metadata.map_or("", KafkaString::as_str);
-    if metadata.len() > METADATA_BYTES_MAX {
+    if metadata.chars().count() > METADATA_CHARS_MAX {
         return Err(ErrorCode::OffsetMetadataTooLarge.into());
     }
     Ok(CommittedOffset {
