@@ -108,7 +108,7 @@ impl Broker {
             topics: Topics::default(),
             configs: Kept::load(&**streams.store()).await?,
             quotas: Quotas::load(&**streams.store()).await?,
-            fetch_sessions: Sessions::default(),
+            fetch_sessions: Sessions::new(rng.clone()),
             shares: Shares::default(),
             apis: Apis::all(),
             security,

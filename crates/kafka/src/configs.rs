@@ -287,15 +287,24 @@ fn written(limit: Option<u64>) -> String {
 
 /// As [`value`], where the topic says so itself.
 pub(crate) fn own(settings: &Settings, name: &str) -> Option<String> {
+    let limits = (settings.retention_ms, settings.retention_bytes);
+    own_among(limits, &settings.extra, name)
+}
+
+fn own_among(
+    (retention_ms, retention_bytes): (Option<u64>, Option<u64>),
+    extra: &BTreeMap<String, String>,
+    name: &str,
+) -> Option<String> {
     let Some(note) = note(name) else {
-        return settings.extra.get(name).cloned();
+        return extra.get(name).cloned();
     };
     let current = match name {
-        "retention.ms" => settings.retention_ms,
-        _ => settings.retention_bytes,
+        "retention.ms" => retention_ms,
+        _ => retention_bytes,
     };
     let current = written(current);
-    (settings.extra.get(note) != Some(&current)).then_some(current)
+    (extra.get(note) != Some(&current)).then_some(current)
 }
 
 /// Sets a configuration, checked already, in a stream's settings; without a value, its default, which it then follows.
@@ -405,6 +414,12 @@ impl Chosen {
             own.unwrap_or_else(|| defaults.value(name))
         })?;
         Ok(chosen)
+    }
+
+    /// As [`own`] of the topic to be.
+    pub(crate) fn own(&self, name: &str) -> Option<String> {
+        let limits = (self.retention_ms, self.retention_bytes);
+        own_among(limits, &self.extra, name)
     }
 }
 

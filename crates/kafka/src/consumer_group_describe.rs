@@ -5,7 +5,7 @@ use crate::connection::Reply;
 use crate::describe_groups::NO_OPERATIONS;
 use crate::group::consumer::Partitions;
 use crate::group::{Kind, MemberView};
-use crate::named::Names;
+use crate::named::{Names, may_see_all};
 use crate::session::Call;
 use crate::wire::consumer_group_describe_response::{
     Assignment, DescribedGroup, Member, TopicPartitions,
@@ -57,6 +57,13 @@ async fn describe(call: &Call, group: &str, names: &mut Names) -> DescribedGroup
         described.error_message = Some(text(&format!("Group {group} is not a consumer group.")));
         return described;
     };
+    if !may_see_all(call, &members).await {
+        described.error_code = ErrorCode::TopicAuthorizationFailed.code();
+        described.error_message = Some(text(
+            "The group has topics that the client is not authorized to describe.",
+        ));
+        return described;
+    }
     described.group_state = text(view.state);
     described.group_epoch = view.epoch;
     described.assignment_epoch = view.assignment_epoch;

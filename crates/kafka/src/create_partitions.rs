@@ -4,6 +4,7 @@
 //! oldest of them may be gone; a topic has as many partitions as its highest number says all the same, as in Kafka numbers
 //! have no holes.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::access::{Operation, Resource};
@@ -21,12 +22,12 @@ pub(crate) async fn create_partitions(
     request: CreatePartitionsRequestData,
 ) -> Reply<CreatePartitionsResponseData> {
     let mut results = Vec::with_capacity(request.topics.len());
+    let mut times: HashMap<&str, usize> = HashMap::new();
     for asked in &request.topics {
-        let same = request
-            .topics
-            .iter()
-            .filter(|topic| topic.name == asked.name);
-        let outcome = if same.count() > 1 {
+        *times.entry(asked.name.as_str()).or_default() += 1;
+    }
+    for asked in &request.topics {
+        let outcome = if times[asked.name.as_str()] > 1 {
             Err(Refusal::new(
                 ErrorCode::InvalidRequest,
                 "Duplicate topic name.",

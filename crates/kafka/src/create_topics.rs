@@ -5,12 +5,12 @@ use std::collections::HashMap;
 
 use crate::access::{Operation, Resource};
 use crate::broker::NODE_ID;
-use crate::configs::Chosen;
+use crate::configs::{self, Chosen};
 use crate::connection::Reply;
-use crate::describe_configs;
+use crate::describe_configs::{self, Entry};
 use crate::error::Refusal;
 use crate::session::Call;
-use crate::topics::{PARTITIONS_MAX, Topic, check_name};
+use crate::topics::{PARTITIONS_MAX, check_name};
 use crate::wire::{
     CreatableTopic, CreatableTopicConfigs, CreatableTopicResult, CreateTopicsRequestData,
     CreateTopicsResponseData, ErrorCode, KafkaString, KafkaUuid, text,
@@ -85,21 +85,40 @@ async fn create(
     let chosen = Chosen::check(pairs, &call.broker.configs.topic_defaults())?;
     if is_trial {
         call.broker.check_collision(name).await?;
-        return Ok(CreatableTopicResult {
-            name: asked.name.clone(),
-            topic_id: KafkaUuid::ZERO,
-            num_partitions: i32::try_from(partitions).unwrap_or(i32::MAX),
-            replication_factor: 1,
-            ..CreatableTopicResult::default()
-        });
+        let entries = describe_configs::of_topic(call, |name| chosen.own(name));
+        return Ok(described(
+            call,
+            (name, KafkaUuid::ZERO),
+            partitions,
+            &entries,
+        ));
     }
     call.take_mutations(partitions, 6)?;
     let topic = call.broker.create_topic(name, partitions, chosen).await?;
-    Ok(described(call, &topic, partitions))
+    let settings = &topic.stream.settings;
+    let entries = describe_configs::of_topic(call, |name| configs::own(settings, name));
+    Ok(described(call, (name, topic.id), partitions, &entries))
 }
 
-fn described(call: &Call, topic: &Topic, partitions: u32) -> CreatableTopicResult {
-    let entries = describe_configs::of_topic(call, &topic.stream.settings);
+fn described(
+    call: &Call,
+    (name, topic_id): (&str, KafkaUuid),
+    partitions: u32,
+    entries: &[Entry],
+) -> CreatableTopicResult {
+    let mut described = CreatableTopicResult {
+        name: text(name),
+        topic_id,
+        num_partitions: -1,
+        replication_factor: -1,
+        configs: Some(Vec::new()),
+        ..CreatableTopicResult::default()
+    };
+    // KIP-525: who may make a topic may not see how all are set.
+    if !call.may(Operation::DescribeConfigs, Resource::Topic(name)) {
+        described.topic_config_error_code = ErrorCode::TopicAuthorizationFailed.code();
+        return described;
+    }
     let configs = entries.iter().map(|entry| {
         let (value, source) = entry.in_force();
         CreatableTopicConfigs {
@@ -109,14 +128,10 @@ fn described(call: &Call, topic: &Topic, partitions: u32) -> CreatableTopicResul
             ..CreatableTopicConfigs::default()
         }
     });
-    CreatableTopicResult {
-        name: text(topic.name()),
-        topic_id: topic.id,
-        num_partitions: i32::try_from(partitions).unwrap_or(i32::MAX),
-        replication_factor: 1,
-        configs: Some(configs.collect()),
-        ..CreatableTopicResult::default()
-    }
+    described.num_partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
+    described.replication_factor = 1;
+    described.configs = Some(configs.collect());
+    described
 }
 
 /// How many partitions are asked for, by number or by assignment.

@@ -216,7 +216,8 @@ async fn entries(call: &Call, kind: i8, name: &str) -> Result<Vec<Entry>, Refusa
         Kinds::Topic => {
             check_name(name)?;
             let topic = call.broker.topic(name).await?;
-            Ok(of_topic(call, &topic.stream.settings))
+            let settings = &topic.stream.settings;
+            Ok(of_topic(call, |name| configs::own(settings, name)))
         }
         Kinds::Broker if name == CLUSTER => Ok(of_cluster(call)),
         Kinds::Broker => {
@@ -247,11 +248,10 @@ pub(crate) fn check_node(name: &str) -> Result<(), Refusal> {
 }
 
 /// All of a topic's, by name.
-pub(crate) fn of_topic(call: &Call, settings: &streams::Settings) -> Vec<Entry> {
+pub(crate) fn of_topic(call: &Call, own: impl Fn(&str) -> Option<String>) -> Vec<Entry> {
     let entry = |definition: &Definition| {
         let mut entry = Entry::new(definition, false);
-        let own = configs::own(settings, definition.name);
-        entry.value(definition.name, own, Source::Topic);
+        entry.value(definition.name, own(definition.name), Source::Topic);
         match BrokerDefinition::behind(definition.name) {
             Some(behind) => entry.values.extend(of_broker(call, behind).values),
             None => entry.value(

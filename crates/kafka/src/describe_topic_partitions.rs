@@ -44,7 +44,9 @@ async fn describe(
 ) -> Result<DescribeTopicPartitionsResponseData, Refusal> {
     let is_all = request.topics.is_empty();
     let mut names: BTreeSet<String> = if is_all {
-        call.broker.topic_names().await?.into_iter().collect()
+        let all = call.broker.topic_names().await?.into_iter();
+        all.filter(|name| call.may(Operation::Describe, Resource::Topic(name)))
+            .collect()
     } else {
         let named = request.topics.iter();
         named.map(|topic| topic.name.as_str().to_owned()).collect()

@@ -22,11 +22,12 @@ pub(crate) use session::Sessions;
 use crate::access::{Operation, Resource};
 use crate::connection::Reply;
 use crate::error::Refusal;
+use crate::list_offsets::last_stable;
 use crate::partition::{Isolation, check_leader_epoch, offset_within, wire_offset};
 use crate::quotas::CONSUMER;
 use crate::session::Call;
 use crate::topics::Topic;
-use crate::wire::{ErrorCode, FetchRequestData};
+use crate::wire::{ErrorCode, FetchRequestData, KafkaUuid};
 
 use answer::{PartitionAnswer, TopicAnswer};
 use session::{Asked, Place, Plan};
@@ -85,6 +86,8 @@ pub(crate) struct Read {
     pub(crate) last_stable: Offset,
     pub(crate) batches: Vec<StoredBatch>,
     pub(crate) bytes: usize,
+    /// Whether more is there that had no room.
+    pub(crate) is_cut: bool,
 }
 
 impl Reading {
@@ -92,7 +95,10 @@ impl Reading {
         loop {
             let found = self.gather(&plan).await;
             let bytes: usize = found.iter().map(Found::bytes).sum();
-            let is_enough = bytes >= self.bytes_min || found.iter().any(|one| one.outcome.is_err());
+            // With more there than has room, waiting brings nothing.
+            let is_cut = bytes > 0 && found.iter().any(Found::is_cut);
+            let is_refused = found.iter().any(|one| one.outcome.is_err());
+            let is_enough = bytes >= self.bytes_min || is_cut || is_refused;
             if is_enough || plan.asked.is_empty() || Instant::now() >= self.until {
                 return self.answer(&mut plan, found);
             }
@@ -139,6 +145,10 @@ impl Reading {
             .broker
             .topic_by(place.topic_id, &place.topic)
             .await;
+        // Who asks by an id that is none any more is to look for another, and has no name to be judged by.
+        if topic.is_err() && place.topic_id != KafkaUuid::ZERO {
+            return topic;
+        }
         let name = topic.as_ref().map_or(&*place.topic, |topic| topic.name());
         if !self.call.may(Operation::Read, Resource::Topic(name)) {
             return Err(ErrorCode::TopicAuthorizationFailed.into());
@@ -160,7 +170,7 @@ impl Reading {
         let bounds = streams.bounds(&topic.stream, shard).await?;
         let from = offset_within(asked.offset, bounds)?;
         let log = topic.stream.log(shard);
-        let last_stable = self.call.broker.transactions.last_stable(log, bounds.end);
+        let last_stable = last_stable(&self.call, log, bounds);
         let until = match self.isolation {
             Isolation::Uncommitted => bounds.end,
             Isolation::Committed => last_stable,
@@ -170,6 +180,7 @@ impl Reading {
             last_stable,
             batches: Vec::new(),
             bytes: 0,
+            is_cut: from < until,
         };
         let wanted = bytes_left.min(asked.bytes_max);
         if from >= until || (wanted == 0 && !is_first) {
@@ -188,6 +199,7 @@ impl Reading {
             read.bytes += bytes;
             read.batches.push(stored);
         }
+        read.is_cut = read.batches.last().is_none_or(|last| last.end() < until);
         Ok(read)
     }
 
@@ -268,7 +280,15 @@ impl Reading {
 }
 
 impl Found {
+    /// Whether there was more to read.
+    fn is_cut(&self) -> bool {
+        self.outcome.as_ref().is_ok_and(|read| read.is_cut)
+    }
+
     fn bytes(&self) -> usize {
         self.outcome.as_ref().map_or(0, |read| read.bytes)
     }
 }
+
+#[cfg(test)]
+mod tests;

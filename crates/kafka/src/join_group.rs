@@ -17,6 +17,8 @@ use crate::wire::{
 
 /// What a session's timeout may be, in milliseconds: `group.min.session.timeout.ms`, `group.max.session.timeout.ms`.
 const SESSION_TIMEOUT_MS: RangeInclusive<i32> = 6_000..=1_800_000;
+/// Ways to divide the work that one member knows: clients have a handful, and members are held against each other.
+const PROTOCOLS_MAX: usize = 100;
 /// From this version on, somebody new is told their name before they join.
 const MUST_KNOW_MEMBER_FROM: i16 = 4;
 const CAN_SKIP_ASSIGNMENT_FROM: i16 = 9;
@@ -48,6 +50,9 @@ fn check(call: &Call, request: &JoinGroupRequestData) -> Result<(), ErrorCode> {
         return Err(ErrorCode::GroupAuthorizationFailed);
     }
     group::check_name(group)?;
+    if request.protocols.len() > PROTOCOLS_MAX {
+        return Err(ErrorCode::InvalidRequest);
+    }
     if !SESSION_TIMEOUT_MS.contains(&request.session_timeout_ms) {
         return Err(ErrorCode::InvalidSessionTimeout);
     }

@@ -1,5 +1,7 @@
 //! ListGroups 0–5 (KIP-518, KIP-848): all groups, or those in some states or of some types.
 
+use std::collections::HashSet;
+
 use crate::access::{Operation, Resource};
 use crate::connection::Reply;
 use crate::group::GroupView;
@@ -13,11 +15,13 @@ pub(crate) async fn list_groups(
     let sees_all = call.may(Operation::Describe, Resource::Cluster);
     let sees =
         |group: &GroupView| sees_all || call.may(Operation::Describe, Resource::Group(&group.name));
+    let (states, types) = (
+        wanted(&request.states_filter),
+        wanted(&request.types_filter),
+    );
     let mut groups = call.broker.groups.list();
     groups.retain(|group| {
-        is_wanted(&request.states_filter, group.state)
-            && is_wanted(&request.types_filter, group.kind.name())
-            && sees(group)
+        is_wanted(&states, group.state) && is_wanted(&types, group.kind.name()) && sees(group)
     });
     groups.sort_by(|one, other| one.name.cmp(&other.name));
     let listed = groups.iter().map(|group| ListedGroup {
@@ -34,7 +38,12 @@ pub(crate) async fn list_groups(
     .into()
 }
 
-fn is_wanted(filter: &[KafkaString], value: &str) -> bool {
-    let is_it = |wanted: &KafkaString| wanted.as_str().trim().eq_ignore_ascii_case(value);
-    filter.is_empty() || filter.iter().any(is_it)
+/// Names without regard to case.
+fn wanted(filter: &[KafkaString]) -> HashSet<String> {
+    let names = filter.iter().map(|name| name.as_str().trim());
+    names.map(str::to_ascii_lowercase).collect()
+}
+
+fn is_wanted(filter: &HashSet<String>, value: &str) -> bool {
+    filter.is_empty() || filter.contains(&value.to_ascii_lowercase())
 }

@@ -1,7 +1,9 @@
 //! ListOffsets 1–11 (KIP-79, KIP-396, KIP-734, KIP-1005): the offset of a partition's start, end, or of a time.
 
+use std::collections::HashSet;
+
 use model::{LogId, Offset, Timestamp};
-use store::Store;
+use store::{Bounds, Store};
 use streams::Position;
 
 use crate::access::{Operation, Resource};
@@ -32,6 +34,7 @@ pub(crate) async fn list_offsets(
     request: ListOffsetsRequestData,
 ) -> Reply<ListOffsetsResponseData> {
     let isolation = Isolation::of(request.isolation_level);
+    let doubles = doubles(&request);
     let mut topics = Vec::with_capacity(request.topics.len());
     for asked in &request.topics {
         let name = asked.name.as_str();
@@ -43,6 +46,9 @@ pub(crate) async fn list_offsets(
         let mut partitions = Vec::with_capacity(asked.partitions.len());
         for partition in &asked.partitions {
             let found = match &topic {
+                Ok(_) if doubles.contains(&(name, partition.partition_index)) => {
+                    Err(ErrorCode::InvalidRequest.into())
+                }
                 Ok(topic) => find(&call, topic, partition, isolation).await,
                 Err(refusal) => Err(refusal.clone()),
             };
@@ -59,6 +65,16 @@ pub(crate) async fn list_offsets(
         ..ListOffsetsResponseData::default()
     }
     .into()
+}
+
+/// Partitions that are asked for more than once.
+fn doubles(request: &ListOffsetsRequestData) -> HashSet<(&str, i32)> {
+    let mut seen = HashSet::new();
+    let all = request.topics.iter().flat_map(|topic| {
+        let partitions = topic.partitions.iter();
+        partitions.map(|one| (topic.name.as_str(), one.partition_index))
+    });
+    all.filter(|one| !seen.insert(*one)).collect()
 }
 
 fn answer(
@@ -101,7 +117,7 @@ async fn find(
     let bounds = streams.store().bounds(log).await?;
     let end = match isolation {
         Isolation::Uncommitted => bounds.end,
-        Isolation::Committed => call.broker.transactions.last_stable(log, bounds.end),
+        Isolation::Committed => last_stable(call, log, bounds),
     };
     let time = match asked.timestamp {
         LATEST => return Ok(Some((NOTHING, end))),
@@ -132,6 +148,12 @@ async fn find(
         timestamp.map_or(time.0, |record| record.timestamp.0),
         offset,
     )))
+}
+
+/// Up to where all transactions are decided: never before the start, whatever became of an open transaction's first records.
+pub(crate) fn last_stable(call: &Call, log: LogId, bounds: Bounds) -> Offset {
+    let transactions = &call.broker.transactions;
+    transactions.last_stable(log, bounds.end).max(bounds.start)
 }
 
 /// The greatest timestamp in a log that ends at `end`, by halving what it can be: the store tells for each time whether there

@@ -3,6 +3,7 @@
 //! A topic asked for by name that is not there is made, where clients may have topics made so (`auto.create.topics.enable`)
 //! and the request does not say otherwise.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::access::{Operation, Resource};
@@ -34,8 +35,12 @@ pub(crate) async fn metadata(
         all_topics(&call, tells_operations).await
     } else {
         let mut found = Vec::new();
+        let mut seen = HashSet::new();
         for asked in request.topics.iter().flatten() {
-            found.push(one_topic(&call, asked, may_create, tells_operations).await);
+            // However often it is named.
+            if seen.insert((asked.name.as_ref(), asked.topic_id)) {
+                found.push(one_topic(&call, asked, may_create, tells_operations).await);
+            }
         }
         Ok(found)
     };
@@ -103,7 +108,13 @@ async fn all_topics(
             Ok(topic) => topics.push(described(call, &topic, tells_operations)),
             // Deleted since it was listed.
             Err(refusal) if refusal.code == ErrorCode::UnknownTopicOrPartition => {}
-            Err(refusal) => return Err(refusal),
+            // The others are told all the same.
+            Err(refusal) => topics.push(MetadataResponseTopic {
+                error_code: refusal.number(),
+                name: Some(text(&name)),
+                topic_authorized_operations: NO_OPERATIONS,
+                ..MetadataResponseTopic::default()
+            }),
         }
     }
     Ok(topics)

@@ -1,10 +1,11 @@
 //! Partitions with their topics' names, as who describes a group tells what its members read.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use model::StreamId;
 
 use crate::access::{Operation, Resource};
+use crate::group::MemberView;
 use crate::group::consumer::Partitions;
 use crate::session::Call;
 use crate::wire::{KafkaString, KafkaUuid, text};
@@ -48,6 +49,25 @@ impl Names {
         }
         named
     }
+}
+
+/// Whether all topics that these members read may be seen: of a group with others nobody is told half.
+pub(crate) async fn may_see_all(call: &Call, members: &[MemberView]) -> bool {
+    let may = |name: &str| call.may(Operation::Describe, Resource::Topic(name));
+    let mut streams = BTreeSet::new();
+    for member in members {
+        if !member.names.iter().all(|name| may(name)) {
+            return false;
+        }
+        streams.extend(member.assigned.keys().chain(member.target.keys()));
+    }
+    for stream in streams {
+        let topic = call.broker.topic_by_id(call.broker.topic_id(stream)).await;
+        if topic.is_ok_and(|topic| !may(topic.name())) {
+            return false;
+        }
+    }
+    true
 }
 
 async fn name(call: &Call, id: KafkaUuid) -> Option<String> {

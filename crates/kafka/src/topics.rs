@@ -53,7 +53,8 @@ impl Topic {
 #[derive(Debug, Default)]
 pub(crate) struct Topics {
     known: Mutex<Known>,
-    looking: tokio::sync::Mutex<()>,
+    /// Whether all there were have been looked at since the start: any other id was told since, and is known from then on.
+    have_looked: tokio::sync::Mutex<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -162,9 +163,12 @@ impl Broker {
 
     /// The name of a topic that nobody has asked for since the start, by looking at all there are.
     async fn look_for(&self, stream: StreamId) -> Result<Option<String>, Refusal> {
-        let _turn = self.topics.looking.lock().await;
+        let mut have_looked = self.topics.have_looked.lock().await;
         if let Some(name) = self.name_of(stream) {
             return Ok(Some(name));
+        }
+        if *have_looked {
+            return Ok(None);
         }
         for name in self.topic_names().await? {
             match self.topic(&name).await {
@@ -173,6 +177,7 @@ impl Broker {
                 Err(refusal) => return Err(refusal),
             }
         }
+        *have_looked = true;
         Ok(self.name_of(stream))
     }
 

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use model::Timestamp;
+use model::{Rng, Timestamp};
 
 use crate::wire::{ErrorCode, FetchPartition, FetchRequestData, KafkaUuid};
 
@@ -94,15 +94,16 @@ impl Told {
 }
 
 /// All sessions.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Sessions {
     inner: Mutex<Inner>,
+    /// For ids: who does not know one cannot end somebody else's session.
+    rng: Rng,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     by_id: HashMap<i32, Session>,
-    last_id: i32,
 }
 
 #[derive(Debug)]
@@ -116,6 +117,14 @@ struct Session {
 }
 
 impl Sessions {
+    /// None yet.
+    pub(crate) fn new(rng: Rng) -> Sessions {
+        Sessions {
+            inner: Mutex::default(),
+            rng,
+        }
+    }
+
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -141,7 +150,7 @@ impl Sessions {
             let asked = wanted(request);
             // A session is of use only to who reads something.
             let session = (epoch == FIRST_EPOCH && !asked.is_empty())
-                .then(|| inner.open(&asked, now))
+                .then(|| inner.open(&asked, now, &self.rng))
                 .flatten();
             return Ok(Plan {
                 asked,
@@ -190,7 +199,7 @@ impl Sessions {
 }
 
 impl Inner {
-    fn open(&mut self, asked: &[(Place, Asked)], now: Timestamp) -> Option<i32> {
+    fn open(&mut self, asked: &[(Place, Asked)], now: Timestamp, rng: &Rng) -> Option<i32> {
         if self.by_id.len() >= SESSIONS_MAX {
             let oldest = self.by_id.iter().min_by_key(|(_, session)| session.used);
             let (&id, session) = oldest?;
@@ -199,12 +208,8 @@ impl Inner {
             }
             self.by_id.remove(&id);
         }
-        let id = loop {
-            self.last_id = self.last_id.checked_add(1).unwrap_or(1);
-            if !self.by_id.contains_key(&self.last_id) {
-                break self.last_id;
-            }
-        };
+        let mut ids = std::iter::repeat_with(|| (rng.next_u64() >> 33) as i32);
+        let id = ids.find(|id| *id != NO_SESSION && !self.by_id.contains_key(id))?;
         let session = Session {
             epoch: FIRST_EPOCH + 1,
             used: now,

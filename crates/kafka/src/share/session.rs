@@ -3,7 +3,7 @@
 //!
 //! A session ends with its connection, which is noticed when sessions are asked for next.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::session::Session;
@@ -140,14 +140,22 @@ impl Known {
     }
 
     fn change(&mut self, change: Change) -> Result<(), ErrorCode> {
-        for place in change.added {
-            if !self.places.contains(&place) {
-                self.places.push(place);
-            }
+        if change.added.len() > PLACES_MAX {
+            return Err(ErrorCode::InvalidRequest);
+        }
+        if !change.added.is_empty() {
+            let mut known: HashSet<Place> = self.places.iter().copied().collect();
+            let new = change
+                .added
+                .into_iter()
+                .filter(|place| known.insert(*place));
+            self.places.extend(new);
         }
         // Last: of a partition that is let go of, records are acknowledged in the same request.
-        self.places
-            .retain(|place| !change.forgotten.contains(place));
+        if !change.forgotten.is_empty() {
+            let forgotten: HashSet<Place> = change.forgotten.into_iter().collect();
+            self.places.retain(|place| !forgotten.contains(place));
+        }
         if self.places.len() > PLACES_MAX {
             return Err(ErrorCode::InvalidRequest);
         }
@@ -157,6 +165,8 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use super::*;
     use crate::world::World;
 
@@ -197,6 +207,27 @@ mod tests {
         assert_eq!(fetch(-1, adds(&[])), Ok(vec![]));
         sessions.end(&who);
         assert_eq!(fetch(4, adds(&[])), Err(ErrorCode::ShareSessionNotFound));
+    }
+
+    #[tokio::test]
+    async fn very_many_partitions_are_told_apart_in_good_time() {
+        let connection = World::new().await.session;
+        let sessions = Sessions::default();
+        let who = ("g".to_owned(), "m".to_owned());
+        let all: Vec<i32> = (0..PLACES_MAX as i32).collect();
+        let began = Instant::now();
+        let begun = sessions.fetch(&who, 0, adds(&all), &connection);
+        assert_eq!(begun.map(|places| places.len()), Ok(PLACES_MAX));
+        let turned = Change {
+            forgotten: adds(&all[1..]).added,
+            ..adds(&all)
+        };
+        let left = sessions.fetch(&who, 1, turned, &connection);
+        assert_eq!(left, Ok(vec![place(0)]));
+        assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+        let more = adds(&(0..=PLACES_MAX as i32).collect::<Vec<_>>());
+        let refused = sessions.fetch(&who, 2, more, &connection);
+        assert_eq!(refused, Err(ErrorCode::InvalidRequest));
     }
 
     #[tokio::test]

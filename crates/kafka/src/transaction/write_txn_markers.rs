@@ -18,7 +18,9 @@ pub(crate) async fn write_txn_markers(
     request: WriteTxnMarkersRequestData,
 ) -> Reply<WriteTxnMarkersResponseData> {
     Reply::later(async move {
-        let may = call.may(Operation::ClusterAction, Resource::Cluster);
+        // KIP-1037: administrators are not brokers.
+        let may = call.may(Operation::Alter, Resource::Cluster)
+            || call.may(Operation::ClusterAction, Resource::Cluster);
         let mut markers = Vec::with_capacity(request.markers.len());
         for marker in &request.markers {
             let mut topics = Vec::with_capacity(marker.topics.len());

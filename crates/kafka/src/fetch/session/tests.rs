@@ -1,5 +1,7 @@
 //! Fetch sessions as KIP-227 has them.
 
+use model::Rng;
+
 use super::*;
 use crate::wire::fetch_request::{FetchTopic, ForgottenTopic};
 use crate::wire::text;
@@ -71,7 +73,7 @@ fn begun(sessions: &Sessions, wanted: &[(i32, i64)]) -> i32 {
 
 #[test]
 fn a_session_remembers_what_is_read() {
-    let sessions = Sessions::default();
+    let sessions = Sessions::new(Rng::seeded(1));
     let id = begun(&sessions, &[(0, 5), (1, 6), (2, 7)]);
     assert_ne!(id, NO_SESSION);
     let same = sessions.plan(&request(id, 1, &[]), 12, NOW).unwrap();
@@ -88,7 +90,7 @@ fn a_session_remembers_what_is_read() {
 
 #[test]
 fn a_partition_forgotten_and_named_in_one_request_is_asked_for_anew() {
-    let sessions = Sessions::default();
+    let sessions = Sessions::new(Rng::seeded(1));
     let id = begun(&sessions, &[(0, 5), (1, 6)]);
     let moved = forgetting(request(id, 1, &[(0, 50)]), &[0]);
     let plan = sessions.plan(&moved, 12, NOW).unwrap();
@@ -97,7 +99,7 @@ fn a_partition_forgotten_and_named_in_one_request_is_asked_for_anew() {
 
 #[test]
 fn requests_out_of_turn_are_refused() {
-    let sessions = Sessions::default();
+    let sessions = Sessions::new(Rng::seeded(1));
     let id = begun(&sessions, &[(0, 5)]);
     let refused = |id, epoch| {
         sessions
@@ -113,7 +115,7 @@ fn requests_out_of_turn_are_refused() {
 
 #[test]
 fn turns_begin_again_behind_the_greatest_number() {
-    let sessions = Sessions::default();
+    let sessions = Sessions::new(Rng::seeded(1));
     let id = begun(&sessions, &[(0, 5)]);
     sessions.inner().by_id.get_mut(&id).unwrap().epoch = i32::MAX;
     sessions.plan(&request(id, i32::MAX, &[]), 12, NOW).unwrap();
@@ -122,7 +124,7 @@ fn turns_begin_again_behind_the_greatest_number() {
 
 #[test]
 fn only_what_is_new_is_told() {
-    let sessions = Sessions::default();
+    let sessions = Sessions::new(Rng::seeded(1));
     let mut plan = sessions.plan(&request(0, 0, &[(0, 5)]), 12, NOW).unwrap();
     let place = plan.asked[0].0.clone();
     plan.note(&place, &told(10));
@@ -143,7 +145,7 @@ fn only_what_is_new_is_told() {
 
 #[test]
 fn a_partition_forgotten_and_asked_for_again_is_news() {
-    let sessions = Sessions::default();
+    let sessions = Sessions::new(Rng::seeded(1));
     let mut plan = sessions
         .plan(&request(0, 0, &[(0, 5), (1, 5)]), 12, NOW)
         .unwrap();
@@ -160,7 +162,7 @@ fn a_partition_forgotten_and_asked_for_again_is_news() {
 
 #[test]
 fn what_was_read_last_is_read_first_the_next_time_no_more() {
-    let sessions = Sessions::default();
+    let sessions = Sessions::new(Rng::seeded(1));
     let id = begun(&sessions, &[(0, 0), (1, 0), (2, 0), (3, 0)]);
     let mut plan = sessions.plan(&request(id, 1, &[]), 12, NOW).unwrap();
     sessions.settle(&mut plan, Some(1));
@@ -173,7 +175,7 @@ fn what_was_read_last_is_read_first_the_next_time_no_more() {
 
 #[test]
 fn who_ends_a_session_or_wants_none_has_none() {
-    let sessions = Sessions::default();
+    let sessions = Sessions::new(Rng::seeded(1));
     let id = begun(&sessions, &[(0, 5)]);
     let last = request(id, FINAL_EPOCH, &[(0, 6)]);
     let mut plan = sessions.plan(&last, 12, NOW).unwrap();
@@ -190,7 +192,7 @@ fn who_ends_a_session_or_wants_none_has_none() {
 
 #[test]
 fn a_session_that_begins_anew_ends_the_one_before() {
-    let sessions = Sessions::default();
+    let sessions = Sessions::new(Rng::seeded(1));
     let id = begun(&sessions, &[(0, 5)]);
     let again = request(id, FIRST_EPOCH, &[(0, 6)]);
     let mut plan = sessions.plan(&again, 12, NOW).unwrap();
@@ -201,15 +203,14 @@ fn a_session_that_begins_anew_ends_the_one_before() {
 
 #[test]
 fn the_session_longest_unused_makes_room_once_it_was_kept_for_a_while() {
-    let sessions = Sessions::default();
+    let sessions = Sessions::new(Rng::seeded(1));
     let first = begun(&sessions, &[(0, 5)]);
-    for _ in 1..SESSIONS_MAX {
-        begun(&sessions, &[(0, 5)]);
-    }
+    let others = (1..SESSIONS_MAX).map(|_| begun(&sessions, &[(0, 5)]));
+    let others: Vec<i32> = others.collect();
     assert_eq!(begun(&sessions, &[(0, 5)]), NO_SESSION);
     let later = NOW.plus(KEPT_FOR);
     // All but the first are used again.
-    for id in (1..=SESSIONS_MAX as i32).filter(|id| *id != first) {
+    for id in others {
         sessions.plan(&request(id, 1, &[]), 12, later).unwrap();
     }
     let mut plan = sessions.plan(&request(0, 0, &[(0, 5)]), 12, later).unwrap();

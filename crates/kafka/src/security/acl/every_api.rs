@@ -567,6 +567,44 @@ fn codes(shown: &str) -> Vec<i16> {
     found.map(number).collect()
 }
 
+/// Clients look for the topic that has come in its place; told that they may not, they end.
+#[tokio::test]
+async fn who_asks_by_an_id_that_is_none_is_told_so() {
+    let broker = broker().await;
+    let topic_id = broker.topic_id(model::StreamId(77));
+    let fetch = FetchRequestData {
+        max_bytes: 1000,
+        session_epoch: -1,
+        topics: vec![FetchTopic {
+            topic_id,
+            partitions: vec![FetchPartition::default()],
+            ..FetchTopic::default()
+        }],
+        ..FetchRequestData::default()
+    };
+    let produce = ProduceRequestData {
+        acks: -1,
+        topic_data: vec![TopicProduceData {
+            topic_id,
+            partition_data: vec![PartitionProduceData::default()],
+            ..TopicProduceData::default()
+        }],
+        ..ProduceRequestData::default()
+    };
+    let asked = [
+        (ApiKey::Fetch, ask!(Refuse, 13, fetch => FetchResponseData)),
+        (
+            ApiKey::Produce,
+            ask!(Refuse, 13, produce => ProduceResponseData),
+        ),
+    ];
+    let unknown = ErrorCode::UnknownTopicId.code();
+    for (key, asked) in asked {
+        let shown = answer(&broker, key, &asked.unwrap()).await;
+        assert!(codes(&shown).contains(&unknown), "{shown}");
+    }
+}
+
 #[tokio::test]
 async fn nobody_gets_anything_that_is_not_allowed() {
     let broker = broker().await;

@@ -87,6 +87,12 @@ impl Acls {
     /// # Errors
     /// The store's; what is at hand stays.
     pub(crate) async fn refresh(&self, store: &dyn Store) -> Result<(), StoreError> {
+        // An older reading must not come after a newer one.
+        let _turn = self.changing.lock().await;
+        self.read_again(store).await
+    }
+
+    async fn read_again(&self, store: &dyn Store) -> Result<(), StoreError> {
         let marker = store.get(&Key::of(&[MARKER])).await?;
         let generation = marker.map_or(0, |marker| marker.version.0);
         if generation == self.current().generation {
@@ -115,7 +121,7 @@ impl Acls {
     /// [`ErrorCode::PolicyViolation`] where there would be too many, or the store's.
     pub(super) async fn add(&self, store: &dyn Store, rules: &[Rule]) -> Result<(), Refusal> {
         let _turn = self.changing.lock().await;
-        self.refresh(store).await?;
+        self.read_again(store).await?;
         let known = self.current();
         let mut new: Vec<&Rule> = rules
             .iter()
@@ -148,7 +154,7 @@ impl Acls {
         is_meant: impl Fn(&Rule) -> bool + Send,
     ) -> Result<Vec<Rule>, Refusal> {
         let _turn = self.changing.lock().await;
-        self.refresh(store).await?;
+        self.read_again(store).await?;
         let known = self.current();
         let meant: Vec<Rule> = known
             .rules
@@ -181,7 +187,7 @@ impl Acls {
             ..Txn::default()
         };
         store.commit(txn).await?;
-        self.refresh(store).await?;
+        self.read_again(store).await?;
         Ok(())
     }
 }

@@ -19,6 +19,8 @@ use super::{Identity, Refused};
 const FORM: &str = "2020_10_22";
 /// What must have been signed.
 const ACTION: &str = "kafka-cluster:Connect";
+/// Longest that a signature may be good for: what the signers ask for.
+const EXPIRES_MAX_SECONDS: u64 = 900;
 /// Members of the object and what they are called in the query that was signed.
 const QUERY: &[(&str, &str)] = &[
     ("action", "Action"),
@@ -88,6 +90,7 @@ fn signed_object(message: &[u8]) -> Result<SignedConnect, Refused> {
             push_pair(&mut query, name, value);
         }
     }
+    check_expiry(text("x-amz-expires"))?;
     Ok(SignedConnect {
         host: text("host").ok_or_else(malformed)?.to_owned(),
         query,
@@ -112,10 +115,24 @@ pub(super) fn signed_url(token: &str) -> Option<Result<SignedConnect, Refused>> 
     let query: Vec<&str> = signed.collect();
     let action = query.iter().find_map(|pair| pair.strip_prefix("Action="));
     let action = action.map(|action| action.replace("%3A", ":").replace("%3a", ":"));
-    Some(check_action(action.as_deref()).map(|()| SignedConnect {
+    let expires = query.iter();
+    let mut expires = expires.filter_map(|pair| pair.strip_prefix("X-Amz-Expires="));
+    let checked = check_action(action.as_deref()).and_then(|()| check_expiry(expires.next()));
+    Some(checked.map(|()| SignedConnect {
         host: host.to_owned(),
         query: query.join("&"),
     }))
+}
+
+/// A signature that was seen must not be of use for long, whatever it says.
+fn check_expiry(expires: Option<&str>) -> Result<(), Refused> {
+    let seconds: Option<u64> = expires.and_then(|expires| expires.parse().ok());
+    if seconds.is_some_and(|seconds| seconds <= EXPIRES_MAX_SECONDS) {
+        return Ok(());
+    }
+    Err(Refused::because(format!(
+        "X-Amz-Expires must be at most {EXPIRES_MAX_SECONDS} seconds"
+    )))
 }
 
 fn check_action(action: Option<&str>) -> Result<(), Refused> {
@@ -163,11 +180,19 @@ mod tests {
 
     #[test]
     fn the_token_is_the_url_that_was_signed() {
-        let url = "https://kafka.eu-west-1.amazonaws.com/?Action=kafka-cluster%3AConnect&X-Amz-Date=1&User-Agent=me";
+        let url = "https://kafka.eu-west-1.amazonaws.com/?Action=kafka-cluster%3AConnect&X-Amz-Expires=900&User-Agent=me";
         let token = base64_simd::URL_SAFE_NO_PAD.encode_to_string(url);
         let signed = signed_url(&token).unwrap().unwrap();
         assert_eq!(signed.host, "kafka.eu-west-1.amazonaws.com");
-        assert_eq!(signed.query, "Action=kafka-cluster%3AConnect&X-Amz-Date=1");
+        assert_eq!(
+            signed.query,
+            "Action=kafka-cluster%3AConnect&X-Amz-Expires=900"
+        );
+        for expires in ["901", "604800", "", "-1"] {
+            let url = url.replace("900", expires);
+            let token = base64_simd::URL_SAFE_NO_PAD.encode_to_string(url);
+            signed_url(&token).unwrap().unwrap_err();
+        }
         assert!(signed_url("a.b.c").is_none() && signed_url("%%%").is_none());
         let other = base64_simd::URL_SAFE_NO_PAD.encode_to_string("https://h/?Action=sts%3AX");
         signed_url(&other).unwrap().unwrap_err();
