@@ -1,18 +1,17 @@
 //! Produce 3–13 (KIP-98, KIP-467, KIP-516, KIP-951): each batch is checked and goes to its log as it came, all of a request in
 //! one append.
 //!
-//! A batch is not taken where Kafka would not: several in one partition's data, records that do not read as the header says, a
-//! checksum that is not its bytes', timestamps too far from now, records without a key in a compacted topic.
+//! What a batch must be is in `batch.rs`.
 
+mod batch;
 mod implicit;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use model::{Batch, LogId, Offset, Timestamp};
+use model::{Batch, LogId, Offset};
 use store::{Appended, StoreError};
-use streams::inflate;
 use streams::undecided::Written;
 use tokio::time::Instant;
 
@@ -283,8 +282,7 @@ async fn accept(
     }
     let shard = shard.index;
     let now = call.broker.clock.now();
-    let batch = one_batch(data.records.clone(), topic.config.max_message_bytes)?;
-    let batch = check_batch(batch, &topic, now)?;
+    let batch = batch::taken(data.records.clone(), &topic.config, now)?;
     let log = topic.stream.log(shard);
     let writing = admit(call, &batch, transactional_id, log).await?;
     Ok(Accepted {
@@ -339,95 +337,6 @@ fn transaction_refusal(refusal: Refusal, version: i16) -> Refusal {
         other => other,
     };
     Refusal { code, ..refusal }
-}
-
-/// The one batch that a partition's data must be.
-fn one_batch(records: Option<Bytes>, bytes_max: usize) -> Result<Batch, Refusal> {
-    use model::batch::{BatchError, declared_length};
-    let records = records
-        .filter(|records| !records.is_empty())
-        .ok_or_else(|| {
-            Refusal::new(
-                ErrorCode::InvalidRecord,
-                "a partition's records are missing",
-            )
-        })?;
-    if records.len() > bytes_max {
-        return Err(Refusal::new(
-            ErrorCode::MessageTooLarge,
-            format!(
-                "a batch of {} bytes is over the topic's max.message.bytes of {bytes_max}",
-                records.len()
-            ),
-        ));
-    }
-    if declared_length(&records).is_some_and(|length| length < records.len()) {
-        return Err(Refusal::new(
-            ErrorCode::InvalidRecord,
-            "a partition's records must be exactly one batch",
-        ));
-    }
-    Batch::parse(records).map_err(|error| {
-        let code = match error {
-            BatchError::Magic(_) => ErrorCode::UnsupportedForMessageFormat,
-            BatchError::Count { .. } => ErrorCode::InvalidRecord,
-            BatchError::Length { .. } | BatchError::Checksum { .. } => ErrorCode::CorruptMessage,
-        };
-        Refusal::new(code, error.to_string())
-    })
-}
-
-/// Holds a batch to the rules of Kafka's `LogValidator`; gives it as it is to be written.
-fn check_batch(batch: Batch, topic: &Topic, now: Timestamp) -> Result<Batch, Refusal> {
-    let invalid = |why: &str| Refusal::new(ErrorCode::InvalidRecord, why);
-    if batch.is_control() {
-        return Err(invalid("clients must not write control batches"));
-    }
-    if batch.is_sealed() {
-        return Err(invalid("attribute bit 14 must not be set"));
-    }
-    if batch.record_count() == 0 || batch.record_count() != batch.offsets() {
-        return Err(invalid(
-            "a batch's count must be its last offset delta and one",
-        ));
-    }
-    if batch
-        .producer()
-        .is_some_and(|producer| producer.sequence < 0 || producer.epoch < 0)
-    {
-        return Err(invalid(
-            "a batch with a producer id must have an epoch and a sequence",
-        ));
-    }
-    let config = &topic.config;
-    let plain = inflate(&batch)
-        .map_err(|error| Refusal::new(ErrorCode::CorruptMessage, error.to_string()))?;
-    let takes_client_times = config.timestamp_type == TimestampType::CreateTime;
-    let earliest = now.0.saturating_sub(config.timestamp_before_max_ms);
-    let latest = now.0.saturating_add(config.timestamp_after_max_ms);
-    let mut count = 0;
-    for record in plain.records(Offset::ZERO) {
-        count += 1;
-        if config.is_compacted && record.key.is_none() {
-            return Err(invalid("a compacted topic takes no record without a key"));
-        }
-        let time = record.timestamp.0;
-        let is_odd = time != NOTHING && !(earliest..=latest).contains(&time);
-        if takes_client_times && is_odd {
-            return Err(Refusal::new(
-                ErrorCode::InvalidTimestamp,
-                format!("timestamp {time} is outside what the topic takes, {earliest} to {latest}"),
-            ));
-        }
-    }
-    if count != batch.record_count() {
-        return Err(invalid("a batch's records do not read as its header says"));
-    }
-    Ok(match config.timestamp_type {
-        // Retention goes by time: what came without one would be gone at once.
-        TimestampType::CreateTime if batch.max_timestamp().0 >= 0 => batch,
-        TimestampType::CreateTime | TimestampType::LogAppendTime => batch.taken_in_at(now),
-    })
 }
 
 /// Batches by the stream they go to, in the request's order.

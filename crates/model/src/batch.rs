@@ -22,6 +22,8 @@
 
 mod compacted;
 
+mod times;
+
 use std::fmt;
 
 use bytes::Bytes;
@@ -202,16 +204,6 @@ impl Batch {
     #[must_use]
     pub fn is_control(&self) -> bool {
         self.attributes() & CONTROL != 0
-    }
-
-    /// The same batch, taken in at `time`: that is the timestamp of all its records from now on.
-    #[must_use]
-    pub fn taken_in_at(&self, time: Timestamp) -> Batch {
-        let mut bytes = self.bytes.to_vec();
-        let attributes = self.attributes() | LOG_APPEND_TIME;
-        bytes[21..23].copy_from_slice(&attributes.to_be_bytes());
-        bytes[35..43].copy_from_slice(&time.0.to_be_bytes());
-        close(bytes)
     }
 
     /// The same batch with its records as they are before compression: `payload`.

@@ -1,7 +1,7 @@
 //! The rules of produce over the store in memory.
 
 use model::batch::Producer;
-use model::{BatchBuilder, HashKey};
+use model::{BatchBuilder, HashKey, Timestamp};
 use streams::StreamsError;
 
 use super::*;
@@ -185,6 +185,69 @@ async fn a_batch_without_times_has_that_of_its_arrival() {
     let read = streams.read(&topic.stream, 0, Offset::ZERO, 1_000);
     let record = read.await.unwrap()[0].stored.batch.clone();
     assert_eq!(record.max_timestamp(), START);
+}
+
+/// What a topic of that configuration keeps of a batch.
+async fn kept(configs: &[(&str, &str)], records: Bytes) -> Batch {
+    let world = World::new().await;
+    world.topic("t", 1, configs).await;
+    let answer = world.produce("t", records).await;
+    assert_eq!(answer.error_code, 0, "{answer:?}");
+    let topic = world.broker.topic("t").await.unwrap();
+    let streams = &world.broker.streams;
+    let read = streams.read(&topic.stream, 0, Offset::ZERO, 1).await;
+    let stored = read.unwrap().remove(0).stored.batch;
+    Batch::parse(stored.bytes().clone()).unwrap()
+}
+
+/// Three records a second apart, the greatest time in the middle.
+fn timed() -> Batch {
+    let mut builder = BatchBuilder::with_capacity(8);
+    for ms in [-2_000, 0, -1_000] {
+        builder.push(Timestamp(START.0 + ms), None, Some(b"v"), &[]);
+    }
+    builder.finish()
+}
+
+/// Sarama left -1 in the header, and its records lost their times; with 0 there retention dropped them at once, and with the
+/// greatest number it never did.
+#[tokio::test]
+async fn the_headers_time_is_the_greatest_of_the_records() {
+    let plain = timed();
+    let payload = zstd::stream::encode_all(plain.payload(), 1).unwrap();
+    let zipped = Batch::parse(patched(&plain.with_payload(&payload, false), 22, &[4])).unwrap();
+    for good in [plain, zipped] {
+        for wrong in [-1, 0, START.0 + 1, i64::MAX] {
+            let records = patched(&good, 35, &wrong.to_be_bytes());
+            assert_eq!(kept(&[], records).await, good, "{wrong}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_record_out_of_bounds_is_not_hidden_by_its_header() {
+    let bounds = [("message.timestamp.before.max.ms", "1000")];
+    let hidden = patched(&timed(), 35, &START.0.to_be_bytes());
+    check_refused(&bounds, hidden, ErrorCode::InvalidTimestamp, "outside").await;
+}
+
+#[tokio::test]
+async fn a_producer_does_not_say_when_the_log_took_a_batch_in() {
+    use ErrorCode::InvalidTimestamp;
+    let good = timed();
+    let claims = patched(&good, 21, &(1i16 << 3).to_be_bytes());
+    let of_the_log = [("message.timestamp.type", "LogAppendTime")];
+    check_refused(
+        &of_the_log,
+        claims.clone(),
+        InvalidTimestamp,
+        "LogAppendTime",
+    )
+    .await;
+    let without_time = good.taken_in_at(Timestamp(-1)).bytes().clone();
+    check_refused(&[], without_time, InvalidTimestamp, "LogAppendTime").await;
+    // As in Kafka, the records' own times count.
+    assert_eq!(kept(&[], claims).await, good);
 }
 
 #[tokio::test]

@@ -1,0 +1,138 @@
+//! Which batches are taken, after the rules of Kafka's `LogValidator`.
+//!
+//! A batch is not taken where Kafka would not: several in one partition's data, records that do not read as the header says, a
+//! checksum that is not its bytes', timestamps too far from now, records without a key in a compacted topic.
+//!
+//! It goes to the log as it came, but for its header's times: the greatest timestamp is that of the records, whatever the
+//! producer wrote there (Sarama left -1 for years), since retention and searches by time go by it.
+
+use bytes::Bytes;
+use model::batch::{BatchError, Producer, declared_length};
+use model::{Batch, Offset, Timestamp};
+use streams::inflate;
+
+use super::NOTHING;
+use crate::configs::{TimestampType, TopicConfig};
+use crate::error::Refusal;
+use crate::wire::ErrorCode;
+
+/// The one batch that a partition's data must be, as it is to be written.
+pub(super) fn taken(
+    records: Option<Bytes>,
+    config: &TopicConfig,
+    now: Timestamp,
+) -> Result<Batch, Refusal> {
+    let batch = one_batch(records, config.max_message_bytes)?;
+    check_header(&batch)?;
+    let batch = with_own_times(batch, config.timestamp_type)?;
+    let newest = check_records(&batch, config, now)?;
+    Ok(match config.timestamp_type {
+        TimestampType::LogAppendTime => batch.taken_in_at(now),
+        // Retention goes by time: what came without one would be gone at once.
+        TimestampType::CreateTime if newest.0 < 0 => batch.taken_in_at(now),
+        // As nearly always: no copy.
+        TimestampType::CreateTime if newest == batch.max_timestamp() => batch,
+        TimestampType::CreateTime => batch.timed_by_records(newest),
+    })
+}
+
+fn one_batch(records: Option<Bytes>, bytes_max: usize) -> Result<Batch, Refusal> {
+    let records = records
+        .filter(|records| !records.is_empty())
+        .ok_or_else(|| invalid("a partition's records are missing"))?;
+    if records.len() > bytes_max {
+        return Err(Refusal::new(
+            ErrorCode::MessageTooLarge,
+            format!(
+                "a batch of {} bytes is over the topic's max.message.bytes of {bytes_max}",
+                records.len()
+            ),
+        ));
+    }
+    if declared_length(&records).is_some_and(|length| length < records.len()) {
+        return Err(invalid("a partition's records must be exactly one batch"));
+    }
+    Batch::parse(records).map_err(|error| {
+        let code = match error {
+            BatchError::Magic(_) => ErrorCode::UnsupportedForMessageFormat,
+            BatchError::Count { .. } => ErrorCode::InvalidRecord,
+            BatchError::Length { .. } | BatchError::Checksum { .. } => ErrorCode::CorruptMessage,
+        };
+        Refusal::new(code, error.to_string())
+    })
+}
+
+fn check_header(batch: &Batch) -> Result<(), Refusal> {
+    if batch.is_control() {
+        return Err(invalid("clients must not write control batches"));
+    }
+    if batch.is_sealed() {
+        return Err(invalid("attribute bit 14 must not be set"));
+    }
+    if batch.record_count() == 0 || batch.record_count() != batch.offsets() {
+        return Err(invalid(
+            "a batch's count must be its last offset delta and one",
+        ));
+    }
+    let is_nobodys = |producer: &Producer| producer.sequence < 0 || producer.epoch < 0;
+    if batch.producer().as_ref().is_some_and(is_nobodys) {
+        return Err(invalid(
+            "a batch with a producer id must have an epoch and a sequence",
+        ));
+    }
+    Ok(())
+}
+
+/// The batch without a producer's claim that its log gave it its time. Kafka does not take that claim in a topic whose times
+/// are the log's, nor without a time; elsewhere it passes over it.
+fn with_own_times(batch: Batch, timestamp_type: TimestampType) -> Result<Batch, Refusal> {
+    if !batch.is_log_append_time() {
+        return Ok(batch);
+    }
+    let claimed = batch.max_timestamp();
+    if timestamp_type == TimestampType::LogAppendTime || claimed.0 == NOTHING {
+        return Err(Refusal::new(
+            ErrorCode::InvalidTimestamp,
+            "a producer must not set the timestamp type to LogAppendTime",
+        ));
+    }
+    Ok(batch.timed_by_records(claimed))
+}
+
+/// Holds each record to the topic's rules; gives the greatest of their timestamps, or -1.
+fn check_records(
+    batch: &Batch,
+    config: &TopicConfig,
+    now: Timestamp,
+) -> Result<Timestamp, Refusal> {
+    let plain = inflate(batch)
+        .map_err(|error| Refusal::new(ErrorCode::CorruptMessage, error.to_string()))?;
+    let takes_client_times = config.timestamp_type == TimestampType::CreateTime;
+    let earliest = now.0.saturating_sub(config.timestamp_before_max_ms);
+    let latest = now.0.saturating_add(config.timestamp_after_max_ms);
+    let mut newest = NOTHING;
+    let mut count = 0;
+    for record in plain.records(Offset::ZERO) {
+        count += 1;
+        if config.is_compacted && record.key.is_none() {
+            return Err(invalid("a compacted topic takes no record without a key"));
+        }
+        let time = record.timestamp.0;
+        let is_odd = time != NOTHING && !(earliest..=latest).contains(&time);
+        if takes_client_times && is_odd {
+            return Err(Refusal::new(
+                ErrorCode::InvalidTimestamp,
+                format!("timestamp {time} is outside what the topic takes, {earliest} to {latest}"),
+            ));
+        }
+        newest = newest.max(time);
+    }
+    if count != batch.record_count() {
+        return Err(invalid("a batch's records do not read as its header says"));
+    }
+    Ok(Timestamp(newest))
+}
+
+fn invalid(why: &str) -> Refusal {
+    Refusal::new(ErrorCode::InvalidRecord, why)
+}
