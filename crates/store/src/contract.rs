@@ -62,7 +62,8 @@ pub trait Log: Send + Sync {
         time: Timestamp,
     ) -> Answer<'_, Result<Offset, StoreError>>;
 
-    /// The offset to trim to so that no more than `bytes` remain, newest first; whole batches only.
+    /// The offset to trim to so that `bytes` remain, newest first: whole batches, the one in which they run out among them. The
+    /// start where there are no more.
     ///
     /// # Errors
     /// [`StoreError::NoSuchLog`]; [`StoreError::Damaged`].

@@ -365,10 +365,10 @@ impl Log for Memory {
             let mut left = bytes;
             let mut keep_from = state.log(log)?.bounds.borrow().end;
             for batch in state.log(log)?.batches.iter().rev() {
-                match left.checked_sub(batch.batch.bytes().len() as u64) {
-                    Some(rest) => left = rest,
-                    None => break,
+                if left == 0 {
+                    break;
                 }
+                left = left.saturating_sub(batch.batch.bytes().len() as u64);
                 keep_from = batch.base_offset;
             }
             Ok(keep_from.max(state.log(log)?.bounds.borrow().start))

@@ -114,7 +114,8 @@ pub struct Settings {
     pub mode: Mode,
     /// How long records are kept, in milliseconds; without it, for ever.
     pub retention_ms: Option<u64>,
-    /// Bytes kept in each shard, newest first, as Kafka's `retention.bytes` has it; without it, all.
+    /// Bytes kept in each shard at least, newest first, as Kafka's `retention.bytes` has it: what goes leaves so many. Without
+    /// it, all.
     #[serde(default)]
     pub retention_bytes: Option<u64>,
     /// Largest record, key and value together, in bytes.

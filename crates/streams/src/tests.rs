@@ -502,7 +502,7 @@ async fn a_changed_stream_is_loaded_once() {
 }
 
 #[tokio::test]
-async fn no_more_bytes_are_kept_than_asked() {
+async fn no_more_batches_are_kept_than_have_the_bytes_asked() {
     let (store, streams, _) = fixture();
     let stream = streams.create(&name("s"), new(1)).await.unwrap();
     for value in ["one", "two", "six"] {
@@ -512,13 +512,23 @@ async fn no_more_bytes_are_kept_than_asked() {
     let one_batch = stored[0].batch.bytes().len() as u64;
     let keep_two = |_: &Stream, settings: &mut Settings| {
         settings.retention_ms = None;
-        settings.retention_bytes = Some(one_batch * 2);
+        settings.retention_bytes = Some(one_batch + 1);
         Ok::<_, StreamsError>(())
     };
     let stream = streams.update(&name("s"), keep_two).await.unwrap();
     assert_eq!(streams.expire().await.unwrap(), 1);
     let start = streams.locate(&stream, 0, Position::Start).await.unwrap();
     assert_eq!(values(&streams, &stream, 0, start).await, ["two", "six"]);
+    assert_eq!(streams.expire().await.unwrap(), 0);
+    // The newest stays, though it alone has more.
+    let keep_least = |_: &Stream, settings: &mut Settings| {
+        settings.retention_bytes = Some(1);
+        Ok::<_, StreamsError>(())
+    };
+    let stream = streams.update(&name("s"), keep_least).await.unwrap();
+    assert_eq!(streams.expire().await.unwrap(), 1);
+    let start = streams.locate(&stream, 0, Position::Start).await.unwrap();
+    assert_eq!(values(&streams, &stream, 0, start).await, ["six"]);
     assert_eq!(streams.expire().await.unwrap(), 0);
 }
 
@@ -549,7 +559,7 @@ async fn what_is_only_compacted_does_not_expire() {
     let both = streams.update(&name("s"), policy("compact, delete")).await;
     assert_eq!(streams.expire().await.unwrap(), 1);
     let start = streams.locate(&both.unwrap(), 0, Position::Start).await;
-    assert_eq!(start.unwrap(), Offset(2));
+    assert_eq!(start.unwrap(), Offset(2), "for their age");
 }
 
 proptest! {

@@ -73,15 +73,13 @@ fn add(
     !is_whole || room.is_full()
 }
 
-/// Where the bytes that may stay of a log run out.
+/// Where the bytes that are to stay of a log run out.
 struct Over {
     /// The log's.
     start: Offset,
     range: SegmentRange,
-    /// Bytes that may stay of the range.
+    /// Bytes that are to stay of the range, fewer than it has.
     left: u64,
-    /// The first batch's base offset after the range.
-    next: Offset,
 }
 
 /// The places are not those looked up any more.
@@ -367,18 +365,11 @@ impl Core {
     /// As there.
     pub fn offset_for_size(&self, log: LogId, bytes: u64) -> Result<Offset, StoreError> {
         for _ in 0..ATTEMPTS {
-            let Over {
-                start,
-                range,
-                left,
-                next,
-            } = match self.range_over(log, bytes)? {
+            let Over { start, range, left } = match self.range_over(log, bytes)? {
                 Ok(offset) => return Ok(offset),
                 Err(over) => over,
             };
             match self.segments.offset_for_size(&range, left) {
-                // Past a gap, where one follows.
-                Ok(found) if found == range.end => return Ok(next.max(start)),
                 Ok(found) => return Ok(found.max(start)),
                 Err(_) if self.are_dropped(std::slice::from_ref(&range)) => {}
                 Err(error) => return Err(self.located(error)),
@@ -395,24 +386,24 @@ impl Core {
         let start = state.bounds.start;
         let mut keep_from = state.bounds.end;
         for entry in view.tail.entries(log).rev() {
-            match left.checked_sub(u64::from(entry.length)) {
-                Some(rest) => left = rest,
-                None => return Ok(Ok(keep_from.max(start))),
+            if left == 0 {
+                return Ok(Ok(keep_from.max(start)));
             }
+            left = left.saturating_sub(u64::from(entry.length));
             keep_from = entry.base_offset;
         }
         for range in state.ranges.iter().rev() {
-            match left.checked_sub(range.batch_bytes) {
-                Some(rest) => left = rest,
-                None => {
-                    return Ok(Err(Over {
-                        start,
-                        range: range.clone(),
-                        left,
-                        next: keep_from,
-                    }));
-                }
+            if left == 0 {
+                break;
             }
+            let Some(rest) = left.checked_sub(range.batch_bytes) else {
+                return Ok(Err(Over {
+                    start,
+                    range: range.clone(),
+                    left,
+                }));
+            };
+            left = rest;
             keep_from = range.start;
         }
         Ok(Ok(keep_from.max(start)))

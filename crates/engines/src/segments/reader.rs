@@ -181,30 +181,33 @@ impl Segments {
         ))
     }
 
-    /// The base offset from which the batches of `range` have no more than `bytes` together; the range's end where the last
-    /// alone has more.
+    /// The base offset of the batch of `range` in which `bytes` run out, counted from its end; the range's end for none.
     ///
     /// # Errors
     /// [`StoreError::Damaged`]; [`StoreError::Unavailable`].
     pub fn offset_for_size(&self, range: &SegmentRange, bytes: u64) -> Result<Offset, StoreError> {
+        if bytes == 0 {
+            return Ok(range.end);
+        }
         if range.batch_bytes <= bytes {
             return Ok(range.start);
         }
         let index = self.index(range)?;
         let over = range.batch_bytes - bytes;
-        // The block in which the bytes that are over end; at least the first one's front is over.
-        let number = index.partition_point(|entry| entry.bytes_before < over);
-        let before_it = number.saturating_sub(1);
-        let mut before = line(range, &index, before_it)?.bytes_before;
-        for entry in self.block(range, &index, before_it)?.entries(range.segment) {
+        // The last batch with no more before it is in the last block with no more before it: nothing is before the first.
+        let number = index.partition_point(|entry| entry.bytes_before <= over);
+        let number = number.saturating_sub(1);
+        let mut before = line(range, &index, number)?.bytes_before;
+        let mut found = range.start;
+        for entry in self.block(range, &index, number)?.entries(range.segment) {
             let stored = stored(range, entry?)?;
-            if before >= over {
-                return Ok(stored.base_offset);
+            if before > over {
+                break;
             }
+            found = stored.base_offset;
             before += stored.batch.bytes().len() as u64;
         }
-        let next = index.get(number);
-        Ok(next.map_or(range.end, |next| next.first))
+        Ok(found)
     }
 
     /// Removes a segment. Reads that have begun go on; fine if it is not there. Durable at the next sync of the folder, which

@@ -219,10 +219,11 @@ fn check_searches(segments: &Segments, range: &SegmentRange, batches: &[StoredBa
         let mut left = bytes;
         let mut keep_from = range.end;
         for stored in batches.iter().rev() {
-            let Some(rest) = left.checked_sub(stored.batch.bytes().len() as u64) else {
+            if left == 0 {
                 break;
-            };
-            (left, keep_from) = (rest, stored.base_offset);
+            }
+            left = left.saturating_sub(stored.batch.bytes().len() as u64);
+            keep_from = stored.base_offset;
         }
         assert_eq!(segments.offset_for_size(range, bytes).unwrap(), keep_from);
     }

@@ -441,7 +441,14 @@ async fn time_and_size_find_batches<S: Store>(store: &S) {
         .batch
         .bytes()
         .len() as u64;
-    for (bytes, expected) in [(0, 6), (one - 1, 6), (one, 4), (one * 2, 2), (one * 9, 0)] {
+    for (bytes, expected) in [
+        (0, 6),
+        (1, 4),
+        (one, 4),
+        (one + 1, 2),
+        (one * 2, 2),
+        (one * 9, 0),
+    ] {
         assert_eq!(
             store.offset_for_size(A, bytes).await.unwrap(),
             Offset(expected),
@@ -505,8 +512,10 @@ async fn a_rewrite_leaves_gaps_and_moves_nothing<S: Store>(store: &S) {
         .map(|stored| stored.batch.bytes().len() as u64)
         .collect();
     for (bytes, offset) in [
-        (sizes[2] - 1, 10),
+        (0, 10),
+        (sizes[2] - 1, 9),
         (sizes[2], 9),
+        (sizes[2] + 1, 2),
         (sizes[2] + sizes[1], 2),
         (sizes[2] + sizes[1] + sizes[0], 0),
     ] {
