@@ -71,9 +71,6 @@ async fn delete(
     }
     let partitions = topic.stream.topology.shards().count();
     call.take_mutations(u32::try_from(partitions).unwrap_or(u32::MAX), 5)?;
-    call.broker
-        .streams
-        .delete(&topic.stream.name, Vec::new())
-        .await?;
+    call.broker.streams.delete(&topic.stream.name).await?;
     Ok((text(topic.name()), topic.id))
 }

@@ -3,7 +3,9 @@
 //! Kept: `stream, account, region, name` → [`Settings`]; `shard, stream number, shard number` → [`Shard`]. A change of any shard
 //! also writes its stream's settings, so that their version tells whether a stream in the cache is still as it was.
 
-use std::collections::{BTreeMap, HashMap};
+mod delete;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,7 +14,6 @@ use store::key::encode;
 use store::{Check, Document, Expect, Key, LogChange, Scan, Store, StoreError, Txn, Write};
 
 use crate::aborted::Aborted;
-use crate::compaction;
 use crate::inflated::Inflated;
 use crate::numbers::Number;
 use crate::reshard::{Plan, Planner, ReshardError};
@@ -78,6 +79,8 @@ pub struct Streams {
     creating: tokio::sync::Mutex<()>,
     loading: Turns,
     changing: Turns,
+    /// As [`Streams::own_documents`] was told.
+    owned: Mutex<BTreeSet<&'static str>>,
     pub(crate) inflated: Inflated,
 }
 
@@ -101,6 +104,7 @@ impl Streams {
             creating: tokio::sync::Mutex::default(),
             loading: Turns::default(),
             changing: Turns::default(),
+            owned: Mutex::default(),
             inflated: Inflated::default(),
         }
     }
@@ -435,65 +439,6 @@ impl Streams {
             }
         }
         txn
-    }
-
-    /// Removes a stream with all its records, and `documents` with it.
-    ///
-    /// # Errors
-    /// [`StreamsError::NotFound`]; [`StreamsError::HasQueues`].
-    pub async fn delete(
-        &self,
-        name: &StreamName,
-        documents: Vec<Write>,
-    ) -> Result<(), StreamsError> {
-        let _turn = self.changing.at(name).await;
-        for _ in 0..ATTEMPTS {
-            let stream = self.find(name).await?;
-            if stream.settings.queues > 0 {
-                return Err(StreamsError::HasQueues);
-            }
-            let mut txn = Txn {
-                writes: documents.clone(),
-                ..unchanged(&stream)
-            };
-            txn.writes.push(Write::Delete { key: name.key() });
-            for shard in stream.topology.shards() {
-                txn.writes.push(Write::Delete {
-                    key: shard_key(stream.settings.id, shard.index),
-                });
-                txn.writes.push(compaction::forget(stream.log(shard.index)));
-                txn.logs.push(LogChange::Delete(stream.log(shard.index)));
-            }
-            match self.store.commit(txn).await {
-                Ok(_) => {
-                    self.cache().remove(name);
-                    return Ok(());
-                }
-                Err(StoreError::Conflict { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(contended(name))
-    }
-
-    /// Forgets closed shards and their logs, whose records have all expired.
-    pub(crate) async fn forget_shards(
-        &self,
-        stream: &Stream,
-        shards: &[u32],
-    ) -> Result<(), StoreError> {
-        let mut txn = Txn {
-            writes: vec![put_settings(&stream.name, &stream.settings)],
-            ..unchanged(stream)
-        };
-        for &index in shards {
-            txn.writes.push(Write::Delete {
-                key: shard_key(stream.settings.id, index),
-            });
-            txn.writes.push(compaction::forget(stream.log(index)));
-            txn.logs.push(LogChange::Delete(stream.log(index)));
-        }
-        self.store.commit(txn).await.map(drop)
     }
 
     fn cache(&self) -> MutexGuard<'_, HashMap<StreamName, Arc<Stream>>> {

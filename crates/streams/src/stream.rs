@@ -38,13 +38,17 @@ impl StreamName {
         )
     }
 
-    pub(crate) fn key(&self) -> Key {
-        Key::of(&[
-            "stream",
-            self.account.as_str(),
-            self.region.as_str(),
-            &self.name,
-        ])
+    /// The key of a stream's own document.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        self.key_of("stream")
+    }
+
+    /// The key of a document that is kept under the stream's name.
+    #[must_use]
+    pub fn key_of(&self, kind: &str) -> Key {
+        let (account, region) = (self.account.as_str(), self.region.as_str());
+        Key::of(&[kind, account, region, &self.name])
     }
 
     /// The path above all streams of an account in a region.

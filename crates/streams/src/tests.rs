@@ -9,7 +9,7 @@ use std::time::Duration;
 use model::{AccountId, BatchBuilder, Clock, HashKey, HashRange, Offset, Region, Rng, Timestamp};
 use proptest::prelude::*;
 use store::key::encode;
-use store::{Key, Log, Memory, StoreError, Txn, Write};
+use store::{Catalog as _, Key, Log, Memory, StoreError, Txn, Write};
 
 use self::slow::Slow;
 use crate::reshard::{Planner, ReshardError};
@@ -103,7 +103,7 @@ async fn a_stream_is_made_once_found_listed_and_deleted() {
         .await
         .unwrap();
     assert_eq!(listed, [name("b")]);
-    streams.delete(&name("b"), Vec::new()).await.unwrap();
+    streams.delete(&name("b")).await.unwrap();
     assert!(matches!(
         streams.find(&name("b")).await,
         Err(StreamsError::NotFound)
@@ -140,7 +140,7 @@ async fn a_stream_with_queues_is_not_deleted_and_changes_as_it_was_looked_up_or_
         Err(StoreError::Conflict { .. })
     ));
     assert!(matches!(
-        streams.delete(&name("s"), Vec::new()).await,
+        streams.delete(&name("s")).await,
         Err(StreamsError::HasQueues)
     ));
     let beside = streams.store().get(&Key::of(&["beside"])).await.unwrap();
@@ -155,7 +155,34 @@ async fn a_stream_with_queues_is_not_deleted_and_changes_as_it_was_looked_up_or_
         .change_with(&found, &none, Txn::default())
         .await
         .unwrap();
-    streams.delete(&name("s"), Vec::new()).await.unwrap();
+    streams.delete(&name("s")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_streams_documents_go_with_it_and_no_others() {
+    let (store, streams, _) = fixture();
+    streams.own_documents(&["tags"]);
+    let put = |key| Write::Put {
+        key,
+        value: encode(&1),
+    };
+    let with_documents = NewStream {
+        documents: vec![put(name("s").key_of("tags")), put(name("s").key_of("bill"))],
+        ..new(1)
+    };
+    streams.create(&name("s"), with_documents).await.unwrap();
+    let others = Txn {
+        writes: vec![put(name("s2").key_of("tags"))],
+        ..Txn::default()
+    };
+    store.commit(others).await.unwrap();
+    streams.delete(&name("s")).await.unwrap();
+    streams.create(&name("s"), new(1)).await.unwrap();
+    let mut is_there = Vec::new();
+    for key in [("s", "tags"), ("s", "bill"), ("s2", "tags")].map(|(s, of)| name(s).key_of(of)) {
+        is_there.push(store.get(&key).await.unwrap().is_some());
+    }
+    assert_eq!(is_there, [false, true, true]);
 }
 
 #[tokio::test]

@@ -139,10 +139,7 @@ pub(super) async fn delete_stream(
             consumers.len()
         )));
     }
-    let deleted = kinesis
-        .streams
-        .delete(name, records::without_documents(name))
-        .await;
+    let deleted = kinesis.streams.delete(name).await;
     kinesis.plane.shards.forget(name);
     deleted.map_err(|error| KinesisError::of_streams(error, name))
 }

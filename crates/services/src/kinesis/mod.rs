@@ -177,9 +177,10 @@ impl fmt::Debug for Kinesis {
 }
 
 impl Kinesis {
-    /// Kinesis over the streams of one store.
+    /// Kinesis over the streams of one store, which take its documents along from now on when they are deleted.
     #[must_use]
     pub fn new(streams: Arc<Streams>, limits: Limits) -> Kinesis {
+        streams.own_documents(&records::OF_STREAMS);
         Kinesis {
             store: Arc::clone(streams.store()),
             clock: streams.clock().clone(),

@@ -26,6 +26,12 @@ use super::error::KinesisError;
 /// Attempts at a change that a deletion gets in the way of, before the caller is told. Changes themselves take turns.
 const ATTEMPTS: usize = 16;
 
+const ATTACHED: &str = "kinesis-stream";
+const DISTRIBUTION: &str = "kinesis-distribution";
+
+/// Kinds of documents that are a stream's and go with it.
+pub(super) const OF_STREAMS: [&str; 2] = [ATTACHED, DISTRIBUTION];
+
 /// A stream's or a consumer's tags, by key.
 pub(super) type Tags = BTreeMap<String, String>;
 
@@ -79,16 +85,11 @@ impl Commitment {
 }
 
 fn attached_key(name: &StreamName) -> Key {
-    key_of("kinesis-stream", name)
+    name.key_of(ATTACHED)
 }
 
 fn distribution_key(name: &StreamName) -> Key {
-    key_of("kinesis-distribution", name)
-}
-
-fn key_of(kind: &str, name: &StreamName) -> Key {
-    let (account, region) = (name.account.as_str(), name.region.as_str());
-    Key::of(&[kind, account, region, &name.name])
+    name.key_of(DISTRIBUTION)
 }
 
 fn account_key(account: &AccountId, region: &Region) -> Key {
@@ -107,13 +108,6 @@ pub(super) fn documents_of(name: &StreamName, tags: Tags, evenly: bool) -> Vec<W
     }];
     writes.push(distribution_write(name, evenly));
     writes
-}
-
-/// The removal of a stream's documents.
-pub(super) fn without_documents(name: &StreamName) -> Vec<Write> {
-    [attached_key(name), distribution_key(name)]
-        .map(|key| Write::Delete { key })
-        .into()
 }
 
 fn distribution_write(name: &StreamName, evenly: bool) -> Write {
@@ -156,11 +150,17 @@ impl Kinesis {
                 return Ok(answer);
             }
             let expect = document.map_or(Expect::Absent, |document| Expect::At(document.version));
+            let as_read = Check {
+                key: key.clone(),
+                expect,
+            };
+            // A stream made by Kafka's clients has no document that would go with it.
+            let is_still_there = Check {
+                key: name.key(),
+                expect: Expect::At(stream.version),
+            };
             let txn = Txn {
-                checks: vec![Check {
-                    key: key.clone(),
-                    expect,
-                }],
+                checks: vec![as_read, is_still_there],
                 writes: vec![Write::Put {
                     key: key.clone(),
                     value: encode(&after),
@@ -194,7 +194,7 @@ impl Kinesis {
         let txn = Txn {
             // Holds as long as the stream is not deleted.
             checks: vec![Check {
-                key: attached_key(&stream.name),
+                key: stream.name.key(),
                 expect: Expect::Present,
             }],
             writes: vec![distribution_write(&stream.name, evenly)],
@@ -238,9 +238,11 @@ impl Kinesis {
 mod tests {
     use std::time::Duration;
 
+    use futures_util::FutureExt as _;
     use futures_util::future::join_all;
 
     use super::*;
+    use crate::kinesis::Limits;
     use crate::kinesis::world::World;
 
     #[tokio::test]
@@ -260,6 +262,41 @@ mod tests {
         }
         let attached = world.kinesis.attached(&stream.name).await.unwrap();
         assert_eq!(attached.tags.len(), 50);
+    }
+
+    /// As Kafka's DeleteTopics does it, which knows nothing of Kinesis.
+    #[tokio::test]
+    async fn a_stream_that_others_delete_leaves_nothing_to_the_next_of_its_name() {
+        let world = World::new(Limits::None);
+        let stream = world.stream_of("s", 1, Mode::OnDemand).await;
+        let tag = |_: &Stream, attached: &mut Attached| {
+            attached.tags.insert("team".into(), "a".into());
+            Ok(())
+        };
+        world.kinesis.amend(&stream.name, tag).await.unwrap();
+        world.kinesis.distribute(&stream, true).await.unwrap();
+        assert!(world.kinesis.distributes_evenly(&stream).await.unwrap());
+        world.kinesis.streams.delete(&stream.name).await.unwrap();
+        let next = world.stream_of("s", 1, Mode::OnDemand).await;
+        let attached = world.kinesis.attached(&next.name).await.unwrap();
+        assert_eq!(attached, Attached::default());
+        assert!(!world.kinesis.distributes_evenly(&next).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn what_is_said_of_a_stream_while_it_is_deleted_is_not_kept() {
+        let world = World::new(Limits::None);
+        let stream = world.stream("s", 1).await;
+        let tag = |stream: &Stream, attached: &mut Attached| {
+            attached.tags.insert("team".into(), "a".into());
+            let deleted = world.kinesis.streams.delete(&stream.name).now_or_never();
+            deleted.expect("no other is at it").unwrap();
+            Ok(())
+        };
+        let outcome = world.kinesis.amend(&stream.name, tag).await;
+        assert!(matches!(outcome, Err(KinesisError::ResourceNotFound(_))));
+        let attached = world.kinesis.attached(&stream.name).await.unwrap();
+        assert_eq!(attached, Attached::default());
     }
 
     #[test]

@@ -205,7 +205,7 @@ async fn other_streams_are_left_alone_and_a_deleted_one_leaves_nothing() {
     let note = key(fixture.stream.log(0));
     let store = fixture.streams.store();
     assert!(store.get(&note).await.unwrap().is_some());
-    fixture.streams.delete(&name(), Vec::new()).await.unwrap();
+    fixture.streams.delete(&name()).await.unwrap();
     assert!(store.get(&note).await.unwrap().is_none());
 }
 

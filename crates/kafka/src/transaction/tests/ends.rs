@@ -104,10 +104,7 @@ async fn a_closed_shard_takes_no_marker_and_holds_nothing() {
 async fn a_deleted_topic_keeps_no_transaction_open() {
     let (mut world, client) = begun().await;
     let streams = &world.transactions.streams;
-    streams
-        .delete(&world.stream.name, Vec::new())
-        .await
-        .unwrap();
+    streams.delete(&world.stream.name).await.unwrap();
     world.crash().await;
     world
         .transactions

@@ -149,7 +149,7 @@ async fn a_deleted_stream_ends_it_with_an_exception() {
     let consumer = consumer(&world, "s", "c").await;
     let mut events = begin(&world, &consumer, "LATEST").await.unwrap();
     next(&mut events).await;
-    let delete = world.kinesis.streams.delete(&stream.name, Vec::new());
+    let delete = world.kinesis.streams.delete(&stream.name);
     let (last, deleted) = tokio::join!(events.next(), delete);
     deleted.unwrap();
     assert!(matches!(last, Some(Err(KinesisError::ResourceNotFound(_)))));

@@ -136,7 +136,7 @@ async fn a_deleted_or_recreated_streams_iterator_finds_nothing() {
     world
         .kinesis
         .streams
-        .delete(&world.name("s"), Vec::new())
+        .delete(&world.name("s"))
         .await
         .unwrap();
     let expected =

@@ -389,12 +389,7 @@ proptest! {
 async fn a_put_that_a_deletion_overtakes_finds_no_stream() {
     let world = World::new(Limits::None);
     let stale = world.stream("s", 1).await;
-    world
-        .kinesis
-        .streams
-        .delete(&stale.name, Vec::new())
-        .await
-        .unwrap();
+    world.kinesis.streams.delete(&stale.name).await.unwrap();
     let error = write_late(&world, &stale, &["a".to_owned()])
         .await
         .unwrap_err();

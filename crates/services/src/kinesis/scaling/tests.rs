@@ -151,12 +151,7 @@ async fn a_stream_that_is_gone_is_passed_over() {
     for _ in 0..60 {
         world.put("s", &[("k", "x"); 500]).await;
     }
-    world
-        .kinesis
-        .streams
-        .delete(&stream.name, Vec::new())
-        .await
-        .unwrap();
+    world.kinesis.streams.delete(&stream.name).await.unwrap();
     assert_eq!(world.kinesis.scale_on_demand().await, Ok(0));
 }
 
