@@ -98,8 +98,8 @@ impl Streams {
             .overlapping(log, first.base_offset, last.end())
     }
 
-    /// The time of the batch that holds `offset`: of its first record, or when it was taken in where its stream's records have
-    /// that time. `None` at the log's end.
+    /// The time of the batch that holds `offset`: of its first record, or of its newest where that is not told without reading
+    /// it. `None` at the log's end.
     ///
     /// # Errors
     /// As [`store::Log::read`].
@@ -110,14 +110,7 @@ impl Streams {
         offset: Offset,
     ) -> Result<Option<Timestamp>, StoreError> {
         let batches = self.store().read(stream.log(shard), offset, 1).await?;
-        Ok(batches.first().map(|stored| {
-            let batch = &stored.batch;
-            if batch.is_log_append_time() {
-                batch.max_timestamp()
-            } else {
-                batch.base_timestamp()
-            }
-        }))
+        Ok(batches.first().map(|stored| stored.batch.told_time()))
     }
 }
 

@@ -16,6 +16,17 @@ impl Batch {
         self.timed(self.attributes() & !LOG_APPEND_TIME, max)
     }
 
+    /// When its records were made or taken in, as far as the header tells: the first one's time, or the greatest where another
+    /// time has that one's place.
+    #[must_use]
+    pub fn told_time(&self) -> Timestamp {
+        if self.is_log_append_time() || self.delete_horizon().is_some() {
+            self.max_timestamp()
+        } else {
+            self.base_timestamp()
+        }
+    }
+
     fn timed(&self, attributes: i16, max: Timestamp) -> Batch {
         let mut bytes = self.bytes.to_vec();
         bytes[21..23].copy_from_slice(&attributes.to_be_bytes());
@@ -49,5 +60,20 @@ mod tests {
         let own = taken_in.timed_by_records(Timestamp(130));
         assert_eq!(times(&own), [100, 130, 90]);
         assert_eq!(own, batch);
+    }
+
+    #[test]
+    fn a_header_tells_no_time_that_no_record_has() {
+        let mut builder = BatchBuilder::with_capacity(64);
+        for time in [100, 130, 90] {
+            builder.push(Timestamp(time), None, Some(b"v"), &[]);
+        }
+        let batch = builder.finish();
+        assert_eq!(batch.told_time(), Timestamp(100));
+        let taken_in = batch.taken_in_at(Timestamp(500));
+        assert_eq!(taken_in.told_time(), Timestamp(500));
+        let horizon = Some(Timestamp(1_000_000));
+        let compacted = batch.compacted(Offset::ZERO, horizon, |_| true).unwrap();
+        assert_eq!(compacted.told_time(), Timestamp(130));
     }
 }

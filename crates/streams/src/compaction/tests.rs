@@ -153,6 +153,27 @@ async fn a_tombstone_is_to_be_seen_for_a_while() {
     assert_eq!(fixture.all().await, ["1 b=1", "3 end=1"]);
 }
 
+/// The horizon stands where a batch has its first record's time otherwise, and lies in the future.
+#[tokio::test]
+async fn a_tombstones_batch_has_its_records_time() {
+    let fixture = fixture(&[]).await;
+    let made = fixture.clock.now();
+    fixture.put(&["a=1", "b=1"]).await;
+    fixture.put(&["a"]).await;
+    fixture.put(&["end=1"]).await;
+    fixture.clock.advance(MINUTE);
+    fixture.compact().await;
+    let batches = fixture
+        .streams
+        .read(&fixture.stream, 0, Offset(2), 1)
+        .await
+        .unwrap();
+    let horizon = batches[0].stored.batch.delete_horizon();
+    assert!(horizon.is_some_and(|horizon| horizon > fixture.clock.now()));
+    let told = fixture.streams.time_at(&fixture.stream, 0, Offset(2));
+    assert_eq!(told.await.unwrap(), Some(made));
+}
+
 #[tokio::test]
 async fn young_records_are_not_touched() {
     let fixture = fixture(&[("min.compaction.lag.ms", "60000")]).await;
