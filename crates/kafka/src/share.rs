@@ -65,7 +65,8 @@ impl Shares {
         self.live().get(&(group.to_owned(), log)).cloned()
     }
 
-    /// Gives back what a member has, as if it had not been delivered: it is not known that the member has seen it.
+    /// Gives back what a member has. It counts as delivered: the member may have gone because of it, and as many as go so would
+    /// have it for ever (KAFKA-19972).
     pub(crate) fn release(&self, (group, member): &Who) {
         let of_group: Vec<Arc<Shared>> = {
             let live = self.live();
@@ -74,7 +75,7 @@ impl Shares {
         };
         for shared in of_group {
             let receipts = shared.owners().take_all(member);
-            shared.queue.take_back(&receipts);
+            shared.queue.release(&receipts);
         }
     }
 

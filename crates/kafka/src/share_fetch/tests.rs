@@ -58,6 +58,12 @@ async fn topic_id(world: &World) -> KafkaUuid {
     world.broker.topic("t").await.unwrap().id
 }
 
+/// Partition 0 of topic `t`, as the group reads it.
+async fn shared(world: &World) -> Arc<Shared> {
+    let topic = world.broker.topic("t").await.unwrap();
+    world.broker.shared("g", &topic, 0).await.unwrap()
+}
+
 /// A fetch of up to `records`, with acknowledgements.
 async fn fetch(world: &World, member: &str, epoch: i32, records: i32) -> Seen {
     fetch_with(world, member, epoch, records, &[]).await
@@ -172,9 +178,7 @@ async fn members_divide_a_batch_and_say_what_becomes_of_it() {
     assert_eq!(piggybacked.acquired, [(1, 1, 2)]);
     assert_eq!(piggybacked.acknowledge_code, 0);
     assert_eq!(acknowledge(&world, "b", 3, (1, 1, &[1])).await, 0);
-    let topic = world.broker.topic("t").await.unwrap();
-    let shared = world.broker.shared("g", &topic, 0).await.unwrap();
-    assert_eq!(shared.queue.base(), Offset(5));
+    assert_eq!(shared(&world).await.queue.base(), Offset(5));
 }
 
 #[tokio::test]
@@ -182,24 +186,47 @@ async fn what_a_member_had_comes_back_when_it_goes_or_is_late() {
     let world = group(&[]).await;
     world.produce("t", batch(&["0"]).bytes().clone()).await;
     assert_eq!(fetch(&world, "a", 0, 10).await.acquired, [(0, 0, 1)]);
-    // It was not given to anybody who is known to have seen it.
     assert_eq!(fetch(&world, "a", -1, 10).await.acquired, []);
-    assert_eq!(fetch(&world, "b", 0, 10).await.acquired, [(0, 0, 1)]);
+    assert_eq!(fetch(&world, "b", 0, 10).await.acquired, [(0, 0, 2)]);
     world.clock.advance(Duration::from_secs(29));
     assert_eq!(fetch(&world, "a", 0, 10).await.acquired, []);
     world.clock.advance(Duration::from_secs(1));
-    assert_eq!(fetch(&world, "a", 1, 10).await.acquired, [(0, 0, 2)]);
+    assert_eq!(fetch(&world, "a", 1, 10).await.acquired, [(0, 0, 3)]);
     let state = ErrorCode::InvalidRecordState.code();
     assert_eq!(acknowledge(&world, "b", 1, (0, 0, &[1])).await, state);
-    for count in 3..=5 {
+    for count in 4..=5 {
         world.clock.advance(Duration::from_secs(30));
-        let seen = fetch(&world, "a", count - 1, 10).await;
+        let seen = fetch(&world, "a", count - 2, 10).await;
         assert_eq!(seen.acquired, [(0, 0, count as i16)]);
     }
     world.clock.advance(Duration::from_secs(30));
-    assert_eq!(fetch(&world, "a", 5, 10).await.acquired, []);
+    assert_eq!(fetch(&world, "a", 4, 10).await.acquired, []);
     world.produce("t", batch(&["1"]).bytes().clone()).await;
-    assert_eq!(fetch(&world, "a", 6, 10).await.acquired, [(1, 1, 1)]);
+    assert_eq!(fetch(&world, "a", 5, 10).await.acquired, [(1, 1, 1)]);
+}
+
+#[tokio::test]
+async fn a_record_whose_consumers_crash_is_given_up_in_the_end() {
+    let world = group(&[]).await;
+    world.produce("t", batch(&["0"]).bytes().clone()).await;
+    for count in 1..=5 {
+        // A session begun anew ends the one before.
+        assert_eq!(fetch(&world, "a", 0, 10).await.acquired, [(0, 0, count)]);
+    }
+    assert_eq!(fetch(&world, "a", 0, 10).await.acquired, []);
+    assert_eq!(shared(&world).await.queue.base(), Offset(1));
+}
+
+#[tokio::test]
+async fn a_member_that_goes_gives_back_what_it_still_has_alone() {
+    let world = group(&[]).await;
+    world.produce("t", batch(&["0"]).bytes().clone()).await;
+    assert_eq!(fetch(&world, "a", 0, 10).await.acquired, [(0, 0, 1)]);
+    world.clock.advance(Duration::from_secs(30));
+    assert_eq!(fetch(&world, "b", 0, 10).await.acquired, [(0, 0, 2)]);
+    assert_eq!(fetch(&world, "a", -1, 10).await.acquired, []);
+    assert_eq!(fetch(&world, "a", 0, 10).await.acquired, []);
+    assert_eq!(acknowledge(&world, "b", 1, (0, 0, &[1])).await, 0);
 }
 
 #[tokio::test]

@@ -331,15 +331,22 @@ impl Queue {
         Ok(())
     }
 
-    /// Takes deliveries back, as if they had not been: those that are still current.
-    pub fn take_back(&self, receipts: &[Receipt]) {
-        let mut inner = self.shared.inner();
-        inner.state.advance(self.shared.clock.now());
+    /// Makes messages visible at once, of deliveries that nothing came of: those that are still current. They count as delivered.
+    /// Waits for no write.
+    pub fn release(&self, receipts: &[Receipt]) {
+        let shared = &*self.shared;
+        let mut inner = shared.inner();
+        let now = shared.clock.now();
+        inner.state.advance(now);
         for receipt in receipts {
-            inner.state.undo_receipt(*receipt);
+            if let Ok(hold) = inner.state.set_visibility(*receipt, now) {
+                inner.remember(&[hold], now);
+            }
         }
+        inner.state.advance(now);
         drop(inner);
-        self.shared.pass_on();
+        shared.rearm.notify_one();
+        shared.pass_on();
     }
 
     /// The first message that is not done with.

@@ -2,7 +2,6 @@
 
 use model::{Offset, Timestamp};
 
-use super::super::Receipt;
 use super::{Hold, State, Status, WHILE_MOVING};
 
 impl State {
@@ -26,15 +25,6 @@ impl State {
                 }
                 _ => {}
             }
-        }
-    }
-
-    /// As [`State::undo`], of a delivery that is known by its receipt.
-    pub fn undo_receipt(&mut self, receipt: Receipt) {
-        let held = self.held.get(&receipt.offset);
-        let pick = held.map(|held| held.hold(receipt.offset, held.received));
-        if let Some(pick) = pick.filter(|pick| pick.receives == receipt.receives) {
-            self.undo(&[pick]);
         }
     }
 
