@@ -106,8 +106,9 @@ impl Shared {
     /// # Errors
     /// The store's.
     pub(crate) async fn give_up(&self, offsets: &[Offset]) -> Result<(), StoreError> {
+        self.queue.acknowledge(offsets).await?;
         self.owners().forget(offsets.iter().copied());
-        self.queue.acknowledge(offsets).await
+        Ok(())
     }
 
     /// A member's acknowledgement. Durable when this answers; records renewed are its for `lock` from now on.

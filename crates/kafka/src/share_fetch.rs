@@ -261,15 +261,18 @@ impl Acquiring<'_> {
             let offsets: Vec<Offset> = claim.live().map(|receipt| receipt.offset).collect();
             let Read { batches, gone } = self.read(&offsets, bytes_left, is_first).await?;
             over.extend(gone);
+            // Not an answer by itself: the others would count as delivered and reach nobody.
+            let given_up = self.shared.give_up(&over).await;
+            let refused = given_up.err().map(Refusal::from);
             let is_read = |offset: Offset| batches.iter().any(|batch| holds(batch, offset));
             let receipts = claim.keep(is_read);
             self.shared.give(self.member, &receipts);
-            if !over.is_empty() {
-                self.shared.give_up(&over).await?;
-            }
             queue.pass_on();
             if !receipts.is_empty() {
                 return Ok(Some(Acquired { receipts, batches }));
+            }
+            if let Some(refused) = refused {
+                return Err(refused);
             }
             if over.is_empty() {
                 break;

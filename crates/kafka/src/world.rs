@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use model::{Batch, BatchBuilder, Clock, Rng, Timestamp};
-use store::Memory;
+use store::{Memory, Store};
 use streams::{Keyring, Streams};
 
 use crate::broker::{Broker, Options};
@@ -36,6 +36,11 @@ impl World {
     pub(crate) async fn new() -> World {
         let clock = Clock::manual(START);
         let store = Arc::new(Memory::new(clock.clone()));
+        World::over(store, clock).await
+    }
+
+    /// A broker over this store.
+    pub(crate) async fn over(store: Arc<dyn Store>, clock: Clock) -> World {
         let keyring = Keyring::new(&[7; 32], Rng::seeded(1));
         let streams = Arc::new(Streams::new(store, clock.clone(), keyring));
         let rng = Rng::seeded(2);

@@ -1,9 +1,11 @@
+mod troubled;
+
 use std::time::Duration;
 
-use model::Timestamp;
 use model::batch::Producer;
 use model::{Batch, BatchBuilder};
-use store::StoreError;
+use model::{Clock, Timestamp};
+use store::{Store, StoreError};
 use streams::undecided::Written;
 
 use super::*;
@@ -13,7 +15,8 @@ use crate::share_group_heartbeat::share_group_heartbeat;
 use crate::wire::share_acknowledge_request::{AcknowledgePartition, AcknowledgeTopic};
 use crate::wire::share_fetch_request::{AcknowledgementBatch, FetchPartition, FetchTopic};
 use crate::wire::{KafkaUuid, ShareAcknowledgeRequestData, ShareGroupHeartbeatRequestData};
-use crate::world::{World, answer, batch};
+use crate::world::{START, World, answer, batch};
+use troubled::{Trouble, Troubled};
 
 /// What a fetch gave of partition 0 of topic `t`: ranges of offsets with their deliveries, and how many bytes.
 #[derive(PartialEq, Debug)]
@@ -25,7 +28,18 @@ struct Seen {
 }
 
 async fn group(configs: &[(&str, &str)]) -> World {
-    let world = World::new().await;
+    group_in(World::new().await, configs).await
+}
+
+/// A group over a store that can be had in trouble.
+async fn troubled_group() -> (World, Arc<Troubled>) {
+    let clock = Clock::manual(START);
+    let store = Arc::new(Troubled::new(clock.clone()));
+    let world = World::over(Arc::clone(&store) as Arc<dyn Store>, clock).await;
+    (group_in(world, &[]).await, store)
+}
+
+async fn group_in(world: World, configs: &[(&str, &str)]) -> World {
     world.topic("t", 1, &[]).await;
     let store = world.broker.streams.store();
     let set = world
@@ -306,4 +320,24 @@ async fn a_member_that_needs_longer_renews_what_it_has() {
     world.clock.advance(Duration::from_secs(30));
     let again = fetch(&world, "a", 4, 10).await;
     assert_eq!(again.acquired, [(1, 1, 3)], "what was accepted is done");
+}
+
+#[tokio::test]
+async fn a_full_disk_does_not_cost_records_their_deliveries() {
+    let (world, store) = troubled_group().await;
+    world.produce("t", batch(&["0", "1"]).bytes().clone()).await;
+    for count in 1..=5 {
+        assert_eq!(fetch(&world, "a", 0, 1).await.acquired, [(0, 0, count)]);
+    }
+    store.trouble.send_replace(Trouble::Full);
+    // The first cannot be given up; that does not keep the second from who asks.
+    let seen = fetch(&world, "a", 0, 10).await;
+    assert_eq!((seen.acquired, seen.code), (vec![(1, 1, 1)], 0));
+    assert_eq!(fetch(&world, "a", 1, 10).await.code, 0, "nothing to be had");
+    world.clock.advance(Duration::from_secs(30));
+    assert_eq!(fetch(&world, "a", 2, 10).await.acquired, [(1, 1, 2)]);
+    store.trouble.send_replace(Trouble::None);
+    world.clock.advance(Duration::from_secs(30));
+    assert_eq!(fetch(&world, "a", 3, 10).await.acquired, [(1, 1, 3)]);
+    assert_eq!(shared(&world).await.queue.base(), Offset(1));
 }
