@@ -125,10 +125,13 @@ impl Shared {
         let standing = |receipt| self.queue.standing(receipt);
         let settled = self.owners().settle(member, base, said, standing)?;
         self.queue.acknowledge(&settled.done).await?;
-        for receipt in settled.released {
-            // One that has lapsed meanwhile is on its way to somebody already.
-            let _ = self.queue.set_visibility(receipt, Duration::ZERO);
+        {
+            // Not before: who is refused may say it again.
+            let mut owners = self.owners();
+            owners.forget(settled.done.iter().copied());
+            owners.forget_deliveries(&settled.released);
         }
+        self.queue.release(&settled.released);
         for receipt in settled.renewed {
             let _ = self.queue.set_visibility(receipt, lock);
         }

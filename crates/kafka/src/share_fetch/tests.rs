@@ -341,3 +341,17 @@ async fn a_full_disk_does_not_cost_records_their_deliveries() {
     assert_eq!(fetch(&world, "a", 3, 10).await.acquired, [(1, 1, 3)]);
     assert_eq!(shared(&world).await.queue.base(), Offset(1));
 }
+
+#[tokio::test]
+async fn an_acknowledgement_that_is_not_durable_can_be_made_again() {
+    let (world, store) = troubled_group().await;
+    world.produce("t", batch(&["0", "1"]).bytes().clone()).await;
+    assert_eq!(fetch(&world, "a", 0, 10).await.acquired, [(0, 1, 1)]);
+    store.trouble.send_replace(Trouble::Full);
+    let full = ErrorCode::KafkaStorageError.code();
+    assert_eq!(acknowledge(&world, "a", 1, (0, 1, &[1, 2])).await, full);
+    store.trouble.send_replace(Trouble::None);
+    assert_eq!(acknowledge(&world, "a", 2, (0, 1, &[1, 2])).await, 0);
+    assert_eq!(shared(&world).await.queue.base(), Offset(1));
+    assert_eq!(fetch(&world, "a", 3, 10).await.acquired, [(1, 1, 2)]);
+}
