@@ -124,7 +124,7 @@ impl Shared {
         let base = self.queue.base();
         let standing = |receipt| self.queue.standing(receipt);
         let settled = self.owners().settle(member, base, said, standing)?;
-        self.queue.acknowledge(&settled.done).await?;
+        self.queue.acknowledge_held(&settled.done).await?;
         {
             // Not before: who is refused may say it again.
             let mut owners = self.owners();

@@ -355,3 +355,23 @@ async fn an_acknowledgement_that_is_not_durable_can_be_made_again() {
     assert_eq!(shared(&world).await.queue.base(), Offset(1));
     assert_eq!(fetch(&world, "a", 3, 10).await.acquired, [(1, 1, 2)]);
 }
+
+#[tokio::test]
+async fn a_record_whose_acknowledgement_is_on_its_way_is_nobody_elses() {
+    let (world, store) = troubled_group().await;
+    world.produce("t", batch(&["0"]).bytes().clone()).await;
+    assert_eq!(fetch(&world, "a", 0, 10).await.acquired, [(0, 0, 1)]);
+    fetch(&world, "b", 0, 10).await;
+    store.trouble.send_replace(Trouble::Slow);
+    let mut waiting = store.waiting.subscribe();
+    let accept = acknowledge(&world, "a", 1, (0, 0, &[1]));
+    let meanwhile = async {
+        waiting.wait_for(|waiting| *waiting > 0).await.unwrap();
+        world.clock.advance(Duration::from_secs(60));
+        assert_eq!(fetch(&world, "b", 1, 10).await.acquired, []);
+        store.trouble.send_replace(Trouble::None);
+    };
+    let (accepted, ()) = tokio::join!(accept, meanwhile);
+    assert_eq!(accepted, 0);
+    assert_eq!(shared(&world).await.queue.base(), Offset(1));
+}

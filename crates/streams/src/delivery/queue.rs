@@ -1,6 +1,7 @@
 //! A queue in use: the machine of [`super::state`] over a store.
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -283,29 +284,64 @@ impl Queue {
         self.shared.write(draft, finish).await
     }
 
+    /// As [`Queue::acknowledge`]. Nobody gets the messages meanwhile, however long it takes.
+    ///
+    /// # Errors
+    /// The store's. The messages are then as they were.
+    pub async fn acknowledge_held(&self, offsets: &[Offset]) -> Result<(), StoreError> {
+        let end = self.shared.end();
+        let offsets: Vec<Offset> = offsets.iter().copied().filter(|at| *at < end).collect();
+        if offsets.is_empty() {
+            return Ok(());
+        }
+        let write = |shared: Arc<Shared>, offsets: Vec<Offset>| async move {
+            let draft = Draft::default().done(&offsets);
+            let finish =
+                |state: &mut State| offsets.iter().for_each(|offset| state.finish(*offset));
+            shared.write(draft, finish).await
+        };
+        self.while_held(offsets, write).await
+    }
+
     /// As [`Queue::acknowledge`], in one transaction with `txn`: all of it is done, or nothing. Nobody gets the messages meanwhile,
     /// however long it takes: they would be moved twice.
     ///
     /// # Errors
     /// The transaction's. The messages are then as they were.
     pub async fn move_to(&self, offsets: &[Offset], txn: Txn) -> Result<Committed, StoreError> {
-        let shared = Arc::clone(&self.shared);
-        let offsets = offsets.to_vec();
-        let now = shared.clock.now();
-        let held_back = shared.inner().state.keep_back(&offsets, now);
-        // Goes on if the caller does not: a move that was made must be known here, or it would be made again.
-        let moving = tokio::spawn(async move {
+        let write = |shared: Arc<Shared>, offsets: Vec<Offset>| async move {
             let finish =
                 |state: &mut State| offsets.iter().for_each(|offset| state.finish(*offset));
-            let moved = shared.write_with(&offsets, txn, finish).await;
-            if let Err(error) = &moved {
+            shared.write_with(&offsets, txn, finish).await
+        };
+        self.while_held(offsets.to_vec(), write).await
+    }
+
+    /// Writes that messages are done with, which are kept from everybody until that is known.
+    async fn while_held<T, W>(
+        &self,
+        offsets: Vec<Offset>,
+        write: impl FnOnce(Arc<Shared>, Vec<Offset>) -> W,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        W: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let shared = Arc::clone(&self.shared);
+        let now = shared.clock.now();
+        let held_back = shared.inner().state.keep_back(&offsets, now);
+        let write = write(Arc::clone(&shared), offsets);
+        // Goes on if the caller does not: a move that was made must be known here, or it would be made again.
+        let writing = tokio::spawn(async move {
+            let written = write.await;
+            if let Err(error) = &written {
                 shared.let_go(held_back, error);
             }
-            moved
+            written
         });
-        moving.await.unwrap_or_else(|error| {
+        writing.await.unwrap_or_else(|error| {
             Err(StoreError::Unknown {
-                during: format!("moving messages: {error}"),
+                during: format!("writing that messages are done with: {error}"),
             })
         })
     }
