@@ -21,6 +21,9 @@ use crate::wire::{
 /// From this version on, how long records are locked is told.
 const TELLS_LOCK_FROM: i16 = 2;
 
+/// Longest id of a member: that of a UUID in its long form, as Kafka has it. Whoever has records is named beside them in memory.
+const MEMBER_ID_MAX: usize = 36;
+
 /// What is said of a partition's records.
 pub(crate) struct Asked {
     place: Place,
@@ -106,6 +109,10 @@ pub(crate) fn check(
     }
     if group.is_empty() || member.is_empty() {
         let why = "A group and a member of it must be named.";
+        return Err(Refusal::new(ErrorCode::InvalidRequest, why));
+    }
+    if member.len() > MEMBER_ID_MAX {
+        let why = format!("A member's id must be {MEMBER_ID_MAX} characters at most.");
         return Err(Refusal::new(ErrorCode::InvalidRequest, why));
     }
     if !call.broker.groups.is_share(group) {

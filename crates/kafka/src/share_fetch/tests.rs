@@ -253,6 +253,13 @@ async fn sessions_out_of_turn_and_groups_of_another_sort_are_refused() {
     assert_eq!(seen.code, ErrorCode::InvalidShareSessionEpoch.code());
     let seen = fetch_with(&world, "b", 0, 10, &[(0, 0, &[1])]).await;
     assert_eq!(seen.code, ErrorCode::InvalidRequest.code());
+    let long = "a".repeat(37);
+    let refused = fetch(&world, &long, 0, 10).await.code;
+    assert_eq!(refused, ErrorCode::InvalidRequest.code());
+    let refused = acknowledge(&world, &long, 1, (0, 0, &[1])).await;
+    assert_eq!(refused, ErrorCode::InvalidRequest.code());
+    let uuid = "5b0a7d1e-6a5c-4b7e-9d3f-0123456789ab";
+    assert_eq!(fetch(&world, uuid, 0, 10).await.code, 0);
     let request = ShareFetchRequestData {
         group_id: Some(text("another")),
         member_id: Some(text("a")),
