@@ -56,6 +56,11 @@ pub trait Source: Send + Sync + 'static {
     /// What delivery must know of a message. Asked once for each.
     fn arrival(&self, record: &RecordRef<'_>) -> Arrival;
 
+    /// Whether who takes messages reads them himself, by [`Queue::claim`]: those just looked at are not kept in memory then.
+    fn is_read_elsewhere(&self) -> bool {
+        false
+    }
+
     /// Up to where a log that ends at `end` may be delivered: less than all of it where others have yet to decide what becomes
     /// of its messages. Never goes back.
     fn shown_until(&self, end: Offset) -> Offset {

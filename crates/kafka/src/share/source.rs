@@ -85,6 +85,11 @@ impl Source for Partition {
         }
     }
 
+    /// Batches are given as they lie.
+    fn is_read_elsewhere(&self) -> bool {
+        true
+    }
+
     fn shown_until(&self, end: Offset) -> Offset {
         let until = if self.is_committed() {
             self.streams.shown_until(self.log, end)

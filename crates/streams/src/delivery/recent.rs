@@ -35,6 +35,11 @@ impl Recent {
         (batch.base_offset <= offset).then(|| batch.clone())
     }
 
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) fn clear(&mut self) {
         self.batches.clear();
         self.bytes = 0;

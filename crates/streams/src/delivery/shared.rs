@@ -106,6 +106,12 @@ impl Shared {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Bytes of messages kept in memory.
+    #[cfg(test)]
+    pub(super) fn recent_bytes(&self) -> usize {
+        self.inner().recent.bytes()
+    }
+
     /// What delivery must know of a message.
     pub(super) fn arrival(&self, record: &RecordRef<'_>) -> Arrival {
         self.source.arrival(record)
@@ -226,7 +232,9 @@ impl Shared {
             .collect();
         let mut inner = self.inner();
         inner.state.arrive(end, arrivals, self.clock.now());
-        inner.recent.add(batches);
+        if !self.source.is_read_elsewhere() {
+            inner.recent.add(batches);
+        }
         Ok(())
     }
 

@@ -385,3 +385,36 @@ async fn what_is_released_is_visible_at_once_and_counts_as_delivered() {
         .map(|message| message.receipt.receives);
     assert_eq!(receives.collect::<Vec<_>>(), [3, 2, 1]);
 }
+
+/// Messages are read by those who claim them.
+struct Elsewhere;
+
+impl Source for Elsewhere {
+    fn open(&self, stored: StoredBatch) -> Result<StoredBatch, StoreError> {
+        Ok(stored)
+    }
+
+    fn arrival(&self, record: &RecordRef<'_>) -> Arrival {
+        Plain.arrival(record)
+    }
+
+    fn is_read_elsewhere(&self) -> bool {
+        true
+    }
+}
+
+#[tokio::test]
+async fn messages_that_are_read_elsewhere_are_not_kept_in_memory() {
+    let world = World::new().await;
+    let policy = world.open().await.policy();
+    let (store, clock) = (Arc::clone(&world.store), world.clock.clone());
+    let queue = Queue::open(store, clock, world.logs, Arc::new(Elsewhere), policy);
+    let queue = queue.await.unwrap();
+    world.send(4).await;
+    let claim = queue.claim(1, VISIBILITY).await.unwrap();
+    assert_eq!(claim.keep(|_| true).len(), 1);
+    assert_eq!(queue.counts().await.unwrap().visible, 3);
+    assert_eq!(queue.shared.recent_bytes(), 0);
+    // Who takes them all the same gets them.
+    assert_eq!(queue.take(10, VISIBILITY).await.unwrap().messages.len(), 3);
+}
