@@ -5,6 +5,7 @@
 //! within a tenth of a second. Who has which records is known in memory alone: after a restart they are delivered again when
 //! their locks lapse.
 
+mod idle;
 pub(crate) mod kept;
 pub(crate) mod owners;
 pub(crate) mod session;
@@ -14,7 +15,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use model::{LogId, Offset};
+use model::{LogId, Offset, Timestamp};
 use store::{Append, Check, Expect, LogChange, StoreError, Txn};
 use streams::delivery::journal::Draft;
 use streams::delivery::{Logs, Order, Policy, Queue, Receipt};
@@ -46,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) queue: Queue,
     source: Arc<source::Partition>,
     owners: Mutex<Owners>,
+    /// When somebody asked for it last.
+    asked: idle::Last,
 }
 
 /// All share groups' sessions and partitions in use.
@@ -54,6 +57,8 @@ pub(crate) struct Shares {
     pub(crate) sessions: Sessions,
     live: Mutex<HashMap<(String, LogId), Arc<Shared>>>,
     opening: tokio::sync::Mutex<()>,
+    /// When idle partitions were looked for last.
+    looked: idle::Last,
 }
 
 impl Shares {
@@ -61,8 +66,11 @@ impl Shares {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn find(&self, group: &str, log: LogId) -> Option<Arc<Shared>> {
-        self.live().get(&(group.to_owned(), log)).cloned()
+    fn find(&self, group: &str, log: LogId, now: Timestamp) -> Option<Arc<Shared>> {
+        let live = self.live();
+        let shared = live.get(&(group.to_owned(), log))?;
+        shared.asked.set(now);
+        Some(Arc::clone(shared))
     }
 
     /// Gives back what a member has. It counts as delivered: the member may have gone because of it, and as many as go so would
@@ -174,14 +182,16 @@ impl Broker {
     ) -> Result<Arc<Shared>, Refusal> {
         let log = topic.stream.log(shard);
         let isolation = self.share_isolation(group);
-        if let Some(shared) = self.shares.find(group, log) {
+        let now = self.clock.now();
+        if let Some(shared) = self.shares.find(group, log, now) {
             shared.source.set(&topic.stream, isolation);
             return Ok(shared);
         }
         let _turn = self.shares.opening.lock().await;
-        if let Some(shared) = self.shares.find(group, log) {
+        if let Some(shared) = self.shares.find(group, log, now) {
             return Ok(shared);
         }
+        self.shares.let_go_idle(now).await;
         if self.shares.live().len() >= PARTITIONS_MAX {
             return Err(ErrorCode::CoordinatorNotAvailable.into());
         }
@@ -212,7 +222,9 @@ impl Broker {
             queue,
             source,
             owners: Mutex::default(),
+            asked: idle::Last::default(),
         });
+        shared.asked.set(now);
         let place = (group.to_owned(), log);
         self.shares.live().insert(place, Arc::clone(&shared));
         Ok(shared)
