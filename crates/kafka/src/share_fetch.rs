@@ -388,7 +388,7 @@ fn response(acknowledged: Vec<Acknowledged>, got: Vec<Got>) -> ShareFetchRespons
                 }
             }
             Err(refusal) => {
-                part.error_code = refusal.number();
+                part.error_code = told(refusal.code).code();
                 part.error_message = refusal.message.as_deref().map(text);
             }
         }
@@ -420,6 +420,30 @@ fn response(acknowledged: Vec<Acknowledged>, got: Vec<Got>) -> ShareFetchRespons
         }
     }
     response
+}
+
+/// The code of a partition that is not read. Java's share consumer throws IllegalStateException out of poll() at one that its
+/// `ShareFetchCollector` does not list.
+fn told(code: ErrorCode) -> ErrorCode {
+    match code {
+        ErrorCode::NotLeaderOrFollower
+        | ErrorCode::ReplicaNotAvailable
+        | ErrorCode::KafkaStorageError
+        | ErrorCode::FencedLeaderEpoch
+        | ErrorCode::OffsetNotAvailable
+        | ErrorCode::UnknownTopicOrPartition
+        | ErrorCode::UnknownTopicId
+        | ErrorCode::InconsistentTopicId
+        | ErrorCode::TopicAuthorizationFailed
+        | ErrorCode::UnknownLeaderEpoch
+        | ErrorCode::UnknownServerError
+        | ErrorCode::CorruptMessage => code,
+        // What passes.
+        ErrorCode::CoordinatorNotAvailable | ErrorCode::RequestTimedOut => {
+            ErrorCode::KafkaStorageError
+        }
+        _ => ErrorCode::UnknownServerError,
+    }
 }
 
 fn blank((_, partition_index): Place) -> PartitionData {

@@ -406,3 +406,12 @@ async fn a_partition_that_nobody_asks_for_leaves_memory_and_comes_back_as_it_was
     assert!(before.upgrade().is_none(), "it is gone from memory");
     assert_eq!(fetch(&world, "a", 2, 10).await.acquired, [(1, 1, 2)]);
 }
+
+#[test]
+fn partitions_have_codes_that_clients_know() {
+    assert_eq!(told(ErrorCode::UnknownTopicId), ErrorCode::UnknownTopicId);
+    let passing = told(ErrorCode::CoordinatorNotAvailable);
+    assert_eq!(passing, ErrorCode::KafkaStorageError);
+    let other = told(ErrorCode::OffsetOutOfRange);
+    assert_eq!(other, ErrorCode::UnknownServerError);
+}
