@@ -10,6 +10,7 @@ pub(crate) mod kept;
 pub(crate) mod owners;
 pub(crate) mod session;
 mod source;
+pub(crate) mod together;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,7 +36,7 @@ use session::{Sessions, Who};
 /// Records of a partition that may be with members at once: Kafka's `group.share.partition.max.record.locks`.
 const LOCKS_MAX: usize = 2_000;
 /// Deliveries after which a record is given up: Kafka's `group.share.delivery.count.limit`.
-const DELIVERIES_MAX: u32 = 5;
+pub(crate) const DELIVERIES_MAX: u32 = 5;
 /// Partitions in use at one time, by all groups.
 const PARTITIONS_MAX: usize = 100_000;
 /// How often a transaction is tried again that others were in the way of.

@@ -22,8 +22,9 @@ use crate::connection::Reply;
 use crate::error::Refusal;
 use crate::partition::wire_offset;
 use crate::session::Call;
-use crate::share::Shared;
 use crate::share::session::{Change, FINAL, FIRST, Place, Who};
+use crate::share::together::together;
+use crate::share::{DELIVERIES_MAX, Shared};
 use crate::share_acknowledge::{Acknowledged, Asked, check, settle};
 use crate::topics::Topic;
 use crate::wire::share_fetch_response::{
@@ -258,13 +259,17 @@ impl Acquiring<'_> {
         for _ in 0..LOOKS_MAX {
             let claim = queue.claim(records_left, self.lock).await?;
             let mut over: Vec<Offset> = claim.dead().collect();
-            let offsets: Vec<Offset> = claim.live().map(|receipt| receipt.offset).collect();
+            let live = together(claim.live().collect(), DELIVERIES_MAX);
+            let offsets: Vec<Offset> = live.iter().map(|receipt| receipt.offset).collect();
             let Read { batches, gone } = self.read(&offsets, bytes_left, is_first).await?;
             over.extend(gone);
             // Not an answer by itself: the others would count as delivered and reach nobody.
             let given_up = self.shared.give_up(&over).await;
             let refused = given_up.err().map(Refusal::from);
-            let is_read = |offset: Offset| batches.iter().any(|batch| holds(batch, offset));
+            let is_read = |offset: Offset| {
+                let is_chosen = offsets.binary_search(&offset).is_ok();
+                is_chosen && batches.iter().any(|batch| holds(batch, offset))
+            };
             let receipts = claim.keep(is_read);
             self.shared.give(self.member, &receipts);
             queue.pass_on();
@@ -281,7 +286,7 @@ impl Acquiring<'_> {
         Ok(None)
     }
 
-    /// The batches that hold these offsets.
+    /// The batches that hold these offsets, which are in order.
     async fn read(
         &self,
         offsets: &[Offset],
@@ -289,12 +294,10 @@ impl Acquiring<'_> {
         is_first: bool,
     ) -> Result<Read, Refusal> {
         let mut gone = Vec::new();
-        let mut sorted = offsets.to_vec();
-        sorted.sort_unstable();
         let mut batches: Vec<StoredBatch> = Vec::new();
         let mut ahead = std::collections::VecDeque::new();
         let mut bytes = 0;
-        for offset in sorted {
+        for &offset in offsets {
             if batches.last().is_some_and(|last| holds(last, offset)) {
                 continue;
             }

@@ -415,3 +415,35 @@ fn partitions_have_codes_that_clients_know() {
     let other = told(ErrorCode::OffsetOutOfRange);
     assert_eq!(other, ErrorCode::UnknownServerError);
 }
+
+#[tokio::test]
+async fn a_record_that_its_consumers_do_not_survive_does_not_take_others_with_it() {
+    let world = group(&[]).await;
+    let records = batch(&["0", "1", "poison", "3", "4", "5"]);
+    world.produce("t", records.bytes().clone()).await;
+    let mut epoch = 0;
+    let mut accepted = Vec::new();
+    for _ in 0..30 {
+        let acquired = fetch(&world, "a", epoch, 10).await.acquired;
+        let is_poisoned = acquired
+            .iter()
+            .any(|(first, last, _)| (*first..=*last).contains(&2));
+        if is_poisoned {
+            // It ends, and another session begins.
+            epoch = 0;
+            continue;
+        }
+        epoch += 1;
+        for (first, last, _) in acquired {
+            assert_eq!(
+                acknowledge(&world, "a", epoch, (first, last, &[1])).await,
+                0
+            );
+            accepted.extend(first..=last);
+            epoch += 1;
+        }
+    }
+    accepted.sort_unstable();
+    assert_eq!(accepted, [0, 1, 3, 4, 5]);
+    assert_eq!(shared(&world).await.queue.base(), Offset(6));
+}
