@@ -35,7 +35,7 @@ use store::{
     Answer, Append, Appended, Bounds, Catalog, Committed, Document, Key, Lease, Leases, Log, Piece,
     Rewriter, Rewritten, Scan, ScanBack, StoreError, StoredBatch, Txn, Watch,
 };
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 pub use compact::{Plan, When};
@@ -49,7 +49,7 @@ pub use crate::state::request::{NewRewrite, NewSegment, Outcome, Reply, Request}
 
 use ahead::{Ahead, Stretch};
 use core::{settled, unavailable};
-use line::{Begun, Door, Line};
+use line::Asked;
 use read::Found;
 use threads::{Signals, Threads};
 
@@ -64,8 +64,6 @@ pub struct Embedded {
     core: Arc<Core>,
     signals: Arc<Signals>,
     threads: Mutex<Threads>,
-    /// Before the row of requests waiting and in flight.
-    line: Arc<Line<Row>>,
     disk_reads: Arc<Semaphore>,
     ahead: Arc<Ahead>,
     /// One rewrite at a time.
@@ -101,7 +99,6 @@ impl Embedded {
                 source: Some(Arc::new(error)),
             }
         })?;
-        let queue_bytes_max = options.queue_bytes_max;
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let ahead = Ahead::new(
             options.segment_cache_bytes / AHEAD_SHARE,
@@ -109,15 +106,10 @@ impl Embedded {
         );
         let core = Arc::new(Core::open(options)?);
         let threads = Threads::start(&core)?;
-        let row = Row {
-            core: core.clone(),
-            signals: threads.signals().clone(),
-        };
         Ok(Embedded {
             signals: threads.signals().clone(),
             core,
             threads: Mutex::new(threads),
-            line: Arc::new(Line::new(row, queue_bytes_max)),
             disk_reads: Arc::new(Semaphore::new(DISK_READS)),
             ahead: Arc::new(ahead),
             rewrites: Arc::new(Semaphore::new(1)),
@@ -172,19 +164,20 @@ impl Embedded {
     /// Puts requests in the row: at once where there is room, else when there is. The answers come when they are durable,
     /// whether or not they are awaited.
     fn ask(&self, requests: Vec<Request>) -> Answer<'_, Vec<Reply>> {
-        let bytes = requests.iter().map(Request::footprint).sum();
         let count = requests.len();
-        let begun = self.line.begin(requests, bytes);
+        let asked = self.core.ask(requests);
+        self.signals.work.wake_one();
         Box::pin(async move {
-            let submitted = match begun {
-                Begun::Submitted(submitted) => Ok(submitted),
-                Begun::InLine(turn) => turn.await,
+            let receivers = match asked {
+                Asked::InRow(receivers) => Ok(receivers),
+                Asked::InLine(turn) => turn.await,
             };
-            let Ok(mut submitted) = submitted else {
-                return refused(count);
+            let Ok(receivers) = receivers else {
+                let error = self.core.parting_words();
+                return vec![Err(error); count];
             };
             let mut replies = Vec::with_capacity(count);
-            for answer in submitted.answers.drain(..) {
+            for answer in receivers {
                 replies.push(settled(answer.await));
             }
             replies
@@ -241,31 +234,6 @@ impl Embedded {
 fn lost() -> StoreError {
     StoreError::Unknown {
         during: "the store did not answer".into(),
-    }
-}
-
-fn refused(count: usize) -> Vec<Reply> {
-    let closed = || Err(unavailable("the store is shutting down".into()));
-    (0..count).map(|_| closed()).collect()
-}
-
-/// The row of requests, and those who write what is in it.
-struct Row {
-    core: Arc<Core>,
-    signals: Arc<Signals>,
-}
-
-impl Door for Row {
-    fn submit(&self, requests: Vec<Request>) -> Vec<oneshot::Receiver<Reply>> {
-        let answers = self.core.submit(requests);
-        self.signals.work.wake_one();
-        answers
-    }
-}
-
-impl std::fmt::Debug for Line<Row> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Line")
     }
 }
 

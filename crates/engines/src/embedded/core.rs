@@ -8,7 +8,7 @@
 //! 4. [`Core::mark_frame`] in idle times, [`Core::prepare`] whenever a file was taken, and the steps of [`super::compact`]
 //!    keep it going.
 //!
-//! Locks are taken in this order: moving, sequencer, inbox or pool, view.
+//! Locks are taken in this order: moving, sequencer, line, inbox or pool, view.
 
 use std::collections::VecDeque;
 use std::io;
@@ -18,6 +18,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockW
 use store::StoreError;
 use tokio::sync::{oneshot, watch};
 
+use crate::embedded::line::{Line, Receivers};
 use crate::embedded::options::{Durability, Options};
 use crate::embedded::sequencer::{Answers, FrameWrite, RESERVE_DIVISOR, Sequencer};
 use crate::embedded::view::{Shown, View, tell};
@@ -54,6 +55,7 @@ pub struct Core {
     pub(super) syncs: AtomicU64,
     /// Requests in the newest frame.
     newest_crowd: AtomicUsize,
+    pub(super) line: Mutex<Line>,
     inbox: Mutex<Inbox>,
     sequencer: Mutex<Sequencer>,
     view: RwLock<View>,
@@ -81,7 +83,13 @@ struct Inbox {
 struct Pending {
     request: Request,
     footprint: usize,
+    caller: Caller,
+}
+
+/// Who gets an answer, and the room in bytes that is free with it.
+pub(super) struct Caller {
     answer: oneshot::Sender<Reply>,
+    room: usize,
 }
 
 impl Inbox {
@@ -121,6 +129,7 @@ impl Core {
             frames: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
             newest_crowd: AtomicUsize::new(0),
+            line: Mutex::default(),
             inbox: Mutex::default(),
             sequencer: Mutex::new(parts.sequencer),
             view: RwLock::new(parts.view),
@@ -146,10 +155,20 @@ impl Core {
 
     /// Puts requests in the row, one right behind the other, and gives where their answers will come.
     pub fn submit(&self, requests: Vec<Request>) -> Vec<oneshot::Receiver<Reply>> {
+        self.push(requests, false).0
+    }
+
+    /// The same of what has its room counted. Gives the bytes of those that are not refused at once.
+    pub(super) fn put_in_row(&self, requests: Vec<Request>) -> (Receivers, usize) {
+        self.push(requests, true)
+    }
+
+    fn push(&self, requests: Vec<Request>, is_counted: bool) -> (Receivers, usize) {
         let footprints: Vec<usize> = requests.iter().map(Request::footprint).collect();
         let mut inbox = locked(&self.inbox);
         let refusal = self.refusal(&inbox);
         let mut answers = Vec::with_capacity(requests.len());
+        let mut bytes = 0;
         let mut failed = None;
         for (request, footprint) in requests.into_iter().zip(footprints) {
             let (answer, receiver) = oneshot::channel();
@@ -161,13 +180,25 @@ impl Core {
                 let _ = answer.send(Err(error));
                 continue;
             }
+            let room = if is_counted { footprint } else { 0 };
+            bytes += room;
             inbox.push(Pending {
                 request,
                 footprint,
-                answer,
+                caller: Caller { answer, room },
             });
         }
-        answers
+        (answers, bytes)
+    }
+
+    pub(super) fn is_poisoned(&self) -> bool {
+        self.poisoned.borrow().is_some()
+    }
+
+    /// Why nothing more is taken, where a caller has been sent away.
+    pub(super) fn parting_words(&self) -> StoreError {
+        let reason = self.poisoned.borrow().clone();
+        unavailable(reason.unwrap_or_else(|| "the store is shutting down".into()))
     }
 
     fn refusal(&self, inbox: &Inbox) -> Option<StoreError> {
@@ -230,12 +261,16 @@ impl Core {
     /// being written, or no file has room yet.
     #[must_use]
     pub fn next_frame(&self) -> Option<FrameWrite> {
-        let mut sequencer = self.sequencer();
-        let mut early = Answers::new();
-        let frame = self.gather(&mut sequencer, &mut early);
-        drop(sequencer);
-        send(early);
-        frame
+        loop {
+            let mut sequencer = self.sequencer();
+            let mut early = Answers::new();
+            let frame = self.gather(&mut sequencer, &mut early);
+            drop(sequencer);
+            let has_more = self.send(early);
+            if frame.is_some() || !has_more {
+                return frame;
+            }
+        }
     }
 
     fn gather(&self, sequencer: &mut Sequencer, early: &mut Answers) -> Option<FrameWrite> {
@@ -253,7 +288,7 @@ impl Core {
                 .into_iter()
                 .map(|pending| {
                     let reply = sequencer.decided.decide(&pending.request, &mut draft);
-                    (pending.answer, reply)
+                    (pending.caller, reply)
                 })
                 .collect();
             if !draft.decisions.is_empty() {
@@ -295,7 +330,7 @@ impl Core {
             early.extend(
                 refused
                     .into_iter()
-                    .map(|one| (one.answer, Err(error.clone()))),
+                    .map(|one| (one.caller, Err(error.clone()))),
             );
         }
     }
@@ -407,7 +442,19 @@ impl Core {
             answers.extend(durable.answers);
         }
         drop(sequencer);
-        send(answers);
+        // Whoever writes looks for more after this.
+        self.send(answers);
+    }
+
+    /// Whether others have come into the row for the room that is free now.
+    fn send(&self, answers: Answers) -> bool {
+        let mut room = 0;
+        for (caller, reply) in answers {
+            room += caller.room;
+            // Who no longer waits has dropped the future; the write stands.
+            let _ = caller.answer.send(reply);
+        }
+        room > 0 && self.give_back(room)
     }
 
     /// The sequencer. What a panic left of it is not to be built on.
@@ -434,15 +481,18 @@ impl Core {
             "nothing more will be written; the program must start anew"
         );
         self.poisoned.send_replace(Some(reason.into()));
-        for (answer, _) in sequencer.in_flight.drain(..).flat_map(|f| f.answers) {
-            let _ = answer.send(Err(StoreError::Unknown {
+        for (caller, _) in sequencer.in_flight.drain(..).flat_map(|f| f.answers) {
+            let _ = caller.answer.send(Err(StoreError::Unknown {
                 during: reason.into(),
             }));
         }
         let mut inbox = locked(&self.inbox);
         while let Some(pending) = inbox.take_first() {
-            let _ = pending.answer.send(Err(unavailable(reason.into())));
+            let answer = pending.caller.answer;
+            let _ = answer.send(Err(unavailable(reason.into())));
         }
+        drop(inbox);
+        self.disperse();
     }
 
     /// Prepares a journal file if one is wanted. Whether one became ready.
@@ -467,13 +517,6 @@ impl std::fmt::Debug for Core {
         f.debug_struct("Core")
             .field("options", &self.options)
             .finish_non_exhaustive()
-    }
-}
-
-fn send(answers: Answers) {
-    for (answer, reply) in answers {
-        // Who no longer waits has dropped the future; the write stands.
-        let _ = answer.send(reply);
     }
 }
 

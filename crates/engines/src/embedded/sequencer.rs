@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
+use crate::embedded::core::Caller;
 use bytes::Bytes;
 use model::Batch;
-use tokio::sync::oneshot;
 
 use crate::disk::File;
 use crate::embedded::options::Durability;
@@ -130,7 +130,7 @@ pub(super) struct InFlight {
     pub(super) is_written: bool,
 }
 
-pub(super) type Answers = Vec<(oneshot::Sender<Reply>, Reply)>;
+pub(super) type Answers = Vec<(Caller, Reply)>;
 
 /// A frame to be written.
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 //! The engine driven by hand, in orders that threads seldom take.
 
 mod keep;
+mod line;
 
 use std::io;
 use std::sync::Arc;
