@@ -19,8 +19,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
+use futures_util::{FutureExt, StreamExt};
 use kacrab_protocol::version::{request_header_version, response_header_version};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
@@ -303,6 +303,21 @@ pub(crate) async fn serve<S>(
     }
 }
 
+/// Sends a part of the output, or, where there is none any more, what TLS still has of it. Says whether all of it has gone.
+async fn send(writer: &mut (impl AsyncWrite + Unpin), output: &mut Chunks) -> io::Result<bool> {
+    if !output.has_remaining() {
+        writer.flush().await?;
+        return Ok(true);
+    }
+    if writer.write_buf(output).await? == 0 {
+        return Err(io::ErrorKind::WriteZero.into());
+    }
+    // What is not flushed at once is by the next call, so that nothing else waits for it.
+    let is_last = !output.has_remaining();
+    let flushed = is_last.then(|| writer.flush().now_or_never()).flatten();
+    Ok(flushed.transpose()?.is_some())
+}
+
 struct Connection {
     limits: Limits,
     broker: Arc<Broker>,
@@ -325,13 +340,15 @@ impl Connection {
         let login_by = Instant::now() + self.limits.login_max;
         let mut last_progress = Instant::now();
         let mut last_taken = Instant::now();
+        let mut needs_flush = false;
         loop {
             let muted = self.session.mute.ends();
             if muted.is_none() {
                 self.begin().await?;
             }
             is_stopping |= self.session.is_over();
-            if is_stopping && self.pending.is_empty() && !self.output.has_remaining() {
+            let has_output = self.output.has_remaining() || needs_flush;
+            if is_stopping && self.pending.is_empty() && !has_output {
                 // So that TLS can tell an end from a cut.
                 let _ = tokio::time::timeout(PARTING_TIME_MAX, writer.shutdown()).await;
                 return Ok(());
@@ -342,17 +359,12 @@ impl Connection {
             let patience = self.patience();
             tokio::select! {
                 biased;
-                written = writer.write_buf(&mut self.output), if self.output.has_remaining() => {
-                    if written? == 0 {
-                        return Err(io::Error::from(io::ErrorKind::WriteZero).into());
-                    }
+                sent = send(&mut writer, &mut self.output), if has_output => {
+                    needs_flush = !sent?;
                     last_taken = Instant::now();
-                    if !self.output.has_remaining() {
-                        writer.flush().await?;
-                    }
                 }
                 Some(answer) = self.pending.next(), if may_answer => {
-                    if !self.output.has_remaining() {
+                    if !has_output {
                         last_taken = Instant::now();
                     }
                     self.output.append(answer.ok_or(HangUp::Refused)?);
@@ -366,7 +378,7 @@ impl Connection {
                 () = tokio::time::sleep_until(login_by), if self.session.is_unknown() => {
                     return Err(HangUp::Stalled);
                 }
-                () = tokio::time::sleep_until(last_taken + self.limits.stall_max), if self.output.has_remaining() => {
+                () = tokio::time::sleep_until(last_taken + self.limits.stall_max), if has_output => {
                     return Err(HangUp::Stalled);
                 }
                 () = tokio::time::sleep_until(muted.unwrap_or(last_progress)), if muted.is_some() => {}

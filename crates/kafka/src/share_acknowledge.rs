@@ -22,7 +22,7 @@ use crate::wire::{
 const TELLS_LOCK_FROM: i16 = 2;
 
 /// Longest id of a member: that of a UUID in its long form, as Kafka has it. Whoever has records is named beside them in memory.
-const MEMBER_ID_MAX: usize = 36;
+pub(crate) const MEMBER_ID_MAX: usize = 36;
 
 /// What is said of a partition's records.
 pub(crate) struct Asked {

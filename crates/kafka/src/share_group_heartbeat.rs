@@ -8,6 +8,7 @@ use crate::group;
 use crate::group::consumer::{BeatAnswer, JOINING, LEAVING};
 use crate::group::share::ShareBeat;
 use crate::session::Call;
+use crate::share_acknowledge::MEMBER_ID_MAX;
 use crate::wire::share_group_heartbeat_response::{Assignment, TopicPartitions};
 use crate::wire::{
     ErrorCode, KafkaString, ShareGroupHeartbeatRequestData, ShareGroupHeartbeatResponseData, text,
@@ -57,6 +58,9 @@ fn check(call: &Call, request: &ShareGroupHeartbeatRequestData) -> Result<(), Re
     }
     if request.member_id.as_str().is_empty() {
         return invalid("MemberId can't be empty.");
+    }
+    if request.member_id.as_str().len() > MEMBER_ID_MAX {
+        return invalid("MemberId is too long: it is a UUID.");
     }
     let rack = request.rack_id.as_ref().map(KafkaString::as_str);
     if rack == Some("") {

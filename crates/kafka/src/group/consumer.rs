@@ -162,7 +162,7 @@ pub(crate) struct Group {
     topics: BTreeMap<String, KnownTopic>,
     /// When topics were last looked at.
     looked_at: Option<Instant>,
-    /// The same for what members' patterns match.
+    /// The same for what each member's pattern matches among the topics that it may see.
     matched_at: HashMap<String, Instant>,
     changes: Option<Changes>,
     /// Grows with each change that is to be made durable.
@@ -266,9 +266,10 @@ impl Group {
     pub(crate) fn should_look(&self, member: &str, now: Instant, patience: Duration) -> bool {
         let is_old = |at: Option<&Instant>| at.is_none_or(|at| now >= *at + patience);
         let member = self.members.get(member);
-        let regex = member.and_then(|member| member.regex.as_ref());
         is_old(self.looked_at.as_ref())
-            || regex.is_some_and(|regex| is_old(self.matched_at.get(regex)))
+            || member.is_some_and(|member| {
+                member.regex.is_some() && is_old(self.matched_at.get(&member.id))
+            })
     }
 
     /// Somebody is alive, joins, or goes. `found` has the topics, if they were looked at.
@@ -292,7 +293,10 @@ impl Group {
         now: Instant,
     ) -> Result<BeatAnswer, Refused> {
         self.admit(beat)?;
-        let has_changed = self.subscribe(beat) | self.take_matches(beat, now);
+        let has_changed = self.subscribe(beat);
+        if beat.matched.is_some() {
+            self.matched_at.insert(beat.member.clone(), now);
+        }
         let has_learnt = self.learn(found, now);
         // Epoch 0 is for joining: no member may stay in it, even of a group that has nothing to read.
         if has_learnt || has_changed || self.epoch == 0 {

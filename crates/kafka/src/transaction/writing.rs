@@ -117,6 +117,8 @@ impl Writing {
             }
             current.writing += 1;
         }
+        // Before the log's end is looked at: what readers are told meanwhile is kept in mind.
+        streams.undecided().enter(log, asking.producer_id);
         Ok(Writing {
             streams: Arc::clone(streams),
             one,

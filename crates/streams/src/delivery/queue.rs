@@ -247,9 +247,19 @@ impl Queue {
     /// Messages delivered and not acknowledged, as far as is known without a look at the log.
     #[must_use]
     pub fn in_flight(&self) -> usize {
+        self.seen_now(|state| state.in_flight_len())
+    }
+
+    /// What is seen of the queue as it is now. Those who wait for messages are told of what has become visible.
+    fn seen_now<T>(&self, see: impl FnOnce(&mut State) -> T) -> T {
         let mut inner = self.shared.inner();
-        inner.state.advance(self.shared.clock.now());
-        inner.state.in_flight_len()
+        let available = inner.state.advance(self.shared.clock.now());
+        let seen = see(&mut inner.state);
+        drop(inner);
+        if available > 0 {
+            self.shared.pass_on();
+        }
+        seen
     }
 
     /// What a receipt is worth now.
@@ -258,9 +268,7 @@ impl Queue {
         if receipt.offset >= self.shared.end() {
             return Standing::Gone;
         }
-        let mut inner = self.shared.inner();
-        inner.state.advance(self.shared.clock.now());
-        inner.state.standing(receipt)
+        self.seen_now(|state| state.standing(receipt))
     }
 
     /// When the delivery that `receipt` is of was made, where that is known.

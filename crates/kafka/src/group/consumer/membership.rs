@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use tokio::time::Instant;
-
 use super::{AWAY, Beat, BeatAnswer, Group, JOINING, LEAVING, MEMBERS_MAX, Member, Refused};
 use crate::wire::ErrorCode;
 
@@ -135,33 +133,6 @@ impl Group {
         false
     }
 
-    /// What a member's pattern matches is so for all who have the same. Whether that changes what is to be divided.
-    pub(super) fn take_matches(&mut self, beat: &Beat, now: Instant) -> bool {
-        let member = self.members.get(&beat.member);
-        let regex = member.and_then(|member| member.regex.clone());
-        let (Some(regex), Some(matched)) = (regex, &beat.matched) else {
-            return false;
-        };
-        let mut changed = Vec::new();
-        for member in self.members.values_mut() {
-            if member.regex.as_ref() == Some(&regex) && member.matched != *matched {
-                member.matched.clone_from(matched);
-                changed.push(member.id.clone());
-            }
-        }
-        for member in &changed {
-            self.note_change(Some(member));
-        }
-        let members = &self.members;
-        let is_in_use = |regex: &String| {
-            let mut all = members.values();
-            all.any(|member| member.regex.as_ref() == Some(regex))
-        };
-        self.matched_at.retain(|regex, _| is_in_use(regex));
-        self.matched_at.insert(regex, now);
-        !changed.is_empty()
-    }
-
     /// Somebody goes: for good, or a static member for a while.
     pub(super) fn leave(&mut self, beat: &Beat) -> Result<BeatAnswer, Refused> {
         if let Some(instance) = &beat.instance {
@@ -200,6 +171,7 @@ impl Group {
 
     fn take(&mut self, id: &str) -> Option<Member> {
         let member = self.members.remove(id)?;
+        self.matched_at.remove(id);
         for place in member.held() {
             self.holders.remove(&place);
         }
