@@ -3,8 +3,10 @@
 mod hostile;
 mod many;
 
+use std::task::Context;
+
 use proptest::prelude::*;
-use tokio::io::{AsyncReadExt, DuplexStream, duplex};
+use tokio::io::{AsyncReadExt, DuplexStream, ReadBuf, duplex};
 
 use super::*;
 use crate::wire::fetch_request::FetchTopic;
@@ -324,14 +326,73 @@ async fn who_stalls_within_a_request_is_hung_up_on() {
     );
 }
 
-#[tokio::test(start_paused = true)]
-async fn who_does_not_read_is_hung_up_on_whatever_else_is_asked_for() {
+/// Takes all that is written at once, as TLS does, and sends it when flushed.
+struct Sealing {
+    socket: DuplexStream,
+    held: BytesMut,
+}
+
+impl AsyncRead for Sealing {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Sealing {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.held.put_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Sealing { socket, held } = &mut *self;
+        while !held.is_empty() {
+            let sent = std::task::ready!(Pin::new(&mut *socket).poll_write(context, held))?;
+            held.advance(sent);
+        }
+        Pin::new(socket).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(context)
+    }
+}
+
+async fn with_large_records() -> World {
     let world = World::new().await;
-    world
-        .topic("t", 1, &[("max.message.bytes", "10000000")])
-        .await;
+    let limit = [("max.message.bytes", "10000000")];
+    world.topic("t", 1, &limit).await;
     let large = batch(&[&"x".repeat(3 << 20)]).bytes().clone();
     assert_eq!(world.produce("t", large).await.error_code, 0);
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_read_is_hung_up_on_over_tls_too() {
+    let world = with_large_records().await;
+    let (mut client, socket) = duplex(1 << 20);
+    let held = BytesMut::new();
+    let (broker, session) = (Arc::clone(&world.broker), Arc::clone(&world.session));
+    let stream = Sealing { socket, held };
+    let server = tokio::spawn(serve(broker, session, stream, std::future::pending()));
+    client.write_all(&waiting_fetch(1, 0)).await.unwrap();
+    let started = Instant::now();
+    server.await.expect("no panic");
+    let stalled = started.elapsed().as_secs();
+    assert_eq!(stalled, Limits::default().stall_max.as_secs());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_read_is_hung_up_on_whatever_else_is_asked_for() {
+    let world = with_large_records().await;
     let mut client = Client::of(&world);
     for correlation in 1..=3 {
         client.send(&waiting_fetch(correlation, 0)).await;
