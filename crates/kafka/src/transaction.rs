@@ -221,6 +221,9 @@ impl Transactions {
                 .collect();
             let machine = turn.machine()?;
             let step = machine.commit_offsets(asking, offsets, adds, this.now())?;
+            if end_bytes(&id, &step.next.offsets) > END_BYTES_MAX {
+                return Err(ErrorCode::InvalidCommitOffsetSize.into());
+            }
             this.take(&turn, Some(step), writes).await.map(drop)
         })
         .await
@@ -372,6 +375,19 @@ impl Transactions {
     fn now(&self) -> Timestamp {
         self.streams.clock().now()
     }
+}
+
+/// Most bytes that a transaction's offsets may take when it ends, all in one write with its markers: one that could not be ended
+/// would hold its partitions for ever.
+const END_BYTES_MAX: usize = 32 << 20;
+
+/// About what it takes to commit offsets and to drop the notes of them. Keys may be twice as long as what they are made of.
+fn end_bytes(id: &str, offsets: &Offsets) -> usize {
+    let bytes = offsets.iter().map(|((group, ..), offset)| {
+        let keys = 2 * (id.len() + 2 * group.len());
+        keys + offset.metadata.len() + offset.topic.len() + 200
+    });
+    bytes.sum()
 }
 
 /// What a client of this version understands: those before `knows_fenced` have an older word for it (KIP-588), and what the store

@@ -80,6 +80,39 @@ async fn an_end_goes_on_when_its_client_is_gone() {
 }
 
 #[tokio::test]
+async fn a_transaction_that_would_be_too_large_to_end_takes_no_more_offsets() {
+    let (world, client) = begun().await;
+    let group = "\u{1}".repeat(990);
+    let offset = |partition| {
+        let place = (group.clone(), world.stream.settings.id, partition);
+        let offset = CommittedOffset {
+            topic: "t".into(),
+            offset: 1,
+            leader_epoch: -1,
+            metadata: String::new(),
+            at: Timestamp(0),
+        };
+        (place, offset)
+    };
+    let mut taken = 0;
+    let refusal = loop {
+        assert!(taken < 20_000, "keys of 80 MB");
+        let offsets = (taken..taken + 2_000).map(offset).collect();
+        let noted = world
+            .transactions
+            .commit_offsets(client.id, client.asking, offsets, true);
+        match noted.await {
+            Ok(()) => taken += 2_000,
+            Err(refusal) => break refusal,
+        }
+    };
+    assert_eq!(refusal.code, ErrorCode::InvalidCommitOffsetSize);
+    assert!(taken > 2_000);
+    let ended = world.transactions.end(client.id, end(&client, true));
+    ended.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_closed_shard_takes_no_marker_and_holds_nothing() {
     for commits in [true, false] {
         let (world, client) = begun().await;
