@@ -31,7 +31,7 @@ pub(crate) mod upkeep;
 pub(crate) mod write_txn_markers;
 mod writing;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model::batch::Producer;
@@ -354,6 +354,12 @@ impl Transactions {
 
     fn pending(&self) -> MutexGuard<'_, HashMap<(String, LogId), u32>> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Groups with offsets that open transactions are about to commit.
+    pub(crate) fn pending_groups(&self) -> HashSet<String> {
+        let pending = self.pending();
+        pending.keys().map(|(group, _)| group.clone()).collect()
     }
 
     fn count_pending(&self, (group, stream, partition): &(String, model::StreamId, u32)) {

@@ -2,7 +2,6 @@
 //! those committed so long ago that nobody in the group reads their topic any more, and those of topics that are no more.
 //! A group that is left with neither members nor offsets goes, too.
 
-use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -47,7 +46,7 @@ pub(crate) async fn sweep(broker: &Broker) -> Result<(), StoreError> {
         .filter(|group| group.state == "Empty" && group.kind != Kind::Share)
         .map(|group| group.name)
         .collect();
-    let mut with_offsets = HashSet::new();
+    let mut with_offsets = broker.transactions.pending_groups();
     let mut after: Option<Key> = None;
     loop {
         let scan = Scan {

@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use bytes::BufMut;
 use model::batch::Producer;
-use model::{Batch, BatchBuilder, LogId, Offset, Timestamp};
+use model::{Batch, BatchBuilder, LogId, Offset, StreamId, Timestamp};
 use store::{Append, StoreError, Txn};
 use streams::aborted::{self, AbortedIn};
 
 use crate::error::Refusal;
-use crate::offsets;
+use crate::offsets::{self, CommittedOffset};
 use crate::transaction::machine::{Asking, Ending, Machine, Stage, Step, logs_of};
 use crate::transaction::{Transactions, Turn, kept};
 
@@ -256,12 +256,26 @@ impl Transactions {
         for (place, committed) in &ending.offsets {
             let (group, stream, partition) = place;
             draft.txn.writes.push(kept::delete_offset(&turn.id, place));
-            if ending.commits {
+            if ending.commits && !self.is_overtaken(place, committed).await? {
                 let put = offsets::put(group, *stream, *partition, committed);
                 draft.txn.writes.push(put);
             }
         }
         Ok(draft)
+    }
+
+    /// Whether something newer was committed beside the transaction: a group that was set back stays so.
+    async fn is_overtaken(
+        &self,
+        (group, stream, partition): &(String, StreamId, u32),
+        committed: &CommittedOffset,
+    ) -> Result<bool, StoreError> {
+        let key = offsets::key(group, *stream, *partition);
+        let Some(document) = self.streams.store().get(&key).await? else {
+            return Ok(false);
+        };
+        let known: CommittedOffset = document.decode()?;
+        Ok(known.at > committed.at)
     }
 
     /// Notes what was in the way, so that the next attempt leaves it out; each log can be so three times.

@@ -35,13 +35,19 @@ struct Naive {
     /// By partition: first offset, records' values, whose.
     logs: [Vec<(u64, Vec<String>, Owner)>; PARTITIONS as usize],
     fates: Vec<Fate>,
-    /// Transactions' offsets by partition.
-    pending: Vec<BTreeMap<u32, i64>>,
-    committed: BTreeMap<u32, i64>,
+    /// Transactions' offsets by partition, and when they were noted.
+    pending: Vec<BTreeMap<u32, (Timestamp, i64)>>,
+    committed: BTreeMap<u32, (Timestamp, i64)>,
     told: [u64; PARTITIONS as usize],
 }
 
 impl Naive {
+    fn committed_offsets(&self) -> BTreeMap<u32, i64> {
+        let all = self.committed.iter();
+        all.map(|(partition, (_, offset))| (*partition, *offset))
+            .collect()
+    }
+
     fn begin(&mut self) -> usize {
         self.fates.push(Fate::Open);
         self.pending.push(BTreeMap::new());
@@ -52,7 +58,13 @@ impl Naive {
         assert_eq!(self.fates[transaction], Fate::Open);
         self.fates[transaction] = fate;
         if fate == Fate::Committed {
-            self.committed.extend(self.pending[transaction].clone());
+            for (partition, noted) in self.pending[transaction].clone() {
+                let known = self.committed.entry(partition).or_insert(noted);
+                // What was noted later stands, whatever ends last.
+                if known.0 <= noted.0 {
+                    *known = noted;
+                }
+            }
         }
     }
 
@@ -292,7 +304,8 @@ impl World {
             None => (self.naive.begin(), self.clock.now()),
         };
         client.open = Some((number, began));
-        self.naive.pending[number].insert(partition, offset);
+        let noted = (self.clock.now(), offset);
+        self.naive.pending[number].insert(partition, noted);
         self.clients[at] = client;
     }
 
@@ -437,7 +450,7 @@ impl World {
         }
         assert_eq!(
             self.committed_offsets().await,
-            self.naive.committed,
+            self.naive.committed_offsets(),
             "{place}"
         );
     }

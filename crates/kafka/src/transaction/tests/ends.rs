@@ -113,6 +113,45 @@ async fn a_transaction_that_would_be_too_large_to_end_takes_no_more_offsets() {
 }
 
 #[tokio::test]
+async fn what_was_committed_beside_a_transaction_since_stands() {
+    let (world, client) = begun().await;
+    let stream = world.stream.settings.id;
+    let offset = |offset, at| CommittedOffset {
+        topic: "t".into(),
+        offset,
+        leader_epoch: -1,
+        metadata: String::new(),
+        at: Timestamp(at),
+    };
+    let place = |partition| ("g".to_owned(), stream, partition);
+    let noted = [0, 1].map(|partition| (place(partition), offset(100, 5)));
+    let noted = noted.into_iter().collect();
+    let transactions = &world.transactions;
+    let noting = transactions.commit_offsets(client.id, client.asking, noted, true);
+    noting.await.unwrap();
+    assert!(transactions.pending_groups().contains("g"));
+    let store = transactions.streams.store();
+    let beside = [(0, 6), (1, 4)];
+    let beside =
+        beside.map(|(partition, at)| offsets::put("g", stream, partition, &offset(50, at)));
+    let txn = Txn {
+        writes: beside.to_vec(),
+        ..Txn::default()
+    };
+    store.commit(txn).await.unwrap();
+    let ended = transactions.end(client.id, end(&client, true));
+    ended.await.unwrap();
+    let mut found = Vec::new();
+    for partition in [0, 1] {
+        let key = offsets::key("g", stream, partition);
+        let document = store.get(&key).await.unwrap().unwrap();
+        found.push(document.decode::<CommittedOffset>().unwrap().offset);
+    }
+    assert_eq!(found, [50, 100]);
+    assert!(transactions.pending_groups().is_empty());
+}
+
+#[tokio::test]
 async fn a_closed_shard_takes_no_marker_and_holds_nothing() {
     for commits in [true, false] {
         let (world, client) = begun().await;
