@@ -34,6 +34,11 @@ pub struct ServiceError {
     pub query_status: Option<u16>,
 }
 
+/// As much of what a caller sent as is said back to them.
+pub(crate) fn beginning(text: &str) -> &str {
+    &text[..text.floor_char_boundary(1_000)]
+}
+
 impl ServiceError {
     /// An error of the caller's doing: status 400.
     pub fn sender(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {

@@ -223,6 +223,11 @@ impl Router {
         self.answer_holding(parts, body, peer, held).await
     }
 
+    /// A reply that counts among those that are not read yet.
+    fn counted(&self, response: Response<Body>) -> Response<Body> {
+        response.map(|body| body.counted(self.buffered.hold_none()))
+    }
+
     async fn answer_holding(
         self: Arc<Self>,
         parts: Parts,
@@ -234,7 +239,7 @@ impl Router {
         let is_full = self.buffered.is_over(self.limits.buffered_bytes_max);
         if is_own_page(parts.uri.path()) && !(is_full && parts.uri.path() == METRICS) {
             let response = self.own_page(parts, sent, peer).await;
-            return response.map(|body| body.counted(self.buffered.hold_none()));
+            return self.counted(response);
         }
         if is_full {
             return self.refuse_body(&parts, Untaken::NoRoom);
@@ -246,12 +251,12 @@ impl Router {
         let replier = self.replier(sent.len());
         let mut call = match self.route(&parts, &body) {
             Ok(call) => call,
-            Err(lost) => return replier.lost(&lost),
+            Err(lost) => return self.counted(replier.lost(&lost)),
         };
         let replier = replier.for_call(&call);
         let caller = match self.admit(&parts, &sent, &call, replier.request_id, peer) {
             Ok(caller) => caller,
-            Err(error) => return replier.error(&error),
+            Err(error) => return self.counted(replier.error(&error)),
         };
         let failed = replier.clone();
         let payload = call.payload(parts, body, &caller);

@@ -517,6 +517,22 @@ async fn too_large_a_write_is_refused_and_the_next_is_not() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_that_could_not_be_read_again_is_refused() {
+    let folder = Folder::new();
+    let store = Embedded::open(Options::at(&folder.0).unwrap()).unwrap();
+    store.commit(create(&[log(0)])).await.unwrap();
+    let batch = || numbered(0, model::batch::BATCH_BYTES_MAX);
+    let results = store.append(vec![Append::to(log(0), batch())]).await;
+    assert!(matches!(results[..], [Err(StoreError::Invalid { .. })]));
+    let committed = store.commit(Txn {
+        appends: vec![Append::to(log(0), batch())],
+        ..Txn::default()
+    });
+    assert!(matches!(committed.await, Err(StoreError::Invalid { .. })));
+    assert_eq!(store.bounds(log(0)).await.unwrap().end, Offset(0));
+}
+
 #[test]
 fn a_manual_clock_is_the_stores() {
     let clock = Clock::manual(Timestamp(7));

@@ -15,7 +15,7 @@ use http::request::Parts;
 use super::Router;
 use super::reply::{RPC_V2_CBOR, SMITHY_PROTOCOL};
 use crate::caller::Caller;
-use crate::error::ServiceError;
+use crate::error::{ServiceError, beginning};
 use crate::protocol::Protocol;
 use crate::query::{Parameters, Query};
 use crate::service::{Endpoint, Payload, RawRequest};
@@ -239,7 +239,7 @@ fn denied() -> Lost {
 fn unknown(what: &str) -> ServiceError {
     ServiceError::sender(
         "UnknownOperationException",
-        format!("no such operation: {what}"),
+        format!("no such operation: {}", beginning(what)),
     )
 }
 

@@ -10,8 +10,10 @@ use model::Timestamp;
 use super::escape;
 use super::key::Scope;
 use super::{ALGORITHM, TERMINATOR, moment};
-use crate::error::ServiceError;
+use crate::error::{ServiceError, beginning};
 
+/// Headers that one request signs: SDKs sign fewer than twenty.
+const SIGNED_HEADERS_MAX: usize = 100;
 /// Presigned queries live a week at most.
 const EXPIRES_MAX_SECONDS: u64 = 7 * 24 * 60 * 60;
 
@@ -75,7 +77,8 @@ impl Claim {
         }
         if !missing.is_empty() {
             return Err(incomplete(format!(
-                "{missing}Authorization={authorization}"
+                "{missing}Authorization={}",
+                beginning(authorization)
             )));
         }
         check_algorithm(authorization.split(' ').next().unwrap_or_default())?;
@@ -88,7 +91,7 @@ impl Claim {
         Claim {
             place: Place::Header,
             scope: scope(part("Credential").unwrap_or_default())?,
-            signed_headers: header_names(part("SignedHeaders").unwrap_or_default()),
+            signed_headers: header_names(part("SignedHeaders").unwrap_or_default())?,
             signature: part("Signature").unwrap_or_default().to_owned(),
             signed_at: signed_at.ok_or_else(|| bad_date(shown))?,
         }
@@ -126,7 +129,7 @@ impl Claim {
                 expires_seconds: expires(part("X-Amz-Expires").as_deref())?,
             },
             scope: scope(&text("X-Amz-Credential"))?,
-            signed_headers: header_names(&text("X-Amz-SignedHeaders")),
+            signed_headers: header_names(&text("X-Amz-SignedHeaders"))?,
             signature: text("X-Amz-Signature"),
             signed_at: moment::parse(&date).ok_or_else(|| bad_date(&date))?,
         }
@@ -181,8 +184,18 @@ fn header_part<'a>(authorization: &'a str, wanted: &str) -> Option<&'a str> {
         .map(|(_, value)| value)
 }
 
-fn header_names(text: &str) -> Vec<String> {
-    text.split(';').map(str::to_ascii_lowercase).collect()
+/// Each once and not too many: what is signed is written out for each of them before the signature is known to be right.
+fn header_names(text: &str) -> Result<Vec<String>, ServiceError> {
+    let mut names: Vec<String> = Vec::new();
+    for name in text.split(';').map(str::to_ascii_lowercase) {
+        if names.len() >= SIGNED_HEADERS_MAX || names.contains(&name) {
+            return Err(invalid(format!(
+                "SignedHeaders must name up to {SIGNED_HEADERS_MAX} headers, each once."
+            )));
+        }
+        names.push(name);
+    }
+    Ok(names)
 }
 
 /// Key, day, region, service and terminator. A key may hold slashes, so they are counted from the end.

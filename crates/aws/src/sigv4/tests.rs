@@ -280,6 +280,33 @@ fn over_http2_the_authority_may_be_signed_for_the_host() {
     );
 }
 
+/// What is signed is written out before anything is known of who sends it.
+#[test]
+fn no_header_is_signed_twice_and_not_too_many_are() {
+    let case = &golden().header[0];
+    let mut parts = case.parts();
+    parts
+        .headers
+        .insert("a", "x".repeat(200_000).parse().unwrap());
+    let authorization = parts.headers["authorization"].to_str().unwrap().to_owned();
+    let many: Vec<String> = (0..100).map(|number| format!("a{number}")).collect();
+    for names in ["a;a;".repeat(50_000), format!("{};", many.join(";"))] {
+        let signed = format!("SignedHeaders={names}");
+        let changed = authorization.replace("SignedHeaders=", &signed);
+        parts
+            .headers
+            .insert("authorization", changed.parse().unwrap());
+        let text = "SignedHeaders must name up to 100 headers, each once.";
+        check_refused(
+            &parts,
+            case.body.as_bytes(),
+            NOW,
+            "InvalidSignatureException",
+            text,
+        );
+    }
+}
+
 #[test]
 fn headers_which_matter_must_be_signed() {
     let case = &golden().header[0];

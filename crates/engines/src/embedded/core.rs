@@ -15,6 +15,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use model::batch::BATCH_BYTES_MAX;
 use store::StoreError;
 use tokio::sync::{oneshot, watch};
 
@@ -175,7 +176,7 @@ impl Core {
             answers.push(receiver);
             let behind = failed.clone().filter(|_| request.is_compactors());
             let refusal = behind.or_else(|| refusal.clone());
-            if let Some(error) = refusal.or_else(|| self.too_large(footprint)) {
+            if let Some(error) = refusal.or_else(|| self.too_large(&request, footprint)) {
                 failed = Some(error.clone());
                 let _ = answer.send(Err(error));
                 continue;
@@ -210,11 +211,22 @@ impl Core {
             .then(|| unavailable("the store is shutting down".into()))
     }
 
-    fn too_large(&self, footprint: usize) -> Option<StoreError> {
+    fn too_large(&self, request: &Request, footprint: usize) -> Option<StoreError> {
+        let invalid = |what: String| Some(StoreError::Invalid { what });
         let limit = self.request_bytes_max();
-        (footprint > limit).then(|| StoreError::Invalid {
-            what: format!("a write of {footprint} bytes is over the limit of {limit}"),
-        })
+        if footprint > limit {
+            return invalid(format!(
+                "a write of {footprint} bytes is over the limit of {limit}"
+            ));
+        }
+        // It could not be read again.
+        let batch = request.largest_batch();
+        if batch > BATCH_BYTES_MAX {
+            return invalid(format!(
+                "a batch of {batch} bytes is over the limit of {BATCH_BYTES_MAX}"
+            ));
+        }
+        None
     }
 
     /// Whether requests wait.

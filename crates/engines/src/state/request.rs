@@ -105,6 +105,18 @@ impl Request {
         }
     }
 
+    /// Bytes of the largest batch that it appends.
+    #[must_use]
+    pub fn largest_batch(&self) -> usize {
+        let appends = match self {
+            Request::Append(appends) => appends,
+            Request::Commit(txn) => &txn.appends,
+            _ => return 0,
+        };
+        let lengths = appends.iter().map(|append| append.batch.bytes().len());
+        lengths.max().unwrap_or(0)
+    }
+
     /// Whether it is the compactor's.
     #[must_use]
     pub fn is_compactors(&self) -> bool {

@@ -140,7 +140,7 @@ impl Kinesis {
                 Some(arrival) => Some(arrival),
                 None => self.streams.time_at(stream, shard.index, page.next).await?,
             };
-            page.millis_behind = arrival.map_or(0, |arrival| self.age(arrival));
+            page.millis_behind = arrival.map_or(0, |arrival| self.age(arrival).max(1));
         }
         Ok(page)
     }

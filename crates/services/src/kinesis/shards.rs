@@ -42,7 +42,8 @@ impl Filter {
             Filter::FromTrimHorizon => is_kept(shard, horizon),
             Filter::AtTrimHorizon => open_at(horizon),
             Filter::AtLatest => shard.is_open(),
-            Filter::AtTime(time) => open_at(time),
+            // Before the first record there is, as of an iterator: a KCL that begins then would find no shard, and never begin.
+            Filter::AtTime(time) => open_at(time.max(horizon)),
             Filter::FromTime(time) => is_kept(shard, time.max(horizon)),
         }
     }

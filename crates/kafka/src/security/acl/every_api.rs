@@ -10,6 +10,7 @@ use model::{Clock, Rng, Timestamp};
 use store::Memory;
 use streams::{Keyring, Streams};
 
+use super::{Operation, Pattern, Permission, Rule, SubjectOf};
 use crate::broker::{Broker, Options};
 use crate::connection::Reply;
 use crate::security::SecurityOptions;
@@ -603,6 +604,92 @@ async fn who_asks_by_an_id_that_is_none_is_told_so() {
         let shown = answer(&broker, key, &asked.unwrap()).await;
         assert!(codes(&shown).contains(&unknown), "{shown}");
     }
+}
+
+/// Lets everybody do something.
+async fn allow(broker: &Broker, of: SubjectOf, name: &str, operation: Operation) {
+    let rule = Rule {
+        of,
+        pattern: Pattern::Literal,
+        name: name.to_owned(),
+        principal: "User:*".to_owned(),
+        host: "*".to_owned(),
+        operation,
+        permission: Permission::Allow,
+    };
+    let acls = broker.security.acls.as_ref().unwrap();
+    acls.add(&**broker.streams.store(), &[rule]).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_sees_one_topic_is_not_told_the_next_ones_name() {
+    let broker = broker().await;
+    broker.topic_or_new("a").await.unwrap();
+    allow(&broker, SubjectOf::Topic, "a", Operation::Describe).await;
+    let request = DescribeTopicPartitionsRequestData {
+        response_partition_limit: 1,
+        ..DescribeTopicPartitionsRequestData::default()
+    };
+    let asked = ask!(ShowNothing, 0, request => DescribeTopicPartitionsResponseData);
+    let shown = answer(&broker, ApiKey::DescribeTopicPartitions, &asked.unwrap()).await;
+    assert!(
+        shown.contains("\"a\"") && !shown.contains(SECRET),
+        "{shown}"
+    );
+}
+
+#[tokio::test]
+async fn an_administrator_may_write_markers() {
+    let broker = broker().await;
+    allow(
+        &broker,
+        SubjectOf::Cluster,
+        "kafka-cluster",
+        Operation::Alter,
+    )
+    .await;
+    let asked = asked(ApiKey::WriteTxnMarkers).unwrap();
+    let shown = answer(&broker, ApiKey::WriteTxnMarkers, &asked).await;
+    let refused = ErrorCode::ClusterAuthorizationFailed.code();
+    assert!(!codes(&shown).contains(&refused), "{shown}");
+}
+
+#[tokio::test]
+async fn a_group_with_a_topic_that_may_not_be_seen_is_not_shown() {
+    let broker = broker().await;
+    allow(&broker, SubjectOf::Group, "g", Operation::Read).await;
+    let beat = |name: KafkaString| ConsumerGroupHeartbeatRequestData {
+        group_id: text("g"),
+        member_id: text("m"),
+        rebalance_timeout_ms: 1000,
+        subscribed_topic_names: Some(vec![name]),
+        topic_partitions: Some(Vec::new()),
+        ..ConsumerGroupHeartbeatRequestData::default()
+    };
+    allow(&broker, SubjectOf::Topic, SECRET, Operation::Describe).await;
+    let asked = ask!(Refuse, 1, beat(secret()) => ConsumerGroupHeartbeatResponseData);
+    let joined = answer(&broker, ApiKey::ConsumerGroupHeartbeat, &asked.unwrap()).await;
+    assert!(codes(&joined).iter().all(|code| *code == 0), "{joined}");
+    let describe = async || {
+        let request = ConsumerGroupDescribeRequestData {
+            group_ids: vec![text("g")],
+            ..ConsumerGroupDescribeRequestData::default()
+        };
+        let asked = ask!(Refuse, 1, request => ConsumerGroupDescribeResponseData);
+        answer(&broker, ApiKey::ConsumerGroupDescribe, &asked.unwrap()).await
+    };
+    assert!(describe().await.contains(SECRET));
+    let acls = broker.security.acls.as_ref().unwrap();
+    let store = &**broker.streams.store();
+    acls.remove(store, |rule| rule.of == SubjectOf::Topic)
+        .await
+        .unwrap();
+    let shown = describe().await;
+    let refused = ErrorCode::TopicAuthorizationFailed.code();
+    assert!(
+        codes(&shown).contains(&refused) && !shown.contains(SECRET),
+        "{shown}"
+    );
 }
 
 #[tokio::test]

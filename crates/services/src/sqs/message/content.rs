@@ -77,6 +77,9 @@ pub(in crate::sqs) fn attributes(
     Ok(attributes)
 }
 
+/// Longest trace header, in bytes. It does not count towards a message's size, and X-Ray's have a hundred or so.
+const TRACE_BYTES_MAX: usize = 1 << 10;
+
 /// The trace header among a request's system attributes.
 ///
 /// # Errors
@@ -96,7 +99,16 @@ pub(in crate::sqs) fn trace_header(
                 data_type: "String",
                 value: AttributeValue::Text(text),
                 ..
-            } => trace = Some(text),
+            } if text.len() <= TRACE_BYTES_MAX => trace = Some(text),
+            Attribute {
+                data_type: "String",
+                value: AttributeValue::Text(_),
+                ..
+            } => {
+                return refuse(format!(
+                    "The message system attribute 'AWSTraceHeader' must be an X-Ray trace header of up to {TRACE_BYTES_MAX} bytes."
+                ));
+            }
             _ => {
                 return refuse(
                     "The message system attribute 'AWSTraceHeader' is reserved for AWS X-Ray trace header. The type must be \

@@ -208,6 +208,10 @@ async fn a_message_that_may_not_be_is_refused() {
     let text = "Value a b for parameter MessageGroupId is invalid. Reason: MessageGroupId can only include alphanumeric and \
                 punctuation characters. 1 to 128 in length.";
     refused(INVALID, text, json!({"MessageGroupId": "a b"})).await;
+    let trace = json!({"StringValue": "x".repeat(1_025), "DataType": "String"});
+    let text = "The message system attribute 'AWSTraceHeader' must be an X-Ray trace header of up to 1024 bytes.";
+    let traced = json!({"MessageSystemAttributes": {"AWSTraceHeader": trace}});
+    refused(INVALID, text, traced).await;
 }
 
 #[tokio::test]
