@@ -407,6 +407,7 @@ impl Queue {
     /// The store's.
     pub async fn counts(&self) -> Result<Counts, StoreError> {
         let shared = &*self.shared;
+        self.seen_now(|_| ());
         loop {
             let from = {
                 let mut inner = shared.inner();
@@ -434,6 +435,7 @@ impl Queue {
         max: usize,
     ) -> Result<Vec<(Delivered, Lies)>, StoreError> {
         let shared = &*self.shared;
+        self.seen_now(|_| ());
         let mut found = Vec::new();
         let mut from = from;
         while found.len() < max {
