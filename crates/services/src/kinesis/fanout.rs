@@ -107,6 +107,10 @@ async fn subscribe(
     let counters = kinesis.plane.counters.of(&stream.name);
     let seat = Seat::take(&kinesis, place, &stream.name, now)
         .inspect_err(|_| add(&counters.subscriptions_refused, 1))?;
+    // It may have been deregistered before there was a seat that could be ended.
+    kinesis
+        .active_consumer(&caller, &input.consumer_arn)
+        .await?;
     add(&counters.subscriptions, 1);
     let is_limited = kinesis.limits == Limits::Aws;
     let subscription = Subscription {
