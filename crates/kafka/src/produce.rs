@@ -88,12 +88,9 @@ pub(crate) async fn produce(call: Call, request: ProduceRequestData) -> Reply<Pr
         response
     };
     match acks {
-        0 if is_transactional => {
-            let (answer, lost) = (tokio::spawn(answer), empty_response(&request));
-            unanswered(async move { answer.await.unwrap_or(lost) })
-        }
+        0 if is_transactional => unanswered(followed(answer, &request)),
         0 => unanswered(answer),
-        1 | -1 if is_transactional => followed(answer, &request),
+        1 | -1 if is_transactional => Reply::later(followed(answer, &request)),
         1 | -1 => Reply::later(answer),
         _ => invalid_acks(&request).into(),
     }
@@ -114,10 +111,10 @@ fn bytes_of(request: &ProduceRequestData) -> usize {
 fn followed(
     answer: impl Future<Output = ProduceResponseData> + Send + 'static,
     request: &ProduceRequestData,
-) -> Reply<ProduceResponseData> {
+) -> impl Future<Output = ProduceResponseData> + Send + 'static {
     let answer = tokio::spawn(answer);
     let mut lost = empty_response(request);
-    Reply::later(async move {
+    async move {
         match answer.await {
             Ok(response) => response,
             Err(_) => {
@@ -125,7 +122,7 @@ fn followed(
                 lost
             }
         }
-    })
+    }
 }
 
 fn accepted_any<F>(writes: &[(Vec<Accepted>, F)], is_such: impl Fn(&Accepted) -> bool) -> bool {

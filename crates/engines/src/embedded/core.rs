@@ -286,7 +286,7 @@ impl Core {
     }
 
     fn gather(&self, sequencer: &mut Sequencer, early: &mut Answers) -> Option<FrameWrite> {
-        if sequencer.in_flight.len() >= self.options.in_flight || self.poisoned.borrow().is_some() {
+        if sequencer.in_flight.len() >= self.options.in_flight || self.is_poisoned() {
             return None;
         }
         loop {
@@ -418,7 +418,7 @@ impl Core {
     /// Says how a frame's writing went. Frames are shown and answered in their order; after a failure, none any more.
     pub fn on_written(&self, frame: &FrameWrite, result: io::Result<()>) {
         let mut sequencer = self.sequencer();
-        if self.poisoned.borrow().is_some() {
+        if self.is_poisoned() {
             return;
         }
         if let Err(error) = result {
@@ -485,7 +485,7 @@ impl Core {
     }
 
     fn poison(&self, sequencer: &mut Sequencer, reason: &str) {
-        if self.poisoned.borrow().is_some() {
+        if self.is_poisoned() {
             return;
         }
         tracing::error!(

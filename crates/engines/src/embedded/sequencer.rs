@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
-use crate::embedded::core::Caller;
 use bytes::Bytes;
 use model::Batch;
 
 use crate::disk::File;
+use crate::embedded::core::Caller;
 use crate::embedded::options::Durability;
 use crate::frame::{self, Decision, Place, aligned};
 use crate::journal::file::{FRAMES_FROM, JournalFile};

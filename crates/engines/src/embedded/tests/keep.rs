@@ -11,7 +11,7 @@ use super::{LOG, append, ask, disk, drive, opened, options};
 use crate::disk::Disk;
 use crate::journal::pool::Blocked;
 use crate::segments::{Extent, SegmentId, SegmentRange};
-use crate::sim::Image;
+use crate::sim::{Image, SimDisk};
 
 /// Two large logs and a small one.
 const IN_TURN: [LogId; 3] = [
@@ -25,6 +25,16 @@ const IN_TURN: [LogId; 3] = [
         ..LOG
     },
 ];
+
+/// Room for the batches of [`IN_TURN`] in journal files that may be kept.
+fn of_large_files(disk: &SimDisk) -> Options {
+    Options {
+        journal_file_bytes: 4 << 20,
+        journal_bytes_max: 256 << 20,
+        first_file_bytes: 4 << 20,
+        ..options(disk)
+    }
+}
 
 fn label_in_turn(log: usize, round: u64) -> String {
     let length = if log == 2 { 100 } else { 60_000 };
@@ -102,12 +112,9 @@ fn journal_files_of_few_large_logs_become_segments_where_they_are() {
     const ROUNDS: u64 = 220;
     let disk = disk();
     let options = Options {
-        journal_file_bytes: 4 << 20,
-        journal_bytes_max: 256 << 20,
-        first_file_bytes: 4 << 20,
         cache_bytes: 1 << 20,
         compact_files: 1_000,
-        ..options(&disk)
+        ..of_large_files(&disk)
     };
     let core = Core::open(options.clone()).unwrap();
     append_in_turn(&core, ROUNDS);
@@ -175,11 +182,8 @@ fn what_is_read_ahead_goes_on_in_the_next_kept_file() {
     const WANTED: usize = 400_000;
     let disk = disk();
     let options = Options {
-        journal_file_bytes: 4 << 20,
-        journal_bytes_max: 256 << 20,
-        first_file_bytes: 4 << 20,
         compact_files: 1_000,
-        ..options(&disk)
+        ..of_large_files(&disk)
     };
     let core = Core::open(options.clone()).unwrap();
     append_in_turn(&core, 220);
@@ -214,12 +218,7 @@ fn what_is_read_ahead_goes_on_in_the_next_kept_file() {
 #[test]
 fn a_kept_file_is_never_written_again() {
     let disk = disk();
-    let options = Options {
-        journal_file_bytes: 4 << 20,
-        first_file_bytes: 4 << 20,
-        journal_bytes_max: 256 << 20,
-        ..options(&disk)
-    };
+    let options = of_large_files(&disk);
     let core = Core::open(options.clone()).unwrap();
     append_in_turn(&core, 150);
     let plan = core.plan_compaction(When::Now).unwrap();
@@ -260,11 +259,8 @@ fn a_kept_file_is_never_written_again() {
 fn kept_files_of_which_little_is_wanted_are_let_go() {
     let disk = disk();
     let core = Core::open(Options {
-        journal_file_bytes: 4 << 20,
-        first_file_bytes: 4 << 20,
-        journal_bytes_max: 256 << 20,
         kept_waste_bytes: 10 << 20,
-        ..options(&disk)
+        ..of_large_files(&disk)
     })
     .unwrap();
     append_in_turn(&core, 220);
@@ -299,13 +295,10 @@ fn kept_files_of_which_little_is_wanted_are_let_go() {
 fn few_large_logs_are_compacted_early_each_into_its_own_segments() {
     const ROUNDS: u64 = 220;
     let options = Options {
-        journal_file_bytes: 4 << 20,
-        journal_bytes_max: 256 << 20,
-        first_file_bytes: 4 << 20,
         cache_bytes: 1 << 20,
         compact_files: 1_000,
         keep_batch_bytes: u64::MAX,
-        ..options(&disk())
+        ..of_large_files(&disk())
     };
     let core = Core::open(options).unwrap();
     append_in_turn(&core, ROUNDS);
