@@ -1,6 +1,8 @@
 //! ListShards: which shards there are, all or those of a moment, a page at a time.
 
+use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws::Caller;
 use model::{AccountId, Region, Timestamp};
@@ -16,6 +18,9 @@ use super::{Kinesis, KinesisError, naming, numbers};
 /// Shards asked of one stream at once: five times what AWS allows a stream. A resharding is one transaction, which may close as
 /// many and open as many, and must fit into one write of the embedded engine (about 60 MiB; a shard's document takes 300 bytes).
 const SHARDS_AT_ONCE: i64 = 50_000;
+
+/// How long a resharding may take to be in force after it looked at the clock; beyond it a disk stands still.
+const RESHARDING_MAX: Duration = Duration::from_secs(60);
 
 /// Which shards to list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -45,6 +50,14 @@ impl Filter {
             // Before the first record there is, as of an iterator: a KCL that begins then would find no shard, and never begin.
             Filter::AtTime(time) => open_at(time.max(horizon)),
             Filter::FromTime(time) => is_kept(shard, time.max(horizon)),
+        }
+    }
+
+    /// The moment it asks for, where it names one.
+    fn time(self) -> Option<Timestamp> {
+        match self {
+            Filter::AtTime(time) | Filter::FromTime(time) => Some(time),
+            Filter::FromTrimHorizon | Filter::AtTrimHorizon | Filter::AtLatest => None,
         }
     }
 }
@@ -82,10 +95,11 @@ pub(super) async fn list_shards(
         .max_results
         .map_or(page::SHARDS, |max| max.min(page::SHARDS));
     let horizon = horizon(&stream, now);
+    let late = late_shards(&kinesis, &stream, from, filter).await?;
     let mut listed = stream
         .topology
         .shards_from(from)
-        .filter(|shard| filter.admits(shard, horizon));
+        .filter(|shard| filter.admits(shard, horizon) || late.contains(&shard.index));
     let mut shards = Vec::new();
     let mut last = from;
     for shard in listed.by_ref().take(limit) {
@@ -102,6 +116,37 @@ pub(super) async fn list_shards(
         tokens::issue(&caller, now, page)
     });
     Ok(wire::ListShardsOutput { shards, next_token })
+}
+
+/// Shards that were closed by the moment the filter names and hold records of that moment or later all the same: a resharding
+/// looks at the clock, and until it is in force its parents take records. Who begins at that moment is to read them.
+async fn late_shards(
+    kinesis: &Kinesis,
+    stream: &Stream,
+    from: u32,
+    filter: Filter,
+) -> Result<HashSet<u32>, KinesisError> {
+    let mut late = HashSet::new();
+    let Some(time) = filter.time() else {
+        return Ok(late);
+    };
+    let since = time.minus(RESHARDING_MAX);
+    let closed_before = |shard: &&Shard| {
+        shard
+            .closed
+            .is_some_and(|closed| since <= closed && closed <= time)
+    };
+    for shard in stream.topology.shards_from(from).filter(closed_before) {
+        let end = kinesis.streams.bounds(stream, shard.index).await?.end;
+        let first = kinesis
+            .store
+            .offset_for_time(stream.log(shard.index), time)
+            .await?;
+        if first < end {
+            late.insert(shard.index);
+        }
+    }
+    Ok(late)
 }
 
 /// A token says which stream, from where and which shards; the request must not say so as well. StreamARN may stay, since SDKs

@@ -1,10 +1,12 @@
 //! ListShards: filters, pages and tokens.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use ::model::{Clock, Timestamp};
 use serde_json::{Value, json};
 
-use super::{World, numbers, world};
+use super::{Limits, World, numbers, world};
 
 /// A stream of two shards, the first of which was split at 2 s into shards 2 and 3.
 async fn resharded() -> World {
@@ -45,6 +47,28 @@ async fn filters_choose_shards_by_when_they_were_open() {
     check(&world, from(1_000), &[0, 1, 2, 3]).await;
     check(&world, from(2_001), &[1, 2, 3]).await;
     check(&world, from(-1_000_000), &[0, 1, 2, 3]).await;
+}
+
+/// A resharding that looked at the clock half a second before a record was put to its parent, and was in force after that.
+#[tokio::test]
+async fn a_parent_with_records_of_the_moment_asked_for_is_listed() {
+    let world = world();
+    world.stream("s", 1).await;
+    let closed = world.clock.now();
+    let ahead = Clock::manual(Timestamp(closed.0 + 500));
+    let putting = World::over(Arc::clone(&world.store), ahead, Limits::None);
+    let record = json!({"StreamName": "s", "PartitionKey": "k", "Data": "YQ=="});
+    putting.done("PutRecord", record).await;
+    let key = (1_u128 << 126).to_string();
+    let input = json!({"StreamName": "s", "ShardToSplit": "shardId-000000000000", "NewStartingHashKey": key});
+    world.done("SplitShard", input).await;
+    world.later();
+    let second = |millis: i64| (closed.0 + millis) as f64 / 1000.0;
+    for kind in ["AT_TIMESTAMP", "FROM_TIMESTAMP"] {
+        let of = |millis| json!({"Type": kind, "Timestamp": second(millis)});
+        check(&world, of(500), &[0, 1, 2]).await;
+        check(&world, of(501), &[1, 2]).await;
+    }
 }
 
 #[tokio::test]
