@@ -11,11 +11,11 @@
 //! way at most [`Limits::pending_max`], then nothing is read until one is answered.
 
 use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -86,17 +86,21 @@ impl<R> Reply<R> {
         Reply::Later(Box::pin(answer))
     }
 
-    /// An answer to come of what others wait for: begun in its turn, and brought to its end even if the client does not read.
+    /// An answer to come of what others wait for: begun here, before the connection's next request is, and brought to its end
+    /// even if the client does not read.
     pub(crate) fn apart(answer: impl Future<Output = R> + Send + 'static) -> Reply<R>
     where
         R: Send + 'static,
     {
         let mut answer = Box::pin(answer);
+        // Whoever awaits it polls it again, so that nobody need be woken now.
+        if let Poll::Ready(answer) = answer
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+        {
+            return answer.into();
+        }
         Reply::later(async move {
-            let begun = poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await;
-            if let Poll::Ready(answer) = begun {
-                return answer;
-            }
             match tokio::spawn(answer).await {
                 Ok(answer) => answer,
                 Err(error) => match error.try_into_panic() {

@@ -58,3 +58,16 @@ async fn nobody_is_given_work_before_what_was_committed_is_there() {
     drop(committing);
     assert_eq!(synced.await.error_code, 0);
 }
+
+/// Whose requests are read together, and whose answers nobody has waited for yet.
+#[tokio::test]
+async fn a_commit_before_a_leave_is_done_before_it() {
+    let world = World::new().await;
+    world.topic("t", 1, &[]).await;
+    let member = world.join("g", "").await;
+    assert_eq!(answer(world.sync(&member).await).await.error_code, 0);
+    let committing = world.commit("g", Some(&member), "t", 3).await;
+    world.leave(&member).await;
+    assert_eq!(code(&answer(committing).await), 0);
+    assert_eq!(world.committed("g").await, 3);
+}
