@@ -8,6 +8,7 @@
 //! way finish, and what is left at the deadline is cut off.
 
 mod activity;
+mod replies;
 mod socket;
 
 use std::convert::Infallible;
@@ -21,7 +22,7 @@ use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
@@ -29,6 +30,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
+use self::replies::Tasks;
 use self::socket::Socket;
 use crate::limits::Limits;
 use crate::router::{Peer, Router};
@@ -53,7 +55,7 @@ struct Shared {
     router: Arc<Router>,
     limits: Limits,
     tls: Option<TlsAcceptor>,
-    http: Builder<TokioExecutor>,
+    http: Builder<Tasks>,
 }
 
 impl fmt::Debug for Server {
@@ -153,8 +155,8 @@ impl Server {
     }
 }
 
-fn http(limits: &Limits) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+fn http(limits: &Limits) -> Builder<Tasks> {
+    let mut builder = Builder::new(Tasks);
     builder
         .http1()
         .timer(TokioTimer::new())

@@ -30,6 +30,8 @@ mod guest;
 mod polls;
 #[path = "http/query.rs"]
 mod query;
+#[path = "http/windows.rs"]
+mod windows;
 
 /// Longer than anything here may take.
 const PATIENCE: Duration = Duration::from_secs(20);

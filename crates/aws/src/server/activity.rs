@@ -2,7 +2,7 @@
 //!
 //! Three ways to be neglected: to send nothing that becomes a request (idle); to begin a request's head and not end it
 //! (slow); to leave a reply unread (stuck). HTTP/2 clients send frames without requests, so slowness does not count once
-//! one is known to speak it.
+//! one is known to speak it; and they can leave one reply unread of many, see `replies`.
 
 use std::io;
 use std::pin::Pin;
@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use http::Version;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::{Instant, sleep};
 
+use super::replies::{Piece, Replies, Sending};
 use crate::body::{Body, BodyError};
 use crate::limits::Limits;
 
@@ -28,6 +28,7 @@ pub(super) struct Activity {
     requests_begun: AtomicU64,
     requests_under_way: AtomicUsize,
     is_http2: AtomicBool,
+    replies: Replies,
 }
 
 impl Activity {
@@ -91,6 +92,7 @@ impl Watch {
         }
     }
 
+    /// Whether to hang up. Replies that can be ended one by one are ended.
     fn is_neglected(&mut self, activity: &Activity, limits: &Limits, now: Instant) -> bool {
         let heard = activity.bytes_heard.load(Ordering::Relaxed);
         let said = activity.bytes_said.load(Ordering::Relaxed);
@@ -110,6 +112,7 @@ impl Watch {
         (in_head && idle >= limits.header_time_max)
             || idle >= limits.idle_time_max
             || now - self.stuck_since >= limits.reply_pause_max
+            || activity.replies.end_stuck(limits.reply_pause_max, now)
     }
 }
 
@@ -117,9 +120,14 @@ impl Watch {
 pub(super) struct Busy(Arc<Activity>);
 
 impl Busy {
-    /// It is under way until the reply's body is sent.
+    /// It is under way until the reply's body is sent. To be called in the task that sends it.
     pub(super) fn until_sent(self, body: Body) -> BusyBody {
-        BusyBody { body, _busy: self }
+        let sending = (!body.is_end_stream()).then(|| self.0.replies.begin());
+        BusyBody {
+            body,
+            sending,
+            _busy: self,
+        }
     }
 }
 
@@ -132,18 +140,24 @@ impl Drop for Busy {
 /// A reply's body whose request is under way while it lasts.
 pub(super) struct BusyBody {
     body: Body,
+    /// `None` for a body without a byte.
+    sending: Option<Arc<Sending>>,
     _busy: Busy,
 }
 
 impl HttpBody for BusyBody {
-    type Data = Bytes;
+    type Data = Piece;
     type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+    ) -> Poll<Option<Result<Frame<Piece>, Self::Error>>> {
+        let next = Pin::new(&mut self.body).poll_frame(cx);
+        let Some(sending) = &self.sending else {
+            return next.map(|_| None);
+        };
+        next.map_ok(|frame| frame.map_data(|bytes| sending.piece(bytes)))
     }
 
     fn is_end_stream(&self) -> bool {
