@@ -17,6 +17,7 @@ use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::held::Held;
 use crate::limits::Limits;
 
 /// Why a body breaks off.
@@ -217,55 +218,6 @@ pub(crate) enum Untaken {
     NotGzip,
 }
 
-/// All bodies held at one time: requests' counted as their bytes arrive, replies' until they are sent.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct Buffered(Arc<AtomicUsize>);
-
-/// One request's part of what is held; given back when dropped.
-#[derive(Debug)]
-pub(crate) struct Held {
-    all: Buffered,
-    bytes: usize,
-}
-
-impl Buffered {
-    pub(crate) fn hold_none(&self) -> Held {
-        Held {
-            all: self.clone(),
-            bytes: 0,
-        }
-    }
-
-    /// Whether more than `max` bytes are held already.
-    pub(crate) fn is_over(&self, max: usize) -> bool {
-        self.0.load(Ordering::Relaxed) > max
-    }
-}
-
-impl Held {
-    /// Counts so many bytes more, room or not: they are here already.
-    fn count(&mut self, bytes: usize) {
-        self.all.0.fetch_add(bytes, Ordering::Relaxed);
-        self.bytes += bytes;
-    }
-
-    /// Counts so many bytes more, if there is room for them among `max`.
-    pub(crate) fn add(&mut self, bytes: usize, max: usize) -> Result<(), Untaken> {
-        let before = self.all.0.fetch_add(bytes, Ordering::Relaxed);
-        self.bytes += bytes;
-        if before + bytes > max {
-            return Err(Untaken::NoRoom);
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.all.0.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
-}
-
 /// Collects a body. One that comes as a single frame is passed on uncopied; one of known length is copied once.
 pub(crate) async fn collect<B: HttpBody<Data = Bytes> + Unpin>(
     mut body: B,
@@ -284,7 +236,7 @@ pub(crate) async fn collect<B: HttpBody<Data = Bytes> + Unpin>(
         if first.len() + whole.len() + data.len() > limits.body_bytes_max {
             return Err(Untaken::TooLarge);
         }
-        held.add(data.len(), limits.buffered_bytes_max)?;
+        held.add(data.len(), limits)?;
         if first.is_empty() && whole.is_empty() {
             first = data;
             continue;
@@ -299,6 +251,25 @@ pub(crate) async fn collect<B: HttpBody<Data = Bytes> + Unpin>(
         return Ok(first);
     }
     Ok(whole.into())
+}
+
+/// Reads a body as [`collect`] does and keeps nothing of it; says how many bytes came. A client that sends all it has before it
+/// listens hears the answer then.
+pub(crate) async fn discard<B: HttpBody<Data = Bytes> + Unpin>(
+    mut body: B,
+    limits: &Limits,
+) -> usize {
+    let mut read = 0;
+    if body.size_hint().lower() > limits.body_bytes_max as u64 {
+        return read;
+    }
+    let until = Instant::now() + limits.body_time_max;
+    while read <= limits.body_bytes_max
+        && let Ok(Some(data)) = next_data(&mut body, limits, until).await
+    {
+        read += data.len();
+    }
+    read
 }
 
 /// The next data of a body; trailers are passed over. The timer is not set up unless the client makes us wait.
@@ -340,6 +311,7 @@ mod tests {
     use http_body_util::StreamBody;
 
     use super::*;
+    use crate::held::Buffered;
 
     async fn check(pieces: &[&'static str], expected: Result<&'static str, Untaken>) {
         let limits = Limits {
@@ -358,7 +330,11 @@ mod tests {
         let found = collect(body, &limits, &mut held).await;
         assert_eq!(found, expected.map(Bytes::from));
         drop(held);
-        assert_eq!(all.0.load(Ordering::Relaxed), 0);
+        let none = Limits {
+            buffered_bytes_max: 0,
+            ..limits
+        };
+        assert!(!all.is_over(&none));
     }
 
     #[tokio::test]

@@ -8,7 +8,8 @@ use flate2::read::MultiGzDecoder;
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 
-use crate::body::{Held, Untaken};
+use crate::body::Untaken;
+use crate::held::Held;
 use crate::limits::Limits;
 
 /// How much is inflated before it is counted.
@@ -42,7 +43,7 @@ pub(crate) fn open(
         if whole.len() > limits.body_bytes_max {
             return Err(Untaken::TooLarge);
         }
-        held.add(whole.len() - before, limits.buffered_bytes_max)?;
+        held.add(whole.len() - before, limits)?;
     }
 }
 
@@ -55,7 +56,7 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
-    use crate::body::Buffered;
+    use crate::held::Buffered;
 
     fn gzip(bytes: &[u8]) -> Bytes {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());

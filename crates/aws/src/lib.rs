@@ -49,6 +49,7 @@ pub mod cbor;
 pub mod error;
 pub mod event_stream;
 mod gzip;
+mod held;
 pub mod json;
 pub mod limits;
 pub mod protocol;

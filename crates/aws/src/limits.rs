@@ -9,6 +9,11 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// All request bodies, and replies not yet sent, held at one time, in bytes; requests beyond are told to come again.
     pub buffered_bytes_max: usize,
+    /// As much of that, in bytes, as requests may hold whose signature cannot be checked before their body is here; further ones
+    /// are told to come again.
+    pub unverified_bytes_max: usize,
+    /// As much of `buffered_bytes_max`, in bytes, as one connection may hold: HTTP/2 has many requests on one.
+    pub connection_bytes_max: usize,
     /// Longest a client may pause within a body.
     pub body_pause_max: Duration,
     /// Longest a client may take over a whole body: one that drips would hold its part of `buffered_bytes_max` for ever.
@@ -36,6 +41,9 @@ impl Default for Limits {
         Limits {
             body_bytes_max: 16 << 20,
             buffered_bytes_max: 1 << 30,
+            // Three dozen of the largest PutRecords at once, by one client over HTTP/2 that does not say their hashes beforehand.
+            unverified_bytes_max: 1 << 29,
+            connection_bytes_max: 1 << 29,
             body_pause_max: Duration::from_secs(20),
             // The largest body at 1 Mbit/s.
             body_time_max: Duration::from_secs(140),
@@ -47,5 +55,19 @@ impl Default for Limits {
             header_bytes_max: 64 << 10,
             drain_time_max: Duration::from_secs(10),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_dozen_of_the_largest_bodies_come_at_once() {
+        let limits = Limits::default();
+        let largest = (10 << 20) * 4 / 3;
+        assert!(36 * largest <= limits.unverified_bytes_max);
+        assert!(36 * largest <= limits.connection_bytes_max);
+        assert!(2 * limits.connection_bytes_max <= limits.buffered_bytes_max);
     }
 }

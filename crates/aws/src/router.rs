@@ -1,8 +1,10 @@
 //! From a request to the operation that answers it, and back to a reply.
 //!
 //! `route` is the one place that looks at how a request names its operation: `X-Amz-Target`, Query's `Action`, or RPC v2's path.
-//! REST paths are to join there. A body that is compressed is signed as it comes, and routed as it is meant.
+//! REST paths are to join there. `admit` judges a request by its head before any of its body is held. A body that is compressed
+//! is signed as it comes, and routed as it is meant.
 
+mod admit;
 mod guest;
 mod reply;
 mod request_ids;
@@ -18,26 +20,28 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::request::Parts;
 use http::{Request, Response};
-use model::{AccountId, Clock, Region, Rng};
+use model::{AccountId, Clock, Rng};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinError, JoinHandle};
 use tokio::time::Instant;
 
+use self::admit::{Bodies, Judged};
 use self::guest::Hosted;
 pub use self::guest::{Guest, Told};
 use self::reply::Replier;
 use self::request_ids::RequestIds;
-use self::route::{Call, Lost};
-use crate::body::{Body, BodyError, Buffered, Held, Incoming, Untaken, collect};
-use crate::caller::{Caller, RequestId};
+use self::route::Lost;
+use crate::body::{Body, BodyError, Incoming, Untaken, collect, discard};
 use crate::error::ServiceError;
 use crate::gzip;
+use crate::held::{Buffered, Held};
 use crate::limits::Limits;
 use crate::protocol::Protocol;
 use crate::service::Endpoint;
-use crate::sigv4::{Identity, Verifier, host};
+use crate::sigv4::Verifier;
 
-/// Answers requests for our own pages: `/metrics`, and all under `/_headwater/`.
+/// Answers requests for our own pages: `/metrics`, and all under `/_headwater/`. Whatever body they have is thrown away: nobody has
+/// signed it.
 pub type OwnPages =
     Arc<dyn Fn(Request<Bytes>) -> BoxFuture<'static, Response<Bytes>> + Send + Sync>;
 /// Is told of every request answered.
@@ -197,8 +201,29 @@ impl Router {
         self.draining.closed().await;
     }
 
-    /// Answers a request: leaves it to the guest if it is the guest's, else collects its body, then as [`Router::answer`].
+    /// What is held, as a further connection sees it.
+    pub(crate) fn share(&self) -> Buffered {
+        self.buffered.for_connection()
+    }
+
+    /// Answers a request: leaves it to the guest if it is the guest's; judges it by its head; collects its body if there is hope
+    /// for it, then as [`Router::answer`].
     pub async fn handle<B>(self: Arc<Self>, request: Request<B>, peer: Peer) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<BodyError>,
+    {
+        let share = self.share();
+        self.handle_sharing(request, peer, share).await
+    }
+
+    /// As [`Router::handle`], for one of the requests of a connection that hold memory together.
+    pub(crate) async fn handle_sharing<B>(
+        self: Arc<Self>,
+        request: Request<B>,
+        peer: Peer,
+        share: Buffered,
+    ) -> Response<Body>
     where
         B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<BodyError>,
@@ -208,9 +233,20 @@ impl Router {
             let body = Incoming::new(body, &self.limits);
             return self.host(guest, parts, body, peer).await;
         }
-        let mut held = self.buffered.hold_none();
+        if is_own_page(parts.uri.path()) {
+            discard(body, &self.limits).await;
+            return self.own_page(parts, peer, &share).await;
+        }
+        let judged = match self.judge(&parts) {
+            Ok(judged) => judged,
+            Err(refusal) => {
+                let bytes_in = discard(body, &self.limits).await;
+                return counted(self.replier(bytes_in).refuse(&refusal), &share);
+            }
+        };
+        let mut held = judged.hold_none(&share);
         match collect(body, &self.limits, &mut held).await {
-            Ok(body) => self.answer_holding(parts, body, peer, held).await,
+            Ok(body) => self.answer_judged(judged, parts, body, peer, held).await,
             Err(why) => self.refuse_body(&parts, why),
         }
     }
@@ -219,29 +255,30 @@ impl Router {
     /// client's disconnect must not undo a commit halfway; but for operations that say they are abandonable. Guests have
     /// no part in this.
     pub async fn answer(self: Arc<Self>, parts: Parts, body: Bytes, peer: Peer) -> Response<Body> {
-        let held = self.buffered.hold_none();
-        self.answer_holding(parts, body, peer, held).await
+        let share = self.share();
+        if is_own_page(parts.uri.path()) {
+            return self.own_page(parts, peer, &share).await;
+        }
+        match self.judge(&parts) {
+            Ok(judged) => {
+                let held = judged.hold_none(&share);
+                self.answer_judged(judged, parts, body, peer, held).await
+            }
+            Err(refusal) => counted(self.replier(body.len()).refuse(&refusal), &share),
+        }
     }
 
-    /// A reply that counts among those that are not read yet.
-    fn counted(&self, response: Response<Body>) -> Response<Body> {
-        response.map(|body| body.counted(self.buffered.hold_none()))
-    }
-
-    async fn answer_holding(
+    async fn answer_judged(
         self: Arc<Self>,
+        judged: Judged,
         parts: Parts,
         sent: Bytes,
         peer: Peer,
         mut held: Held,
     ) -> Response<Body> {
-        // Who does not read its replies is not to fill the memory with them. Health is small, and asked for just then.
-        let is_full = self.buffered.is_over(self.limits.buffered_bytes_max);
-        if is_own_page(parts.uri.path()) && !(is_full && parts.uri.path() == METRICS) {
-            let response = self.own_page(parts, sent, peer).await;
-            return self.counted(response);
-        }
-        if is_full {
+        let share = held.buffered().clone();
+        // Who does not read its replies is not to fill the memory with them.
+        if share.is_over(&self.limits) {
             return self.refuse_body(&parts, Untaken::NoRoom);
         }
         let body = match gzip::open(&parts.headers, &sent, &self.limits, &mut held) {
@@ -249,19 +286,21 @@ impl Router {
             Err(why) => return self.refuse_body(&parts, why),
         };
         let replier = self.replier(sent.len());
-        let mut call = match self.route(&parts, &body) {
-            Ok(call) => call,
-            Err(lost) => return self.counted(replier.lost(&lost)),
+        let bytes = Bodies {
+            sent: &sent,
+            meant: &body,
         };
+        let admitted = self.admit(judged, &parts, bytes, replier.request_id, peer);
+        let (mut call, caller) = match admitted {
+            Ok(admitted) => admitted,
+            Err(refusal) => return counted(replier.refuse(&refusal), &share),
+        };
+        held.verify();
         let replier = replier.for_call(&call);
-        let caller = match self.admit(&parts, &sent, &call, replier.request_id, peer) {
-            Ok(caller) => caller,
-            Err(error) => return self.counted(replier.error(&error)),
-        };
         let failed = replier.clone();
         let payload = call.payload(parts, body, &caller);
         let is_abandonable = call.endpoint.is_abandonable(call.operation);
-        let unsent = self.buffered.hold_none();
+        let unsent = share.hold_none();
         let work = tokio::spawn(async move {
             let answered = call.endpoint.call(call.operation, caller, payload).await;
             drop(held);
@@ -312,42 +351,6 @@ impl Router {
         }
     }
 
-    /// Who is calling; refuses a request whose signature does not hold.
-    fn admit(
-        &self,
-        parts: &Parts,
-        body: &[u8],
-        call: &Call,
-        request_id: RequestId,
-        peer: Peer,
-    ) -> Result<Caller, ServiceError> {
-        let identity = match &self.auth {
-            Auth::On(verifier) => {
-                let signer = verifier.identify(parts, body, self.clock.now())?;
-                check_service(&signer, call.endpoint.signing_name())?;
-                Some(signer)
-            }
-            Auth::Off => Identity::of(parts),
-        };
-        let account = identity.as_ref().and_then(|identity| {
-            let named = self.accounts.get(&*identity.access_key).cloned();
-            named.or_else(|| AccountId::parse(&identity.access_key))
-        });
-        let region = identity
-            .as_ref()
-            .and_then(|identity| Region::parse(&identity.region));
-        let access_key = identity.map(|identity| identity.access_key.into_owned());
-        Ok(Caller {
-            account: account.unwrap_or_else(AccountId::unnamed),
-            region: region.unwrap_or_else(Region::unnamed),
-            access_key,
-            request_id,
-            host: host(parts).unwrap_or_default().to_owned(),
-            secure: peer.secure,
-            peer: peer.address,
-        })
-    }
-
     fn refuse_body(&self, parts: &Parts, why: Untaken) -> Response<Body> {
         let limit = self.limits.body_bytes_max;
         let error = match why {
@@ -374,19 +377,28 @@ impl Router {
         }
     }
 
-    async fn own_page(&self, mut parts: Parts, body: Bytes, peer: Peer) -> Response<Body> {
+    /// Health is small, and asked for just when there is no room; the metrics are not.
+    async fn own_page(&self, mut parts: Parts, peer: Peer, share: &Buffered) -> Response<Body> {
+        if parts.uri.path() == METRICS && share.is_over(&self.limits) {
+            return self.refuse_body(&parts, Untaken::NoRoom);
+        }
         parts.extensions.insert(peer);
-        match &self.own_pages {
-            Some(pages) => pages(Request::from_parts(parts, body))
-                .await
-                .map(Body::from),
+        let request = Request::from_parts(parts, Bytes::new());
+        let response = match &self.own_pages {
+            Some(pages) => pages(request).await.map(Body::from),
             None => {
                 let mut response = Response::new(Body::from(Bytes::from_static(b"no such page\n")));
                 *response.status_mut() = http::StatusCode::NOT_FOUND;
                 response
             }
-        }
+        };
+        counted(response, share)
     }
+}
+
+/// A reply that counts among those that are not read yet.
+fn counted(response: Response<Body>, share: &Buffered) -> Response<Body> {
+    response.map(|body| body.counted(share.hold_none()))
 }
 
 /// Ends a task when dropped.
@@ -408,16 +420,6 @@ const METRICS: &str = "/metrics";
 
 fn is_own_page(path: &str) -> bool {
     path == METRICS || path == "/_headwater" || path.starts_with("/_headwater/")
-}
-
-fn check_service(signer: &Identity<'_>, signing_name: &str) -> Result<(), ServiceError> {
-    if signer.service == signing_name {
-        return Ok(());
-    }
-    Err(ServiceError::sender(
-        "InvalidSignatureException",
-        format!("Credential should be scoped to correct service: '{signing_name}'."),
-    ))
 }
 
 #[cfg(test)]

@@ -224,9 +224,10 @@ impl Connection {
         };
         let activity = socket.activity();
         let router = &self.shared.router;
+        let share = router.share();
         let service = service_fn(|request: hyper::Request<Incoming>| {
             let busy = activity.begin(request.version());
-            let answer = Arc::clone(router).handle(request, peer);
+            let answer = Arc::clone(router).handle_sharing(request, peer, share.clone());
             async move {
                 let response = answer.await;
                 Ok::<_, Infallible>(response.map(|body| busy.until_sent(body)))

@@ -18,6 +18,7 @@ pub(crate) use canonical::host;
 pub(crate) use claim::Identity;
 pub use key::{Credentials, Keys};
 pub use sign::sign;
+pub(crate) use verify::Signed;
 pub use verify::{Signer, Verifier};
 
 /// The only algorithm there is.

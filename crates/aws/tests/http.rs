@@ -30,6 +30,8 @@ mod guest;
 mod polls;
 #[path = "http/query.rs"]
 mod query;
+#[path = "http/strangers.rs"]
+mod strangers;
 #[path = "http/windows.rs"]
 mod windows;
 

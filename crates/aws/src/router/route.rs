@@ -126,6 +126,22 @@ impl Router {
         }
     }
 
+    /// Whether a request names its operation in its body, if anywhere: a form of Query's.
+    pub(super) fn is_named_in_body(&self, parts: &Parts) -> bool {
+        let is_form = || header(parts, CONTENT_TYPE.as_str()).is_some_and(is_form);
+        parts.method == Method::POST
+            && !is_rpc_v2(parts)
+            && header(parts, "x-amz-target").is_none()
+            && !self.by_query.is_empty()
+            && is_form()
+    }
+
+    /// Such a request, refused before its body is here.
+    pub(super) fn lost_form(&self, parts: &Parts, error: ServiceError) -> Lost {
+        let meant = self.meant(parts, &Parameters::default(), "");
+        Lost::in_protocol(Protocol::Query, error).of(meant.map(Arc::as_ref))
+    }
+
     /// Which operation a request names in RPC v2.
     fn route_rpc_v2(&self, parts: &Parts) -> Result<Call, Lost> {
         let protocol = Protocol::RpcV2Cbor;

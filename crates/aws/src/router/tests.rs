@@ -5,10 +5,11 @@ use std::sync::Mutex;
 use futures_util::stream;
 use http::Method;
 use http_body_util::BodyExt;
-use model::Timestamp;
+use model::{Region, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::*;
+use crate::caller::Caller;
 use crate::event_stream;
 use crate::rules::Rule;
 use crate::service::{Event, Operations, RawReply, RawRequest};
@@ -496,6 +497,7 @@ fn the_table_can_be_read() {
     assert_eq!((name, rules[0].path), ("Echo", "Name"));
 }
 
+mod admit;
 mod guest;
 mod query;
 mod rpc_v2;

@@ -178,6 +178,8 @@ mod tests {
     const LIMITS: Limits = Limits {
         body_bytes_max: 0,
         buffered_bytes_max: 0,
+        unverified_bytes_max: 0,
+        connection_bytes_max: 0,
         body_pause_max: Duration::ZERO,
         body_time_max: Duration::ZERO,
         header_time_max: Duration::from_secs(2),

@@ -30,6 +30,36 @@ pub struct Signer {
     pub service: String,
 }
 
+/// A signature of which all holds that the head of its request tells.
+#[derive(Debug)]
+pub(crate) struct Signed {
+    claim: Claim,
+    payload: Payload,
+}
+
+/// What a request's head says of the body that is signed.
+#[derive(Debug)]
+enum Payload {
+    /// It is not.
+    Unsigned,
+    /// It is the one of this hash, in hexadecimal.
+    Hash(String),
+    /// Nothing: the signature can't be checked without it.
+    Unsaid,
+}
+
+impl Signed {
+    /// For which service.
+    pub(crate) fn service(&self) -> &str {
+        &self.claim.scope.service
+    }
+
+    /// Whether it is known already that the signer has the key; else the body is needed to tell.
+    pub(crate) fn is_verified(&self) -> bool {
+        self.payload.said().is_some()
+    }
+}
+
 impl Verifier {
     /// A verifier that knows `keys`.
     #[must_use]
@@ -62,33 +92,73 @@ impl Verifier {
     }
 
     /// As [`Verifier::verify`], and says who signed: the very claim that was checked, never a second reading of the request.
-    pub(crate) fn identify(
+    fn identify(
         &self,
         parts: &Parts,
         body: &[u8],
         now: Timestamp,
     ) -> Result<Identity<'static>, ServiceError> {
+        let signed = self.begin(parts, now)?;
+        self.finish(signed, parts, body)
+    }
+
+    /// Checks all that a request's head tells of its signature: where it tells what body is signed, that is the signature itself.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify`].
+    pub(crate) fn begin(&self, parts: &Parts, now: Timestamp) -> Result<Signed, ServiceError> {
         let claim = Claim::of(parts)?;
         check_signed_headers(parts, &claim)?;
-        let secret = self.keys.secret(&claim.scope.access_key).ok_or_else(|| {
-            ServiceError::sender(
-                "UnrecognizedClientException",
-                "The security token included in the request is invalid.",
-            )
-        })?;
+        self.secret(&claim)?;
         check_time(&claim, now)?;
-        let payload = payload_hash(parts, body, &claim)?;
-        let text = canonical::request(parts, &claim.scope.service, &claim.signed_headers, &payload);
-        let to_sign = canonical::string_to_sign(&claim.scope, claim.signed_at, &text);
-        let key = self.signing_keys.get(&claim.scope, secret);
-        let expected = hex(hmac::sign(&key, to_sign.as_bytes()).as_ref());
-        verify_slices_are_equal(expected.as_bytes(), claim.signature.as_bytes())
-            .map_err(|_| mismatch(&text, &to_sign))?;
+        let payload = Payload::of(parts, &claim)?;
+        if let Some(said) = payload.said() {
+            self.check(parts, &claim, said)?;
+        }
+        Ok(Signed { claim, payload })
+    }
+
+    /// Checks the rest, with the same head, once the body is here; says who signed.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify`].
+    pub(crate) fn finish(
+        &self,
+        signed: Signed,
+        parts: &Parts,
+        body: &[u8],
+    ) -> Result<Identity<'static>, ServiceError> {
+        let Signed { claim, payload } = signed;
+        match payload {
+            Payload::Unsigned => {}
+            Payload::Hash(said) if said == sha256_hex(body) => {}
+            Payload::Hash(_) => return Err(other_payload()),
+            Payload::Unsaid => self.check(parts, &claim, &sha256_hex(body))?,
+        }
         Ok(Identity {
             access_key: claim.scope.access_key.into(),
             region: claim.scope.region.into(),
             service: claim.scope.service.into(),
         })
+    }
+
+    fn secret(&self, claim: &Claim) -> Result<&str, ServiceError> {
+        self.keys.secret(&claim.scope.access_key).ok_or_else(|| {
+            ServiceError::sender(
+                "UnrecognizedClientException",
+                "The security token included in the request is invalid.",
+            )
+        })
+    }
+
+    /// Whether the signature holds for a payload of this hash.
+    fn check(&self, parts: &Parts, claim: &Claim, payload: &str) -> Result<(), ServiceError> {
+        let text = canonical::request(parts, &claim.scope.service, &claim.signed_headers, payload);
+        let to_sign = canonical::string_to_sign(&claim.scope, claim.signed_at, &text);
+        let key = self.signing_keys.get(&claim.scope, self.secret(claim)?);
+        let expected = hex(hmac::sign(&key, to_sign.as_bytes()).as_ref());
+        verify_slices_are_equal(expected.as_bytes(), claim.signature.as_bytes())
+            .map_err(|_| mismatch(&text, &to_sign))
     }
 }
 
@@ -137,32 +207,45 @@ fn check_time(claim: &Claim, now: Timestamp) -> Result<(), ServiceError> {
     Ok(())
 }
 
-/// The payload's part in the canonical request: what the client says, once it is seen to be true.
-fn payload_hash(parts: &Parts, body: &[u8], claim: &Claim) -> Result<String, ServiceError> {
-    let said = parts.headers.get("x-amz-content-sha256");
-    let Some(said) = said.and_then(|value| value.to_str().ok()) else {
-        // S3's presigned requests leave the payload unsigned without a word.
-        let unsigned = claim.scope.service == "s3" && claim.place != Place::Header;
-        return Ok(if unsigned {
-            UNSIGNED_PAYLOAD.to_owned()
-        } else {
-            sha256_hex(body)
-        });
-    };
-    if said == UNSIGNED_PAYLOAD {
-        return Ok(said.to_owned());
+impl Payload {
+    fn of(parts: &Parts, claim: &Claim) -> Result<Payload, ServiceError> {
+        let said = parts.headers.get("x-amz-content-sha256");
+        let Some(said) = said.and_then(|value| value.to_str().ok()) else {
+            // S3's presigned requests leave the payload unsigned without a word.
+            let is_unsigned = claim.scope.service == "s3" && claim.place != Place::Header;
+            return Ok(if is_unsigned {
+                Payload::Unsigned
+            } else {
+                Payload::Unsaid
+            });
+        };
+        if said == UNSIGNED_PAYLOAD {
+            return Ok(Payload::Unsigned);
+        }
+        if said.starts_with("STREAMING-") {
+            return Err(invalid(format!(
+                "payloads signed in chunks ({said}) are not supported by this server"
+            )));
+        }
+        let is_digit = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if said.len() == 64 && said.bytes().all(is_digit) {
+            return Ok(Payload::Hash(said.to_owned()));
+        }
+        Err(other_payload())
     }
-    if said.starts_with("STREAMING-") {
-        return Err(invalid(format!(
-            "payloads signed in chunks ({said}) are not supported by this server"
-        )));
+
+    /// The payload's part in the canonical request, where the head tells it.
+    fn said(&self) -> Option<&str> {
+        match self {
+            Payload::Unsigned => Some(UNSIGNED_PAYLOAD),
+            Payload::Hash(said) => Some(said),
+            Payload::Unsaid => None,
+        }
     }
-    if said == sha256_hex(body) {
-        return Ok(said.to_owned());
-    }
-    Err(invalid(
-        "The provided 'x-amz-content-sha256' header does not match what was computed.",
-    ))
+}
+
+fn other_payload() -> ServiceError {
+    invalid("The provided 'x-amz-content-sha256' header does not match what was computed.")
 }
 
 fn mismatch(canonical_request: &str, string_to_sign: &str) -> ServiceError {
