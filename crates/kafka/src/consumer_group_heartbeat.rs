@@ -10,11 +10,11 @@ use crate::access::{Operation, Resource};
 use crate::connection::Reply;
 use crate::error::Refusal;
 use crate::group;
-use crate::group::Wanted;
 use crate::group::consumer::assignor::Assignor;
 use crate::group::consumer::{
     AWAY, Beat, BeatAnswer, Found, JOINING, KnownTopic, LEAVING, Pace, Partitions,
 };
+use crate::group::{Wanted, limits};
 use crate::pattern;
 use crate::session::Call;
 use crate::wire::consumer_group_heartbeat_response::{Assignment, TopicPartitions};
@@ -25,8 +25,6 @@ use crate::wire::{
 
 /// From this version on, a member brings its own name (KIP-1082).
 const NAMES_ITSELF_FROM: i16 = 1;
-/// Bytes of the topics' names that one member reads, so that it is sure to be kept.
-const NAMES_BYTES_MAX: usize = 1 << 20;
 
 pub(crate) async fn consumer_group_heartbeat(
     call: Call,
@@ -64,15 +62,12 @@ fn check(call: &Call, request: &ConsumerGroupHeartbeatRequestData) -> Result<(),
         }
     }
     let invalid = |message: &str| Err(Refusal::new(ErrorCode::InvalidRequest, message));
-    let names = request.subscribed_topic_names.iter().flatten();
-    if names.map(|name| name.as_str().len()).sum::<usize>() > NAMES_BYTES_MAX {
-        return invalid("SubscribedTopicNames are too many: subscribe to a pattern.");
-    }
-    let is_empty =
-        |text: &Option<KafkaString>| text.as_ref().is_some_and(|text| text.as_str().is_empty());
     if group::check_name(group).is_err() {
         return invalid("GroupId can't be empty.");
     }
+    check_length(request)?;
+    let is_empty =
+        |text: &Option<KafkaString>| text.as_ref().is_some_and(|text| text.as_str().is_empty());
     if is_empty(&request.instance_id) {
         return invalid("InstanceId can't be empty.");
     }
@@ -97,6 +92,26 @@ fn check(call: &Call, request: &ConsumerGroupHeartbeatRequestData) -> Result<(),
         )),
         _ => Ok(()),
     }
+}
+
+/// Whether what a member says of itself can be kept.
+fn check_length(request: &ConsumerGroupHeartbeatRequestData) -> Result<(), Refusal> {
+    let words = [
+        ("MemberId", Some(&request.member_id)),
+        ("InstanceId", request.instance_id.as_ref()),
+        ("RackId", request.rack_id.as_ref()),
+    ];
+    let is_long = |said: &Option<&KafkaString>| !limits::is_word(said.map(KafkaString::as_str));
+    if let Some((name, _)) = words.iter().find(|(_, said)| is_long(said)) {
+        let why = format!("{name} is longer than {} bytes.", limits::WORD_BYTES_MAX);
+        return Err(Refusal::new(ErrorCode::InvalidRequest, why));
+    }
+    let names = request.subscribed_topic_names.iter().flatten();
+    if !limits::may_read(names.map(KafkaString::as_str)) {
+        let why = "SubscribedTopicNames are too many: subscribe to a pattern.";
+        return Err(Refusal::new(ErrorCode::InvalidRequest, why));
+    }
+    Ok(())
 }
 
 fn check_joining(request: &ConsumerGroupHeartbeatRequestData) -> Result<(), Refusal> {
@@ -134,7 +149,7 @@ fn beat(call: &Call, request: &ConsumerGroupHeartbeatRequestData) -> Beat {
         epoch: request.member_epoch,
         instance: owned(&request.instance_id),
         rack: owned(&request.rack_id),
-        client_id: call.client_id.to_string(),
+        client_id: limits::beginning(&call.client_id, 0).to_owned(),
         client_host: format!("/{}", call.session.peer.ip()),
         rebalance_timeout: u64::try_from(request.rebalance_timeout_ms)
             .ok()
@@ -185,6 +200,10 @@ async fn look(call: &Call, beat: &mut Beat, mut wanted: Wanted) -> Result<Found,
             regex.is_match(name) && call.may(Operation::Describe, Resource::Topic(name))
         });
         let matched: BTreeSet<String> = matched.collect();
+        if !limits::may_read(&matched) {
+            let why = format!("SubscribedTopicRegex `{pattern}` matches too many topics.");
+            return Err(Refusal::new(ErrorCode::InvalidRegularExpression, why));
+        }
         wanted.names.extend(matched.iter().cloned());
         beat.matched = Some(matched);
     }

@@ -14,6 +14,7 @@ mod beating;
 mod embedded;
 mod keeping;
 mod lag;
+pub(crate) mod limits;
 mod loading;
 mod migration;
 pub(crate) mod retention;
@@ -31,6 +32,7 @@ use tokio::time::Instant;
 
 pub(crate) use admission::Wanted;
 pub use lag::GroupLag;
+pub(crate) use limits::check_name;
 pub(crate) use view::{GroupView, Kind, MemberView, Subscribed};
 
 use crate::wire::ErrorCode;
@@ -40,8 +42,6 @@ use consumer::{BeatAnswer, Found};
 
 /// Groups at one time, those without members included.
 const GROUPS_MAX: usize = 100_000;
-/// Longest name of a group, in bytes.
-const NAME_BYTES_MAX: usize = 1024;
 
 /// All groups there are.
 #[derive(Clone, Debug)]
@@ -210,17 +210,6 @@ impl Answer {
     }
 }
 
-/// Whether a group can have that name.
-///
-/// # Errors
-/// [`ErrorCode::InvalidGroupId`].
-pub(crate) fn check_name(group: &str) -> Result<(), ErrorCode> {
-    if group.is_empty() || group.len() > NAME_BYTES_MAX {
-        return Err(ErrorCode::InvalidGroupId);
-    }
-    Ok(())
-}
-
 impl Groups {
     /// The groups in `store`, as they were when they were last made durable.
     ///
@@ -245,9 +234,11 @@ impl Groups {
         Ok(Groups { shared })
     }
 
-    /// A name for a new member of a classic group, which nobody else has.
+    /// A name for a new member of a classic group, which nobody else has: what it calls itself, and what nobody does.
     pub(crate) fn new_member_id(&self, prefix: &str) -> String {
-        format!("{prefix}-{}", self.new_uuid())
+        let uuid = self.new_uuid();
+        let prefix = limits::beginning(prefix, 1 + uuid.len());
+        format!("{prefix}-{uuid}")
     }
 
     /// A name which nobody else has.

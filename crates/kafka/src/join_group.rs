@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::access::{Operation, Resource};
 use crate::connection::Reply;
 use crate::consumer_group_heartbeat::look_by_name;
-use crate::group;
 use crate::group::classic::{Join, JoinAnswer, Protocol};
+use crate::group::{self, limits};
 use crate::session::Call;
 use crate::wire::{
     ErrorCode, JoinGroupRequestData, JoinGroupResponseData, JoinGroupResponseMember, KafkaString,
@@ -50,7 +50,14 @@ fn check(call: &Call, request: &JoinGroupRequestData) -> Result<(), ErrorCode> {
         return Err(ErrorCode::GroupAuthorizationFailed);
     }
     group::check_name(group)?;
-    if request.protocols.len() > PROTOCOLS_MAX {
+    let instance = request.group_instance_id.as_ref();
+    let words = [
+        Some(request.member_id.as_str()),
+        Some(request.protocol_type.as_str()),
+        instance.map(KafkaString::as_str),
+    ];
+    let are_short = words.into_iter().all(limits::is_word);
+    if !are_short || request.protocols.len() > PROTOCOLS_MAX {
         return Err(ErrorCode::InvalidRequest);
     }
     if !SESSION_TIMEOUT_MS.contains(&request.session_timeout_ms) {
@@ -73,7 +80,7 @@ fn join(call: &Call, request: &JoinGroupRequestData) -> Join {
     Join {
         member: request.member_id.as_str().to_owned(),
         new_member: call.broker.groups.new_member_id(prefix),
-        client_id: call.client_id.to_string(),
+        client_id: limits::beginning(&call.client_id, 0).to_owned(),
         client_host: format!("/{}", call.session.peer.ip()),
         session_timeout: millis(request.session_timeout_ms),
         rebalance_timeout: millis(rebalance_timeout_ms),

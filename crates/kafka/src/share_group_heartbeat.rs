@@ -6,6 +6,7 @@ use crate::consumer_group_heartbeat::look_by_name;
 use crate::error::Refusal;
 use crate::group;
 use crate::group::consumer::{BeatAnswer, JOINING, LEAVING};
+use crate::group::limits;
 use crate::group::share::ShareBeat;
 use crate::session::Call;
 use crate::share_acknowledge::MEMBER_ID_MAX;
@@ -66,6 +67,13 @@ fn check(call: &Call, request: &ShareGroupHeartbeatRequestData) -> Result<(), Re
     if rack == Some("") {
         return invalid("RackId can't be empty.");
     }
+    if !limits::is_word(rack) {
+        return invalid("RackId is too long.");
+    }
+    let names = request.subscribed_topic_names.iter().flatten();
+    if !limits::may_read(names.map(KafkaString::as_str)) {
+        return invalid("SubscribedTopicNames are too many.");
+    }
     let names = request.subscribed_topic_names.as_ref();
     match request.member_epoch {
         JOINING if names.is_none_or(Vec::is_empty) => {
@@ -86,7 +94,7 @@ fn beat(call: &Call, request: &ShareGroupHeartbeatRequestData) -> ShareBeat {
             .rack_id
             .as_ref()
             .map(|rack| rack.as_str().to_owned()),
-        client_id: call.client_id.to_string(),
+        client_id: limits::beginning(&call.client_id, 0).to_owned(),
         client_host: format!("/{}", call.session.peer.ip()),
         names: names.map(|names| names.iter().map(|name| name.as_str().to_owned()).collect()),
         session_timeout: call.broker.share_ms(group, "share.session.timeout.ms"),

@@ -21,7 +21,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-pub(crate) use member::{Member, Protocol, metadata_bytes};
+pub(crate) use member::{Member, Protocol};
 pub(crate) use messages::{Commit, Join, JoinAnswer, Sync, SyncAnswer};
 pub(crate) use migration::subscription;
 
@@ -32,8 +32,6 @@ pub(crate) type Ticket = u64;
 
 /// Longest a member that has just come waits for its first rebalance: it has no name yet to be heard of by.
 const FIRST_JOIN_MAX: Duration = Duration::from_secs(300);
-/// Bytes of members' metadata in one group.
-pub(crate) const METADATA_BYTES_MAX: usize = 32 << 20;
 /// What the protocol of consumers is called.
 pub(crate) const CONSUMER: &str = "consumer";
 
@@ -284,8 +282,8 @@ impl Group {
             out.push(Effect::Joined(ticket, JoinAnswer::refused(code, member)));
         };
         if !self.has_room(&join) {
-            self.remove(&join.member.clone(), ErrorCode::UnknownMemberId, out);
-            return refuse(out, ErrorCode::GroupMaxSizeReached, "");
+            refuse(out, ErrorCode::GroupMaxSizeReached, "");
+            return self.shut_out(&join.member, now, out);
         }
         if !self.supports(&join) {
             return refuse(out, ErrorCode::InconsistentGroupProtocol, &join.member);

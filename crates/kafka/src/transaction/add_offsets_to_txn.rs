@@ -3,6 +3,7 @@
 use crate::access::{Operation, Resource};
 use crate::connection::Reply;
 use crate::error::Refusal;
+use crate::group::check_name;
 use crate::session::Call;
 use crate::transaction::machine::Asking;
 use crate::wire::{AddOffsetsToTxnRequestData, AddOffsetsToTxnResponseData, ErrorCode};
@@ -38,9 +39,7 @@ async fn add(call: &Call, request: &AddOffsetsToTxnRequestData) -> Result<(), Re
     if id.is_empty() {
         return Err(ErrorCode::InvalidRequest.into());
     }
-    if group.is_empty() {
-        return Err(ErrorCode::InvalidGroupId.into());
-    }
+    check_name(group)?;
     let asking = Asking {
         producer_id: request.producer_id,
         epoch: request.producer_epoch,

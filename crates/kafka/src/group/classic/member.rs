@@ -95,11 +95,6 @@ impl Member {
         self.protocols.iter().any(|known| known.name == protocol)
     }
 
-    /// Bytes that a member says of itself.
-    pub(crate) fn metadata_bytes(&self) -> usize {
-        metadata_bytes(&self.protocols)
-    }
-
     /// Whether it waits for others and need not be heard of.
     pub(super) fn is_excused(&self) -> bool {
         !self.is_new && (self.awaiting_join.is_some() || self.awaiting_sync.is_some())
@@ -131,9 +126,4 @@ impl Member {
             out.push(Effect::Synced(ticket, SyncAnswer::refused(code)));
         }
     }
-}
-
-pub(crate) fn metadata_bytes(protocols: &[Protocol]) -> usize {
-    let bytes = |protocol: &Protocol| protocol.name.len() + protocol.metadata.len();
-    protocols.iter().map(bytes).sum()
 }

@@ -5,18 +5,21 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::member::{Member, metadata_bytes};
-use super::{Effect, FIRST_JOIN_MAX, Group, Join, JoinTimer, METADATA_BYTES_MAX, State, Ticket};
+use super::member::Member;
+use super::{Effect, FIRST_JOIN_MAX, Group, Join, JoinTimer, State, Ticket};
+use crate::group::limits;
 use crate::wire::ErrorCode;
 
 impl Group {
     /// Whether the group is small enough to take in whoever joins.
     pub(super) fn has_room(&self, join: &Join) -> bool {
-        let is_known = self.members.contains_key(&join.member);
-        let metadata: usize = self.members.values().map(Member::metadata_bytes).sum();
-        if metadata + metadata_bytes(&join.protocols) > METADATA_BYTES_MAX {
+        let others = self.members.values().filter(|one| one.id != join.member);
+        let said = others.map(|one| &one.protocols[..]);
+        let said = said.chain([&join.protocols[..]]);
+        if !limits::may_say(&join.protocols) || !limits::may_all_say(said) {
             return false;
         }
+        let is_known = self.members.contains_key(&join.member);
         let is_pending = self.pending.contains_key(&join.member);
         let count = self.members.len() + self.pending.len();
         is_known || is_pending || count < self.limits.members_max
@@ -139,6 +142,15 @@ impl Group {
         }
         if self.leader.as_deref() == Some(id) {
             self.leader = self.members.keys().next().cloned();
+        }
+    }
+
+    /// Takes out somebody there is no room for any more; others get what they had.
+    pub(super) fn shut_out(&mut self, id: &str, now: Instant, out: &mut Vec<Effect>) {
+        let was_member = self.members.contains_key(id);
+        self.remove(id, ErrorCode::UnknownMemberId, out);
+        if was_member {
+            self.rebalance_or_complete(now, out);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{AWAY, Beat, BeatAnswer, Group, JOINING, LEAVING, MEMBERS_MAX, Member, Refused};
+use crate::group::limits;
 use crate::wire::ErrorCode;
 
 impl Group {
@@ -21,8 +22,19 @@ impl Group {
         Ok(())
     }
 
+    /// Whether the group has room for the names of the topics that a member reads, beside those of the others.
+    pub(super) fn may_all_read(&self, member: &str, names: &BTreeSet<String>) -> bool {
+        let others = self.members.values().filter(|one| one.id != member);
+        limits::may_all_read(others.flat_map(|one| &one.names).chain(names))
+    }
+
     /// Finds or makes the member that a heartbeat is of.
     pub(super) fn admit(&mut self, beat: &Beat) -> Result<(), Refused> {
+        let names = beat.names.as_ref();
+        if names.is_some_and(|names| !self.may_all_read(&beat.member, names)) {
+            let message = "The members of the consumer group read too many topics by name.";
+            return Err((ErrorCode::GroupMaxSizeReached, message.into()));
+        }
         let is_known = self.members.contains_key(&beat.member);
         if !is_known {
             self.check_new(&beat.member)?;

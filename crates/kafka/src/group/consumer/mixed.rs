@@ -14,15 +14,10 @@ use super::{
     Beat, Found, Group, JOINING, KnownTopic, MEMBERS_MAX, Member, Pace, Partitions, Progress,
     Refused,
 };
-use crate::group::classic::{
-    self, CONSUMER, Join, JoinAnswer, METADATA_BYTES_MAX, Protocol, Sync, SyncAnswer,
-    metadata_bytes,
-};
+use crate::group::classic::{self, CONSUMER, Join, JoinAnswer, Protocol, Sync, SyncAnswer};
 use crate::group::embedded::{self, NamedPartitions, Subscription};
+use crate::group::limits;
 use crate::wire::ErrorCode;
-
-/// Bytes that one member may say of itself, so that it is sure to be kept.
-const MEMBER_METADATA_BYTES_MAX: usize = 1 << 20;
 
 /// What a member of the classic protocol has beside what all have.
 #[derive(Clone, PartialEq, Debug)]
@@ -175,7 +170,7 @@ impl Group {
         let said = classic.subscription();
         let said = said.filter(|_| self.supports(join));
         let said = said.ok_or(ErrorCode::InconsistentGroupProtocol)?;
-        if !self.has_room_for(join) {
+        if !self.has_room_for(join, &said) {
             return Err(ErrorCode::GroupMaxSizeReached);
         }
         let id = self.admit_classic(join)?;
@@ -219,12 +214,15 @@ impl Group {
     }
 
     /// Whether what members say of themselves stays little enough to be kept.
-    fn has_room_for(&self, join: &Join) -> bool {
+    fn has_room_for(&self, join: &Join, said: &Subscription) -> bool {
         let others = self.members.values().filter(|one| one.id != join.member);
         let others = others.filter_map(|one| one.classic.as_ref());
-        let others: usize = others.map(|one| metadata_bytes(&one.protocols)).sum();
-        let own = metadata_bytes(&join.protocols);
-        own <= MEMBER_METADATA_BYTES_MAX && others + own <= METADATA_BYTES_MAX
+        let all = others.map(|one| &one.protocols[..]);
+        let all = all.chain([&join.protocols[..]]);
+        limits::may_say(&join.protocols)
+            && limits::may_all_say(all)
+            && is_short(said)
+            && self.may_all_read(&join.member, &said.topics)
     }
 
     /// Finds or makes the member that joins, and tells its name.
@@ -457,10 +455,19 @@ fn said_by(member: &classic::Member) -> Result<Subscription, Refused> {
         let why = format!("what member {} reads {why}", member.id);
         (ErrorCode::GroupIdNotFound, why)
     };
-    if metadata_bytes(&member.protocols) > MEMBER_METADATA_BYTES_MAX {
-        return Err(refused("is told at too great a length"));
+    let said = classic::subscription(&member.protocols);
+    let said = said.ok_or_else(|| refused("cannot be told"))?;
+    let is_word = limits::is_word(Some(&member.id));
+    if is_word && limits::may_say(&member.protocols) && is_short(&said) {
+        Ok(said)
+    } else {
+        Err(refused("is told at too great a length"))
     }
-    classic::subscription(&member.protocols).ok_or_else(|| refused("cannot be told"))
+}
+
+/// Whether that is short enough to be kept of a member.
+fn is_short(said: &Subscription) -> bool {
+    limits::is_word(said.rack.as_deref()) && limits::may_read(&said.topics)
 }
 
 /// A join as a heartbeat that says all, without what the member has.
