@@ -102,9 +102,13 @@ impl Broker {
         };
         let store = Arc::clone(streams.store());
         let groups = Groups::open(store, clock.clone(), rng.clone(), limits).await?;
+        let transactions = Transactions::open(Arc::clone(&streams)).await?;
+        for group in transactions.pending_groups() {
+            groups.know(group);
+        }
         let broker = Arc::new(Broker {
             groups,
-            transactions: Transactions::open(Arc::clone(&streams)).await?,
+            transactions,
             topics: Topics::default(),
             configs: Kept::load(&**streams.store()).await?,
             quotas: Quotas::load(&**streams.store()).await?,

@@ -7,7 +7,6 @@ use crate::connection::Reply;
 use crate::error::Refusal;
 use crate::offsets;
 use crate::session::Call;
-use crate::share_group_offsets::must_be_empty;
 use crate::wire::{
     DeletableGroupResult, DeleteGroupsRequestData, DeleteGroupsResponseData, ErrorCode,
 };
@@ -16,7 +15,8 @@ pub(crate) async fn delete_groups(
     call: Call,
     request: DeleteGroupsRequestData,
 ) -> Reply<DeleteGroupsResponseData> {
-    Reply::later(async move {
+    // Others wait for a group while it is being deleted.
+    Reply::apart(async move {
         let mut results = Vec::with_capacity(request.groups_names.len());
         for group in request.groups_names {
             let outcome = delete(&call, group.as_str()).await;
@@ -37,22 +37,25 @@ async fn delete(call: &Call, group: &str) -> Result<(), ErrorCode> {
     if !call.may(Operation::Delete, Resource::Group(group)) {
         return Err(ErrorCode::GroupAuthorizationFailed);
     }
-    if !call.broker.groups.is_known(group) {
-        return Err(ErrorCode::GroupIdNotFound);
+    let (groups, store) = (&call.broker.groups, call.broker.streams.store());
+    let forgetting = groups.begin_to_forget(group).await?;
+    if groups.is_share(group) {
+        // First, so that a crash in between leaves a group that can be deleted again, and no way back into a deleted one.
+        let forgotten = call.broker.forget_shared(group, |_| true).await;
+        forgotten.map_err(|error| Refusal::from(error).code)?;
     }
-    let store = call.broker.streams.store();
+    let withdrawal = call.broker.transactions.withdraw(group, |_| true).await;
     let found = store.scan(Scan::below(&offsets::folder(group))).await;
     let found = found.map_err(|error| {
         let _logged = Refusal::from(error);
         ErrorCode::CoordinatorNotAvailable
     })?;
-    let offsets = found.into_iter().map(|(key, _)| Write::Delete { key });
-    let offsets = offsets.collect();
-    if call.broker.groups.is_share(group) {
-        // First, so that a crash in between leaves a group that can be deleted again, and no way back into a deleted one.
-        must_be_empty(call, group).map_err(|refusal| refusal.code)?;
-        let forgotten = call.broker.forget_shared(group, |_| true).await;
-        forgotten.map_err(|error| Refusal::from(error).code)?;
-    }
-    call.broker.groups.forget(group, offsets).await
+    let mut writes = withdrawal.writes();
+    writes.extend(found.into_iter().map(|(key, _)| Write::Delete { key }));
+    forgetting.forget(writes).await?;
+    withdrawal.done();
+    Ok(())
 }
+
+#[cfg(test)]
+mod tests;

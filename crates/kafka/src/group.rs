@@ -12,6 +12,7 @@ pub(crate) mod stored;
 mod admission;
 mod beating;
 mod embedded;
+mod forgetting;
 mod keeping;
 mod lag;
 pub(crate) mod limits;

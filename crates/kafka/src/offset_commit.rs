@@ -60,10 +60,12 @@ pub(crate) async fn offset_commit(
         ..Txn::default()
     };
     Reply::apart(async move {
-        let _held = call.broker.groups.hold(request.group_id.as_str()).await;
-        if let Err(code) = admit(&call, &request) {
-            return refused(&request, code);
-        }
+        let groups = &call.broker.groups;
+        let held = groups.hold_for(request.group_id.as_str(), || admit(&call, &request));
+        let _held = match held.await {
+            Ok(held) => held,
+            Err(code) => return refused(&request, code),
+        };
         if let Err(error) = call.broker.streams.store().commit(txn).await {
             // Kafka's clients know this one to be worth another attempt.
             let code = match Refusal::from(error).code {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use store::{Key, Txn, Write};
+use model::LogId;
+use store::{StoreError, Txn, Write};
 
 use crate::access::{Operation, Resource};
 use crate::connection::Reply;
@@ -35,17 +36,14 @@ pub(crate) async fn offset_delete(
             return response.into();
         }
     };
-    let mut keys = BTreeSet::new();
+    let mut places = BTreeSet::new();
     for asked in &request.topics {
-        let topic = one_topic(&call, group, asked, &subscribed, &mut keys).await;
+        let topic = one_topic(&call, asked, &subscribed, &mut places).await;
         response.topics.push(topic);
     }
-    let txn = Txn {
-        writes: keys.into_iter().map(|key| Write::Delete { key }).collect(),
-        ..Txn::default()
-    };
-    Reply::later(async move {
-        if let Err(error) = call.broker.streams.store().commit(txn).await {
+    // Transactions wait for it.
+    Reply::apart(async move {
+        if let Err(error) = forget(&call, request.group_id.as_str(), &places).await {
             let _logged = Refusal::from(error);
             response.error_code = ErrorCode::CoordinatorNotAvailable.code();
             response.topics.clear();
@@ -54,12 +52,29 @@ pub(crate) async fn offset_delete(
     })
 }
 
+/// Forgets what was committed of these partitions, and what open transactions are about to commit.
+async fn forget(call: &Call, group: &str, places: &BTreeSet<LogId>) -> Result<(), StoreError> {
+    let is_meant = |log: LogId| places.contains(&log);
+    let withdrawal = call.broker.transactions.withdraw(group, is_meant).await;
+    let deletes = places.iter().map(|log| Write::Delete {
+        key: offsets::key(group, log.stream, log.partition),
+    });
+    let mut writes = withdrawal.writes();
+    writes.extend(deletes);
+    let txn = Txn {
+        writes,
+        ..Txn::default()
+    };
+    call.broker.streams.store().commit(txn).await?;
+    withdrawal.done();
+    Ok(())
+}
+
 async fn one_topic(
     call: &Call,
-    group: &str,
     asked: &OffsetDeleteRequestTopic,
     subscribed: &Subscribed,
-    keys: &mut BTreeSet<Key>,
+    places: &mut BTreeSet<LogId>,
 ) -> OffsetDeleteResponseTopic {
     let name = asked.name.as_str();
     let topic = if !call.may(Operation::Read, Resource::Topic(name)) {
@@ -72,16 +87,11 @@ async fn one_topic(
     };
     let partitions = asked.partitions.iter().map(|partition| {
         let index = partition.partition_index;
-        let outcome = match &topic {
-            Ok(topic) => topic.partition(index).map_err(|refusal| refusal.code),
+        let log = match &topic {
+            Ok(topic) => topic.log(index).map_err(|refusal| refusal.code),
             Err(code) => Err(*code),
         };
-        let outcome = outcome.map(|shard| {
-            if let Ok(topic) = &topic {
-                let stream = topic.stream.settings.id;
-                keys.insert(offsets::key(group, stream, shard.index));
-            }
-        });
+        let outcome = log.map(|log| places.insert(log));
         OffsetDeleteResponsePartition {
             partition_index: index,
             error_code: outcome.err().map_or(0, |code| code.code()),

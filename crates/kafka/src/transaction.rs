@@ -28,6 +28,7 @@ mod restore;
 mod silence;
 pub(crate) mod txn_offset_commit;
 pub(crate) mod upkeep;
+mod withdrawal;
 pub(crate) mod write_txn_markers;
 mod writing;
 
@@ -45,7 +46,7 @@ use crate::error::Refusal;
 use crate::wire::ErrorCode;
 
 use ids::ProducerIds;
-use machine::{Addition, Asking, End, Init, Machine, NONE, Offsets, Stage, Step};
+use machine::{Addition, Asking, End, Init, Machine, NONE, Offsets, Place, Stage, Step};
 use writing::Coordinated;
 pub(crate) use writing::Writing;
 
@@ -362,12 +363,12 @@ impl Transactions {
         pending.keys().map(|(group, _)| group.clone()).collect()
     }
 
-    fn count_pending(&self, (group, stream, partition): &(String, model::StreamId, u32)) {
+    fn count_pending(&self, (group, stream, partition): &Place) {
         let log = LogId::new(*stream, *partition);
         *self.pending().entry((group.clone(), log)).or_default() += 1;
     }
 
-    fn discount_pending(&self, (group, stream, partition): &(String, model::StreamId, u32)) {
+    fn discount_pending(&self, (group, stream, partition): &Place) {
         let place = (group.clone(), LogId::new(*stream, *partition));
         let mut pending = self.pending();
         if let Some(count) = pending.get_mut(&place) {

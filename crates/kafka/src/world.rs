@@ -1,11 +1,13 @@
 //! A broker for tests: over the store in memory, at a time that stands still.
 
 mod members;
+mod producers;
 
 pub(crate) use members::Member;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use model::{Batch, BatchBuilder, Clock, Rng, Timestamp};
@@ -13,7 +15,7 @@ use store::{Memory, Store};
 use streams::{Keyring, Streams};
 
 use crate::broker::{Broker, Options};
-use crate::connection::Reply;
+use crate::connection::{Later, Reply};
 use crate::create_topics::create_topics;
 use crate::produce::produce;
 use crate::server::Listener;
@@ -56,6 +58,12 @@ impl World {
                 None,
             )),
         }
+    }
+
+    /// The same store with a broker that starts now.
+    pub(crate) async fn opened_again(&self) -> World {
+        let store = Arc::clone(self.broker.streams.store());
+        World::over(store, self.clock.clone()).await
     }
 
     /// A request of that version.
@@ -129,6 +137,21 @@ pub(crate) async fn answer<R>(reply: Reply<R>) -> R {
         Reply::Later(answer) => answer.await,
         Reply::Silent(_) => panic!("an answer was asked for"),
     }
+}
+
+/// Begins an answer that is to come, and asserts that it is not there yet.
+pub(crate) fn begin<R>(reply: Reply<R>) -> Later<R> {
+    let Reply::Later(mut later) = reply else {
+        panic!("it has to wait");
+    };
+    assert!(is_pending(&mut later));
+    later
+}
+
+/// Whether an answer is not there yet.
+pub(crate) fn is_pending<R>(later: &mut Later<R>) -> bool {
+    let mut context = Context::from_waker(Waker::noop());
+    matches!(later.as_mut().poll(&mut context), Poll::Pending)
 }
 
 /// A batch with a record for each value, all of key `k`, of the time when tests begin.

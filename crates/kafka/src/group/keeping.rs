@@ -1,14 +1,14 @@
-//! Groups made durable, and forgotten.
+//! Groups made durable, and held while others write beside them.
 
 use std::sync::Arc;
 
 use store::{StoreError, Txn, Write};
-use tokio::sync::{OwnedRwLockReadGuard, RwLock};
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use tokio::time::Instant;
 
 use super::consumer::Changes;
 use super::stored::{self, ConsumerMember, Document};
-use super::{Effect, Entry, Groups, Machine, Shared};
+use super::{Effect, Groups, Machine, Shared};
 use crate::wire::ErrorCode;
 
 /// What is being written of a group.
@@ -38,20 +38,44 @@ pub(super) async fn keep(shared: Arc<Shared>, group: String) {
 }
 
 impl Groups {
+    /// Holds the group for somebody who commits offsets of it, as long as `admit` lets them. The group that was made for them may
+    /// be gone before it is held, and is made again then.
+    ///
+    /// # Errors
+    /// As `admit`.
+    pub(crate) async fn hold_for(
+        &self,
+        group: &str,
+        admit: impl Fn() -> Result<(), ErrorCode>,
+    ) -> Result<OwnedRwLockReadGuard<()>, ErrorCode> {
+        loop {
+            admit()?;
+            if let Some(held) = self.hold(group).await {
+                admit()?;
+                return Ok(held);
+            }
+        }
+    }
+
     /// Waits until nothing of the group is being written, and lets nothing be until what is given is dropped. Who commits
     /// offsets meanwhile has them there before anybody else is given the partitions. `None` where there is no such group.
     ///
     /// Not to be awaited by a request's handler: who holds the group may wait for that handler to be done.
     pub(crate) async fn hold(&self, group: &str) -> Option<OwnedRwLockReadGuard<()>> {
-        let turn = self.shared.turn(group)?;
-        Some(turn.read_owned().await)
+        loop {
+            let turn = self.shared.turn(group)?;
+            let held = Arc::clone(&turn).read_owned().await;
+            if self.shared.is_turn(group, &turn) {
+                return Some(held);
+            }
+        }
     }
 
     /// Holds the group as who writes it does.
     #[cfg(test)]
-    pub(crate) async fn alone(&self, group: &str) -> tokio::sync::OwnedRwLockWriteGuard<()> {
-        let turn = self.shared.turn(group).expect("there is the group");
-        turn.write_owned().await
+    pub(crate) async fn alone(&self, group: &str) -> OwnedRwLockWriteGuard<()> {
+        let turn = self.shared.alone(group).await;
+        turn.expect("there is the group")
     }
 }
 
@@ -65,9 +89,26 @@ pub(super) fn refusal(group: &str, error: &StoreError) -> ErrorCode {
 }
 
 impl Shared {
-    pub(super) fn turn(&self, group: &str) -> Option<Arc<RwLock<()>>> {
+    fn turn(&self, group: &str) -> Option<Arc<RwLock<()>>> {
         let state = self.state();
         state.groups.get(group).map(|entry| Arc::clone(&entry.turn))
+    }
+
+    /// Whether a turn is still the group's: it may have been removed and made again.
+    fn is_turn(&self, group: &str, turn: &Arc<RwLock<()>>) -> bool {
+        let now = self.turn(group);
+        now.is_some_and(|now| Arc::ptr_eq(&now, turn))
+    }
+
+    /// Waits until nobody holds the group, and holds it alone. `None` where there is no such group.
+    pub(super) async fn alone(&self, group: &str) -> Option<OwnedRwLockWriteGuard<()>> {
+        loop {
+            let turn = self.turn(group)?;
+            let held = Arc::clone(&turn).write_owned().await;
+            if self.is_turn(group, &turn) {
+                return Some(held);
+            }
+        }
     }
 
     /// What is to be written of the group that the turn is of; nothing where it was removed and made again meanwhile.
@@ -156,50 +197,5 @@ impl Shared {
         };
         entry.is_being_stored = entry.must_be_stored;
         entry.must_be_stored
-    }
-
-    /// Removes a group that nobody is in, with `writes` in the same transaction.
-    ///
-    /// # Errors
-    /// [`ErrorCode::GroupIdNotFound`], [`ErrorCode::NonEmptyGroup`], or as [`refusal`].
-    pub(super) async fn forget(&self, group: &str, writes: Vec<Write>) -> Result<(), ErrorCode> {
-        let turn = self.turn(group).ok_or(ErrorCode::GroupIdNotFound)?;
-        let _turn = turn.write().await;
-        let mut txn = Txn {
-            writes,
-            ..Txn::default()
-        };
-        {
-            let state = self.state();
-            let entry = state.groups.get(group).ok_or(ErrorCode::GroupIdNotFound)?;
-            if !entry.machine.is_deserted() {
-                return Err(ErrorCode::NonEmptyGroup);
-            }
-            // What a write that failed would have removed.
-            let gone = entry.leftovers.iter().map(String::as_str);
-            let gone = gone.chain(entry.machine.changed_members());
-            let gone = gone.map(|id| stored::member_key(group, id));
-            txn.writes.extend(gone.map(|key| Write::Delete { key }));
-        }
-        txn.writes.push(Write::Delete {
-            key: stored::key(group),
-        });
-        let outcome = self.store.commit(txn).await;
-        outcome.map_err(|error| refusal(group, &error))?;
-        let mut state = self.state();
-        // Somebody who has come meanwhile writes it anew when their turn comes. Who was about to write that the last one has gone
-        // need not: nothing is being written while the turn is held here.
-        let is_deserted = |entry: &Entry| entry.machine.is_deserted();
-        if state.groups.get(group).is_some_and(is_deserted)
-            && let Some(entry) = state.groups.remove(group)
-        {
-            if let Some(at) = entry.deadline {
-                state.deadlines.remove(&(at, group.to_owned()));
-            }
-            for (_, answer) in entry.held {
-                answer.send();
-            }
-        }
-        Ok(())
     }
 }

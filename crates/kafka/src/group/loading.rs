@@ -3,13 +3,26 @@
 use store::{Scan, StoreError};
 use tokio::time::Instant;
 
-use super::{Entry, Machine, Shared, classic, share, stored};
+use super::{Entry, Groups, Machine, Shared, classic, share, stored};
 use crate::offsets;
 
 /// Offsets looked at at once when groups are looked for.
 const SCAN_MAX: usize = 10_000;
 
+impl Groups {
+    /// There is such a group: transactions are about to commit offsets of it.
+    pub(crate) fn know(&self, group: String) {
+        self.shared.know(group);
+    }
+}
+
 impl Shared {
+    fn know(&self, group: String) {
+        let machine = || Machine::Classic(classic::Group::new(self.limits));
+        let entry = || Entry::new(machine(), self.clock.now());
+        self.state().groups.entry(group).or_insert_with(entry);
+    }
+
     /// Reads all groups. Those that only have offsets are groups, too.
     pub(super) async fn load(&self) -> Result<(), StoreError> {
         let now = Instant::now();
@@ -51,9 +64,7 @@ impl Shared {
             };
             let found = self.store.scan(scan).await?;
             for name in found.iter().filter_map(|(key, _)| offsets::group(key)) {
-                let machine = || Machine::Classic(classic::Group::new(self.limits));
-                let entry = || Entry::new(machine(), self.clock.now());
-                self.state().groups.entry(name).or_insert_with(entry);
+                self.know(name);
             }
             after = match found.into_iter().next_back() {
                 Some((last, _)) => Some(last),

@@ -79,8 +79,24 @@ pub(crate) async fn sweep(broker: &Broker) -> Result<(), StoreError> {
         }
     }
     for group in empty.iter().filter(|group| !with_offsets.contains(*group)) {
-        // One that somebody has joined meanwhile stays.
-        let _ = broker.groups.forget(group, Vec::new()).await;
+        forget_unused(broker, group).await?;
+    }
+    Ok(())
+}
+
+/// Removes a group, unless somebody has joined it or has committed offsets of it meanwhile.
+async fn forget_unused(broker: &Broker, group: &str) -> Result<(), StoreError> {
+    let Ok(forgetting) = broker.groups.begin_to_forget(group).await else {
+        return Ok(());
+    };
+    let any = Scan {
+        limit: 1,
+        ..Scan::below(&offsets::folder(group))
+    };
+    let has_offsets = !broker.streams.store().scan(any).await?.is_empty();
+    if !has_offsets && !broker.transactions.pending_groups().contains(group) {
+        // What cannot be written now is tried again next time.
+        let _logged = forgetting.forget(Vec::new()).await;
     }
     Ok(())
 }

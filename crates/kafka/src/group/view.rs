@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use model::Timestamp;
-use store::Write;
 
 use super::classic::{self, CONSUMER};
 use super::consumer::{self, Partitions};
@@ -147,14 +146,6 @@ impl Groups {
             Machine::Consumer(_) => Ageing::SinceCommit(entry.machine.subscribed()),
             Machine::Share(_) => Ageing::Never,
         })
-    }
-
-    /// Removes a group that nobody is in, with `writes` in the same transaction.
-    ///
-    /// # Errors
-    /// [`ErrorCode::GroupIdNotFound`], [`ErrorCode::NonEmptyGroup`], or that it could not be made durable.
-    pub(crate) async fn forget(&self, group: &str, writes: Vec<Write>) -> Result<(), ErrorCode> {
-        self.shared.forget(group, writes).await
     }
 }
 

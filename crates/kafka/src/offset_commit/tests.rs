@@ -1,27 +1,10 @@
 //! Commits while a group changes.
 
-use std::task::{Context, Poll, Waker};
-
 use super::*;
-use crate::connection::Later;
-use crate::world::{World, answer};
+use crate::world::{World, answer, begin, is_pending};
 
 fn code(answer: &OffsetCommitResponseData) -> i16 {
     answer.topics[0].partitions[0].error_code
-}
-
-/// Begins an answer that is to come, and asserts that it is not there yet.
-fn begin<R>(reply: Reply<R>) -> Later<R> {
-    let Reply::Later(mut later) = reply else {
-        panic!("it has to wait");
-    };
-    assert!(is_pending(&mut later));
-    later
-}
-
-fn is_pending<R>(later: &mut Later<R>) -> bool {
-    let mut context = Context::from_waker(Waker::noop());
-    matches!(later.as_mut().poll(&mut context), Poll::Pending)
 }
 
 #[tokio::test]

@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 use bytes::BufMut;
 use model::batch::Producer;
-use model::{Batch, BatchBuilder, LogId, Offset, StreamId, Timestamp};
+use model::{Batch, BatchBuilder, LogId, Offset, Timestamp};
 use store::{Append, StoreError, Txn};
 use streams::aborted::{self, AbortedIn};
 
 use crate::error::Refusal;
 use crate::offsets::{self, CommittedOffset};
-use crate::transaction::machine::{Asking, Ending, Machine, Stage, Step, logs_of};
+use crate::transaction::machine::{Asking, Ending, Machine, Place, Stage, Step, logs_of};
 use crate::transaction::{Transactions, Turn, kept};
 
 /// Of all markers: there is one coordinator and it never changes.
@@ -267,7 +267,7 @@ impl Transactions {
     /// Whether something newer was committed beside the transaction: a group that was set back stays so.
     async fn is_overtaken(
         &self,
-        (group, stream, partition): &(String, StreamId, u32),
+        (group, stream, partition): &Place,
         committed: &CommittedOffset,
     ) -> Result<bool, StoreError> {
         let key = offsets::key(group, *stream, *partition);

@@ -11,7 +11,7 @@ use store::key::encode;
 use store::{Key, Scan, Store, StoreError, Write};
 
 use crate::offsets::CommittedOffset;
-use crate::transaction::machine::{Machine, Offsets};
+use crate::transaction::machine::{Machine, Offsets, Place};
 
 const FOLDER: &[u8] = b"kafka-transaction";
 const OFFSET_FOLDER: &[u8] = b"kafka-transaction-offset";
@@ -59,7 +59,7 @@ pub(super) fn delete(id: &str) -> Write {
 /// Notes an offset of an open transaction.
 pub(super) fn put_offset(
     id: &str,
-    (group, stream, partition): &(String, StreamId, u32),
+    (group, stream, partition): &Place,
     committed: &CommittedOffset,
 ) -> Write {
     Write::Put {
@@ -69,10 +69,7 @@ pub(super) fn put_offset(
 }
 
 /// Removes what [`put_offset`] noted.
-pub(super) fn delete_offset(
-    id: &str,
-    (group, stream, partition): &(String, StreamId, u32),
-) -> Write {
+pub(super) fn delete_offset(id: &str, (group, stream, partition): &Place) -> Write {
     Write::Delete {
         key: offset_key(id, group, *stream, *partition),
     }

@@ -85,8 +85,11 @@ pub(crate) struct Addition {
     pub(crate) end: Offset,
 }
 
-/// Offsets to be committed with the transaction, by group, stream and partition.
-pub(crate) type Offsets = BTreeMap<(String, StreamId, u32), CommittedOffset>;
+/// A group, and the stream and partition that an offset of it is of.
+pub(crate) type Place = (String, StreamId, u32);
+
+/// Offsets to be committed with the transaction.
+pub(crate) type Offsets = BTreeMap<Place, CommittedOffset>;
 
 /// A transactional id's state. What is kept of it is all but the offsets, which have documents of their own.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

@@ -23,17 +23,15 @@ pub(crate) async fn txn_offset_commit(
     request: TxnOffsetCommitRequestData,
 ) -> Reply<TxnOffsetCommitResponseData> {
     Reply::apart(async move {
+        let groups = &call.broker.groups;
         // Until the offsets are noted nobody else is given the partitions (KIP-447).
-        let _held = call.broker.groups.hold(request.group_id.as_str()).await;
-        let mut response = TxnOffsetCommitResponseData::default();
-        let outcome = match check(&call, &request) {
-            Ok(()) => commit(&call, &request, &mut response).await,
-            Err(code) => {
-                response = all(&request, code);
-                return response;
-            }
+        let held = groups.hold_for(request.group_id.as_str(), || check(&call, &request));
+        let _held = match held.await {
+            Ok(held) => held,
+            Err(code) => return all(&request, code),
         };
-        if let Err(refusal) = outcome {
+        let mut response = TxnOffsetCommitResponseData::default();
+        if let Err(refusal) = commit(&call, &request, &mut response).await {
             let code = for_version(refusal.code, call.version);
             for topic in &mut response.topics {
                 for partition in &mut topic.partitions {

@@ -83,7 +83,7 @@ impl World {
     }
 
     /// The groups as a broker finds them that starts now.
-    async fn opened_again(&self) -> Groups {
+    async fn groups_again(&self) -> Groups {
         let store = std::sync::Arc::clone(self.broker.streams.store());
         let groups = Groups::open(
             store,
@@ -124,7 +124,7 @@ async fn a_group_goes_over_and_back_with_what_is_kept_of_it() {
     let generation = again.joined.generation_id;
     assert_eq!(world.classic_beat(id, generation).await, ErrorCode::None);
 
-    let reopened = world.opened_again().await;
+    let reopened = world.groups_again().await;
     let told = reopened.heartbeat("g", generation, id.as_str(), None);
     assert_eq!(told, Ok(()), "it goes on after a restart");
     assert_eq!(world.kept_members().await, 2);
@@ -141,7 +141,7 @@ async fn a_group_goes_over_and_back_with_what_is_kept_of_it() {
     while world.kept_members().await > 0 {
         tokio::task::yield_now().await;
     }
-    let reopened = world.opened_again().await;
+    let reopened = world.groups_again().await;
     let told = reopened.heartbeat("g", generation, id.as_str(), None);
     assert_eq!(
         told,
@@ -158,7 +158,7 @@ async fn a_group_goes_over_and_back_with_what_is_kept_of_it() {
         0,
         "nothing is left of the former"
     );
-    let reopened = world.opened_again().await;
+    let reopened = world.groups_again().await;
     let told = reopened.heartbeat("g", last.joined.generation_id, id.as_str(), None);
     assert_eq!(told, Ok(()));
 }

@@ -101,7 +101,8 @@ async fn a_group_that_is_deleted_at_once_is_gone() {
     let member = world.join("g", "").await;
     assert_eq!(answer(world.sync(&member).await).await.error_code, 0);
     world.leave(&member).await;
-    world.broker.groups.forget("g", Vec::new()).await.unwrap();
+    let forgetting = world.broker.groups.begin_to_forget("g").await.unwrap();
+    forgetting.forget(Vec::new()).await.unwrap();
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
