@@ -15,7 +15,7 @@ use crate::group::classic::Limits;
 use crate::group::{self, Groups};
 use crate::quotas::Quotas;
 use crate::security::{Security, SecurityOptions};
-use crate::share::Shares;
+use crate::share::{Shares, idle};
 use crate::topics::Topics;
 use crate::transaction::Transactions;
 use crate::wire::KafkaUuid;
@@ -123,6 +123,7 @@ impl Broker {
         });
         group::retention::start(&broker);
         configs::following::start(&broker);
+        idle::start(&broker);
         if let Some(tokens) = &broker.security.tokens {
             tokens.keep_refreshed();
         }

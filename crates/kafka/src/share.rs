@@ -5,7 +5,7 @@
 //! within a tenth of a second. Who has which records is known in memory alone: after a restart they are delivered again when
 //! their locks lapse.
 
-mod idle;
+pub(crate) mod idle;
 pub(crate) mod kept;
 pub(crate) mod owners;
 pub(crate) mod session;
@@ -58,8 +58,6 @@ pub(crate) struct Shares {
     pub(crate) sessions: Sessions,
     live: Mutex<HashMap<(String, LogId), Arc<Shared>>>,
     opening: tokio::sync::Mutex<()>,
-    /// When idle partitions were looked for last.
-    looked: idle::Last,
 }
 
 impl Shares {
@@ -192,7 +190,6 @@ impl Broker {
         if let Some(shared) = self.shares.find(group, log, now) {
             return Ok(shared);
         }
-        self.shares.let_go_idle(now).await;
         if self.shares.live().len() >= PARTITIONS_MAX {
             return Err(ErrorCode::CoordinatorNotAvailable.into());
         }
