@@ -366,10 +366,8 @@ impl Group {
 
     fn check_sync(&self, sync: &Sync) -> Result<(), ErrorCode> {
         self.check_member(&sync.member, sync.instance.as_deref())?;
+        self.check_generation(&sync.member, sync.generation)?;
         let differs = |theirs: &Option<String>, ours: &Option<String>| matches!((theirs, ours), (Some(theirs), Some(ours)) if theirs != ours);
-        if sync.generation != self.generation {
-            return Err(ErrorCode::IllegalGeneration);
-        }
         if differs(&sync.protocol_type, &self.protocol_type)
             || differs(&sync.protocol, &self.protocol)
         {
@@ -424,9 +422,7 @@ impl Group {
         now: Instant,
     ) -> Result<(), ErrorCode> {
         self.check_member(member, instance)?;
-        if generation != self.generation {
-            return Err(ErrorCode::IllegalGeneration);
-        }
+        self.check_generation(member, generation)?;
         self.touch(member, now);
         match self.state {
             State::Empty => Err(ErrorCode::UnknownMemberId),
@@ -499,9 +495,7 @@ impl Group {
         }
         if generation >= 0 || !member.is_empty() || instance.is_some() {
             self.check_member(member, instance)?;
-            if generation != self.generation {
-                return Err(ErrorCode::IllegalGeneration);
-            }
+            self.check_generation(member, generation)?;
         } else if commit == Commit::Plain {
             return Err(ErrorCode::UnknownMemberId);
         }
@@ -520,6 +514,18 @@ impl Group {
             Ok(())
         } else {
             Err(ErrorCode::UnknownMemberId)
+        }
+    }
+
+    /// Whether a member is in that generation. While a group that was a consumer group has had none of its own, each has come as
+    /// far as it had there, and is to join again with what it has.
+    fn check_generation(&self, member: &str, generation: i32) -> Result<(), ErrorCode> {
+        let member = self.members.get(member);
+        let former = member.and_then(|member| member.former_generation);
+        if generation == former.unwrap_or(self.generation) {
+            Ok(())
+        } else {
+            Err(ErrorCode::IllegalGeneration)
         }
     }
 

@@ -69,6 +69,9 @@ struct ClassicMember {
     metadata: Bytes,
     #[serde(with = "base64")]
     assignment: Bytes,
+    /// The generation that it knows, where that is another than the group's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    former_generation: Option<i32>,
 }
 
 /// Above all groups.
@@ -126,6 +129,7 @@ impl Classic {
                 rebalance_timeout_ms: millis(member.rebalance_timeout),
                 metadata: member.metadata(protocol),
                 assignment,
+                former_generation: member.former_generation,
             })
             .collect();
         let has_members = !members.is_empty();
@@ -148,7 +152,7 @@ impl Classic {
                 Duration::from_millis(member.session_timeout_ms),
                 Duration::from_millis(member.rebalance_timeout_ms),
             );
-            Member::settled(
+            let mut settled = Member::settled(
                 (member.id, member.instance),
                 (member.client_id, member.client_host),
                 timeouts,
@@ -157,7 +161,9 @@ impl Classic {
                     metadata: member.metadata,
                 }],
                 member.assignment,
-            )
+            );
+            settled.former_generation = member.former_generation;
+            settled
         });
         let members = members.collect();
         if self.is_downgraded {

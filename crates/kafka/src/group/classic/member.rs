@@ -31,6 +31,8 @@ pub(crate) struct Member {
     pub(crate) assignment: Bytes,
     pub(super) awaiting_join: Option<Ticket>,
     pub(super) awaiting_sync: Option<Ticket>,
+    /// The generation that it knows, where its group was a consumer group and has had none since.
+    pub(crate) former_generation: Option<i32>,
     /// Whether it has not been through a rebalance.
     pub(super) is_new: bool,
     /// Until when it must be heard of; nothing while it waits for the group.
@@ -51,6 +53,7 @@ impl Member {
             assignment: Bytes::new(),
             awaiting_join: Some(ticket),
             awaiting_sync: None,
+            former_generation: None,
             is_new: true,
             deadline: None,
         }
@@ -75,6 +78,7 @@ impl Member {
             assignment,
             awaiting_join: None,
             awaiting_sync: None,
+            former_generation: None,
             is_new: false,
             deadline: None,
         }

@@ -254,6 +254,7 @@ impl Group {
                 continue;
             };
             member.is_new = false;
+            member.former_generation = None;
             member.deadline = Some(now + member.session_timeout);
             if let Some(ticket) = member.awaiting_join.take() {
                 out.push(Effect::Joined(ticket, answer));

@@ -102,6 +102,7 @@ impl Group {
         let has = self.streams(has);
         let has = places(&has).filter(|place| !self.holders.contains_key(place));
         let has = partitions(has);
+        let epoch = member.former_generation.unwrap_or(self.epoch);
         Ok(Member {
             id: member.id.clone(),
             instance: member.instance.clone(),
@@ -110,8 +111,8 @@ impl Group {
             client_host: member.client_host.clone(),
             rebalance_timeout: member.rebalance_timeout,
             names: said.topics,
-            epoch: self.epoch,
-            previous_epoch: self.epoch,
+            epoch,
+            previous_epoch: epoch,
             assigned: has.clone(),
             target: has,
             classic: Some(classic),
@@ -127,14 +128,16 @@ impl Group {
         }
         let members = self.members.values().filter_map(|member| {
             let classic = member.classic.as_ref()?;
-            Some(classic::Member::settled(
+            let mut settled = classic::Member::settled(
                 (member.id.clone(), member.instance.clone()),
                 (member.client_id.clone(), member.client_host.clone()),
                 (classic.session_timeout, member.rebalance_timeout),
                 classic.protocols.clone(),
                 // What it has yet to give up, too: until all have joined it may be reading that.
                 self.share(&partitions(member.held()), classic),
-            ))
+            );
+            settled.former_generation = Some(member.epoch);
+            Some(settled)
         });
         Some(members.collect())
     }

@@ -164,6 +164,42 @@ async fn a_group_goes_over_and_back_with_what_is_kept_of_it() {
 }
 
 #[tokio::test]
+async fn who_has_not_heard_of_those_who_went_joins_again_with_what_it_has() {
+    let world = World::new().await;
+    let member = world.classic_member().await;
+    let id = member.joined.member_id.as_str();
+    let generation = member.joined.generation_id;
+    // It is told nothing of them: the group is two epochs ahead when the last of them goes.
+    for epoch in [0, -1] {
+        for new in ["new", "other"] {
+            assert_eq!(world.beat(new, epoch).await.error_code, 0);
+        }
+    }
+    let check = |groups: &Groups| {
+        let told = groups.heartbeat("g", generation, id, None);
+        assert_eq!(told, Err(ErrorCode::RebalanceInProgress));
+        // As it gives up its partitions.
+        let committed = groups.may_commit(Commit::Plain, "g", generation, id, None);
+        assert_eq!(committed, Ok(()));
+        let stranger = groups.heartbeat("g", generation - 1, id, None);
+        assert_eq!(stranger, Err(ErrorCode::IllegalGeneration));
+    };
+    check(&world.broker.groups);
+    while world.kept_members().await > 0 {
+        tokio::task::yield_now().await;
+    }
+    check(&world.groups_again().await);
+    // Nor has it when the group goes over once more.
+    assert_eq!(world.beat("third", 0).await.error_code, 0);
+    let told = world.classic_beat(&member.joined.member_id, generation);
+    assert_eq!(told.await, ErrorCode::RebalanceInProgress);
+    let again = world.join("g", id).await;
+    assert!(again.joined.generation_id > generation + 2);
+    let told = world.classic_beat(&member.joined.member_id, generation);
+    assert_eq!(told.await, ErrorCode::IllegalGeneration);
+}
+
+#[tokio::test]
 async fn who_waits_in_a_classic_group_asks_again_when_it_goes_over() {
     let world = World::new().await;
     let member = world.classic_member().await;
