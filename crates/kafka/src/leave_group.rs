@@ -75,3 +75,59 @@ fn answer(member: &MemberIdentity, outcome: Result<(), ErrorCode>) -> MemberResp
         ..MemberResponse::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::text;
+    use crate::world::{World, answer};
+
+    /// What is answered to the request as a whole, and for each member of it.
+    async fn check(
+        version: i16,
+        group: &str,
+        members: &[&str],
+        expected: (ErrorCode, &[ErrorCode]),
+    ) {
+        let world = World::new().await;
+        let one = world.join("g", "").await;
+        let id = |name: &str| match name {
+            "known" => one.joined.member_id.clone(),
+            other => text(other),
+        };
+        let all = members.iter().map(|name| MemberIdentity {
+            member_id: id(name),
+            ..MemberIdentity::default()
+        });
+        let request = LeaveGroupRequestData {
+            group_id: text(group),
+            member_id: id(members[0]),
+            members: all.collect(),
+            ..LeaveGroupRequestData::default()
+        };
+        let left = answer(leave_group(world.call(version), request).await).await;
+        let codes: Vec<i16> = left.members.iter().map(|one| one.error_code).collect();
+        let (all, each) = expected;
+        let each: Vec<i16> = each.iter().map(|code| code.code()).collect();
+        assert_eq!(
+            (left.error_code, codes),
+            (all.code(), each),
+            "{version} {group}"
+        );
+    }
+
+    #[tokio::test]
+    async fn each_member_is_told_for_itself_from_version_3_on() {
+        let (none, unknown) = (ErrorCode::None, ErrorCode::UnknownMemberId);
+        check(2, "g", &["known"], (none, &[])).await;
+        check(2, "g", &["stranger"], (unknown, &[])).await;
+        check(2, "no group", &["stranger"], (unknown, &[])).await;
+        let both = ["known", "stranger"];
+        for version in [3, 5] {
+            check(version, "g", &both, (none, &[none, unknown])).await;
+            check(version, "no group", &both, (none, &[unknown, unknown])).await;
+            let invalid = ErrorCode::InvalidGroupId;
+            check(version, "", &both, (invalid, &[])).await;
+        }
+    }
+}

@@ -2,8 +2,10 @@
 
 mod members;
 mod producers;
+mod troubled;
 
 pub(crate) use members::Member;
+pub(crate) use troubled::{Trouble, Troubled};
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;

@@ -54,3 +54,17 @@ async fn a_commit_before_a_leave_is_done_before_it() {
     assert_eq!(code(&answer(committing).await), 0);
     assert_eq!(world.committed("g").await, 3);
 }
+
+#[tokio::test]
+async fn a_commit_goes_on_though_its_answer_is_not_read() {
+    let world = World::new().await;
+    world.topic("t", 1, &[]).await;
+    answer(world.commit("g", None, "t", 3).await).await;
+    let writing = world.broker.groups.alone("g").await;
+    let _unread = begin(world.commit("g", None, "t", 7).await);
+    drop(writing);
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(world.committed("g").await, 7);
+}

@@ -1,5 +1,3 @@
-mod troubled;
-
 use std::time::Duration;
 
 use model::batch::Producer;
@@ -15,8 +13,7 @@ use crate::share_group_heartbeat::share_group_heartbeat;
 use crate::wire::share_acknowledge_request::{AcknowledgePartition, AcknowledgeTopic};
 use crate::wire::share_fetch_request::{AcknowledgementBatch, FetchPartition, FetchTopic};
 use crate::wire::{KafkaUuid, ShareAcknowledgeRequestData, ShareGroupHeartbeatRequestData};
-use crate::world::{START, World, answer, batch};
-use troubled::{Trouble, Troubled};
+use crate::world::{START, Trouble, Troubled, World, answer, batch};
 
 /// What a fetch gave of partition 0 of topic `t`: ranges of offsets with their deliveries, and how many bytes.
 #[derive(PartialEq, Debug)]

@@ -165,3 +165,6 @@ fn offset(
         at: call.broker.clock.now(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -214,3 +214,48 @@ pub(crate) async fn keep_refreshed(broker: Arc<Broker>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use model::Clock;
+
+    use super::*;
+    use crate::security::acl::{Operation, Pattern, Permission, SubjectOf};
+    use crate::world::{START, Troubled};
+
+    fn rule(topic: &str) -> Rule {
+        Rule {
+            of: SubjectOf::Topic,
+            pattern: Pattern::Literal,
+            name: topic.into(),
+            principal: "User:alice".into(),
+            host: "*".into(),
+            operation: Operation::Read,
+            permission: Permission::Allow,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_read_earlier_does_not_come_after_what_was_read_later() {
+        let store = Troubled::new(Clock::manual(START));
+        let (acls, others) = (Acls::new(vec![], false), Acls::new(vec![], false));
+        let mut context = Context::from_waker(Waker::noop());
+        others.add(&store, &[rule("a")]).await.unwrap();
+        let held = store.hold_scan();
+        let mut early = pin!(acls.refresh(&store));
+        // It has read one rule, and is on its way.
+        assert!(early.as_mut().poll(&mut context).is_pending());
+        others.add(&store, &[rule("b")]).await.unwrap();
+        let mut late = pin!(acls.refresh(&store));
+        let overtaking = late.as_mut().poll(&mut context);
+        drop(held);
+        early.await.unwrap();
+        if overtaking.is_pending() {
+            late.await.unwrap();
+        }
+        assert_eq!(acls.all(), [rule("a"), rule("b")]);
+    }
+}

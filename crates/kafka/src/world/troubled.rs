@@ -1,6 +1,7 @@
-//! A store whose disk is full or slow when a test says so: the store in memory otherwise.
+//! A store for tests whose disk is full or slow when a test says so: the store in memory otherwise.
 
 use std::ops::Range;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use model::{Clock, LogId, Offset, Timestamp};
@@ -10,10 +11,11 @@ use store::{
     Answer, Append, Appended, Bounds, Catalog, Committed, Document, Key, Lease, Leases, Log,
     Memory, Scan, StoreError, StoredBatch, Txn, Watch,
 };
+use tokio::sync::oneshot;
 
 /// What appends meet with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     None,
     /// They are refused.
     Full,
@@ -21,20 +23,29 @@ pub(super) enum Trouble {
     Slow,
 }
 
-pub(super) struct Troubled {
+pub(crate) struct Troubled {
     store: Memory,
-    pub(super) trouble: tokio::sync::watch::Sender<Trouble>,
+    pub(crate) trouble: tokio::sync::watch::Sender<Trouble>,
     /// How many appends wait.
-    pub(super) waiting: tokio::sync::watch::Sender<usize>,
+    pub(crate) waiting: tokio::sync::watch::Sender<usize>,
+    held_scan: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
 impl Troubled {
-    pub(super) fn new(clock: Clock) -> Troubled {
+    pub(crate) fn new(clock: Clock) -> Troubled {
         Troubled {
             store: Memory::new(clock),
             trouble: tokio::sync::watch::Sender::new(Trouble::None),
             waiting: tokio::sync::watch::Sender::new(0),
+            held_scan: Mutex::default(),
         }
+    }
+
+    /// Has what the next scan finds wait on its way until what is given is dropped.
+    pub(crate) fn hold_scan(&self) -> oneshot::Sender<()> {
+        let (sender, receiver) = oneshot::channel();
+        *self.held_scan.lock().unwrap() = Some(receiver);
+        sender
     }
 }
 
@@ -106,7 +117,14 @@ impl Catalog for Troubled {
     }
 
     fn scan(&self, scan: Scan) -> Answer<'_, Result<Vec<(Key, Document)>, StoreError>> {
-        self.store.scan(scan)
+        let held = self.held_scan.lock().unwrap().take();
+        Box::pin(async move {
+            let found = self.store.scan(scan).await;
+            if let Some(held) = held {
+                let _dropped = held.await;
+            }
+            found
+        })
     }
 
     fn commit(&self, txn: Txn) -> Answer<'_, Result<Committed, StoreError>> {
