@@ -7,10 +7,12 @@
 //! What it holds to: a generation's work is divided once, and is durable before any member learns of it; a member acts in one
 //! generation at a time; generations only grow.
 
+mod dividing;
 mod member;
 mod messages;
 mod migration;
 mod rebalance;
+mod standing;
 
 #[cfg(test)]
 mod tests;
@@ -21,9 +23,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use dividing::Assigning;
 pub(crate) use member::{Member, Protocol};
 pub(crate) use messages::{Commit, Join, JoinAnswer, Sync, SyncAnswer};
 pub(crate) use migration::subscription;
+pub(crate) use standing::check_instance;
 
 use crate::wire::ErrorCode;
 
@@ -108,13 +112,6 @@ impl JoinTimer {
             JoinTimer::Initial { at, .. } | JoinTimer::Rebalance { at } => at,
         }
     }
-}
-
-/// The leader's division while it becomes durable.
-#[derive(Clone, Debug)]
-struct Assigning {
-    revision: u64,
-    shares: HashMap<String, Bytes>,
 }
 
 /// One group.
@@ -339,107 +336,6 @@ impl Group {
         self.rebalance_or_complete(now, out);
     }
 
-    /// Somebody asks for their share; the leader brings everybody's.
-    pub(crate) fn on_sync(&mut self, ticket: Ticket, sync: Sync, out: &mut Vec<Effect>) {
-        if let Err(code) = self.check_sync(&sync) {
-            return out.push(Effect::Synced(ticket, SyncAnswer::refused(code)));
-        }
-        self.unsynced.remove(&sync.member);
-        if self.unsynced.is_empty() {
-            self.sync_timer = None;
-        }
-        if self.state == State::Stable {
-            let answer = self.sync_answer(&sync.member);
-            return out.push(Effect::Synced(ticket, answer));
-        }
-        if let Some(member) = self.members.get_mut(&sync.member) {
-            member.wait_for_share(ticket, out);
-        }
-        if self.leader.as_ref() == Some(&sync.member) && self.assigning.is_none() {
-            self.store(out);
-            self.assigning = Some(Assigning {
-                revision: self.revision,
-                shares: sync.assignments.into_iter().collect(),
-            });
-        }
-    }
-
-    fn check_sync(&self, sync: &Sync) -> Result<(), ErrorCode> {
-        self.check_member(&sync.member, sync.instance.as_deref())?;
-        self.check_generation(&sync.member, sync.generation)?;
-        let differs = |theirs: &Option<String>, ours: &Option<String>| matches!((theirs, ours), (Some(theirs), Some(ours)) if theirs != ours);
-        if differs(&sync.protocol_type, &self.protocol_type)
-            || differs(&sync.protocol, &self.protocol)
-        {
-            return Err(ErrorCode::InconsistentGroupProtocol);
-        }
-        match self.state {
-            State::Empty => Err(ErrorCode::UnknownMemberId),
-            State::Preparing => Err(ErrorCode::RebalanceInProgress),
-            State::Completing | State::Stable => Ok(()),
-        }
-    }
-
-    /// What was asked for by [`Effect::Store`] is durable up to `revision`, or not.
-    pub(crate) fn on_stored(
-        &mut self,
-        revision: u64,
-        outcome: Result<(), ErrorCode>,
-        now: Instant,
-        out: &mut Vec<Effect>,
-    ) {
-        let is_it = |assigning: &mut Assigning| assigning.revision <= revision;
-        let Some(assigning) = self.assigning.take_if(is_it) else {
-            return;
-        };
-        if let Err(code) = outcome {
-            self.withdraw_shares(code, now, out);
-            return self.rebalance_or_complete(now, out);
-        }
-        self.state = State::Stable;
-        let answer = self.sync_answer("");
-        for member in self.members.values_mut() {
-            let share = assigning.shares.get(&member.id);
-            member.assignment = share.cloned().unwrap_or_default();
-            if let Some(ticket) = member.awaiting_sync.take() {
-                let assignment = member.assignment.clone();
-                let answer = SyncAnswer {
-                    assignment,
-                    ..answer.clone()
-                };
-                out.push(Effect::Synced(ticket, answer));
-                member.deadline = Some(now + member.session_timeout);
-            }
-        }
-    }
-
-    /// Somebody is alive.
-    pub(crate) fn on_heartbeat(
-        &mut self,
-        member: &str,
-        instance: Option<&str>,
-        generation: i32,
-        now: Instant,
-    ) -> Result<(), ErrorCode> {
-        self.check_member(member, instance)?;
-        self.check_generation(member, generation)?;
-        self.touch(member, now);
-        match self.state {
-            State::Empty => Err(ErrorCode::UnknownMemberId),
-            State::Preparing => Err(ErrorCode::RebalanceInProgress),
-            State::Completing | State::Stable => Ok(()),
-        }
-    }
-
-    /// Puts a member's deadline off; one that waits for the others has none.
-    fn touch(&mut self, member: &str, now: Instant) {
-        if let Some(member) = self.members.get_mut(member)
-            && member.deadline.is_some()
-        {
-            member.deadline = Some(now + member.session_timeout);
-        }
-    }
-
     /// Members go, by name or by instance. Tells of each whether it was one.
     pub(crate) fn on_leave(
         &mut self,
@@ -480,55 +376,6 @@ impl Group {
         Ok(())
     }
 
-    /// Whether somebody may commit offsets now. Who may has been heard of.
-    pub(crate) fn on_commit(
-        &mut self,
-        commit: Commit,
-        generation: i32,
-        member: &str,
-        instance: Option<&str>,
-        now: Instant,
-    ) -> Result<(), ErrorCode> {
-        // Somebody who takes part in no group, or an administrator.
-        if generation < 0 && self.state == State::Empty {
-            return Ok(());
-        }
-        if generation >= 0 || !member.is_empty() || instance.is_some() {
-            self.check_member(member, instance)?;
-            self.check_generation(member, generation)?;
-        } else if commit == Commit::Plain {
-            return Err(ErrorCode::UnknownMemberId);
-        }
-        if commit == Commit::Plain {
-            if self.state == State::Completing {
-                return Err(ErrorCode::RebalanceInProgress);
-            }
-            self.touch(member, now);
-        }
-        Ok(())
-    }
-
-    fn check_member(&self, member: &str, instance: Option<&str>) -> Result<(), ErrorCode> {
-        check_instance(&self.statics, member, instance)?;
-        if self.members.contains_key(member) {
-            Ok(())
-        } else {
-            Err(ErrorCode::UnknownMemberId)
-        }
-    }
-
-    /// Whether a member is in that generation. While a group that was a consumer group has had none of its own, each has come as
-    /// far as it had there, and is to join again with what it has.
-    fn check_generation(&self, member: &str, generation: i32) -> Result<(), ErrorCode> {
-        let member = self.members.get(member);
-        let former = member.and_then(|member| member.former_generation);
-        if generation == former.unwrap_or(self.generation) {
-            Ok(())
-        } else {
-            Err(ErrorCode::IllegalGeneration)
-        }
-    }
-
     fn store(&mut self, out: &mut Vec<Effect>) {
         self.revision += 1;
         out.push(Effect::Store);
@@ -553,28 +400,5 @@ impl Group {
                 })
                 .collect(),
         }
-    }
-
-    fn sync_answer(&self, member: &str) -> SyncAnswer {
-        let member = self.members.get(member);
-        SyncAnswer {
-            code: ErrorCode::None,
-            protocol_type: self.protocol_type.clone(),
-            protocol: self.protocol.clone(),
-            assignment: member.map_or_else(Bytes::new, |member| member.assignment.clone()),
-        }
-    }
-}
-
-/// Whether a member that says to be a static one is the one of that instance now.
-pub(crate) fn check_instance(
-    statics: &HashMap<String, String>,
-    member: &str,
-    instance: Option<&str>,
-) -> Result<(), ErrorCode> {
-    match instance.map(|instance| statics.get(instance)) {
-        Some(None) => Err(ErrorCode::UnknownMemberId),
-        Some(Some(known)) if known != member => Err(ErrorCode::FencedInstanceId),
-        _ => Ok(()),
     }
 }

@@ -186,19 +186,6 @@ impl Group {
         }
     }
 
-    /// The leader's division is void, or could not be kept.
-    pub(super) fn withdraw_shares(&mut self, code: ErrorCode, now: Instant, out: &mut Vec<Effect>) {
-        self.assigning = None;
-        for member in self.members.values_mut() {
-            member.assignment.clear();
-            // While it waited it need not be heard of: now it must again.
-            if member.awaiting_sync.is_some() {
-                member.deadline = Some(now + member.session_timeout);
-            }
-            member.refuse_sync(code, out);
-        }
-    }
-
     fn have_all_joined(&self) -> bool {
         let mut members = self.members.values();
         self.pending.is_empty() && members.all(|member| member.awaiting_join.is_some())
