@@ -1,18 +1,16 @@
 //! ConsumerGroupDescribe 0–1 (KIP-848): consumer groups, their members, and what each has and is to have.
 
-use crate::access::{Operation, Resource};
+use crate::access::Resource;
 use crate::connection::Reply;
 use crate::describe_groups::NO_OPERATIONS;
 use crate::group::consumer::Partitions;
 use crate::group::{Kind, MemberView};
-use crate::named::{Names, may_see_all};
+use crate::named::{Names, visible};
 use crate::session::Call;
 use crate::wire::consumer_group_describe_response::{
     Assignment, DescribedGroup, Member, TopicPartitions,
 };
-use crate::wire::{
-    ConsumerGroupDescribeRequestData, ConsumerGroupDescribeResponseData, ErrorCode, text,
-};
+use crate::wire::{ConsumerGroupDescribeRequestData, ConsumerGroupDescribeResponseData, text};
 
 /// Sorts of members: of the classic protocol, in a group that is being migrated, and of the new one.
 const CLASSIC_MEMBER: i8 = 0;
@@ -47,23 +45,14 @@ async fn describe(call: &Call, group: &str, names: &mut Names) -> DescribedGroup
         authorized_operations: NO_OPERATIONS,
         ..DescribedGroup::default()
     };
-    if !call.may(Operation::Describe, Resource::Group(group)) {
-        described.error_code = ErrorCode::GroupAuthorizationFailed.code();
-        return described;
-    }
-    let known = call.broker.groups.describe(group);
-    let Some((view, members)) = known.filter(|(group, _)| group.kind == Kind::Consumer) else {
-        described.error_code = ErrorCode::GroupIdNotFound.code();
-        described.error_message = Some(text(&format!("Group {group} is not a consumer group.")));
-        return described;
+    let (view, members) = match visible(call, group, Kind::Consumer).await {
+        Ok(found) => found,
+        Err(refusal) => {
+            described.error_code = refusal.number();
+            described.error_message = refusal.message.as_deref().map(text);
+            return described;
+        }
     };
-    if !may_see_all(call, &members).await {
-        described.error_code = ErrorCode::TopicAuthorizationFailed.code();
-        described.error_message = Some(text(
-            "The group has topics that the client is not authorized to describe.",
-        ));
-        return described;
-    }
     described.group_state = text(view.state);
     described.group_epoch = view.epoch;
     described.assignment_epoch = view.assignment_epoch;

@@ -4,7 +4,6 @@
 //! oldest of them may be gone; a topic has as many partitions as its highest number says all the same, as in Kafka numbers
 //! have no holes.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::access::{Operation, Resource};
@@ -12,7 +11,7 @@ use crate::broker::NODE_ID;
 use crate::connection::Reply;
 use crate::error::Refusal;
 use crate::session::Call;
-use crate::topics::{PARTITIONS_MAX, Topic};
+use crate::topics::{Doubles, PARTITIONS_MAX, Topic};
 use crate::wire::create_partitions_request::CreatePartitionsTopic;
 use crate::wire::create_partitions_response::CreatePartitionsTopicResult;
 use crate::wire::{CreatePartitionsRequestData, CreatePartitionsResponseData, ErrorCode, text};
@@ -22,18 +21,12 @@ pub(crate) async fn create_partitions(
     request: CreatePartitionsRequestData,
 ) -> Reply<CreatePartitionsResponseData> {
     let mut results = Vec::with_capacity(request.topics.len());
-    let mut times: HashMap<&str, usize> = HashMap::new();
+    let names = request.topics.iter().map(|asked| asked.name.as_str());
+    let doubles = Doubles::of(names);
     for asked in &request.topics {
-        *times.entry(asked.name.as_str()).or_default() += 1;
-    }
-    for asked in &request.topics {
-        let outcome = if times[asked.name.as_str()] > 1 {
-            Err(Refusal::new(
-                ErrorCode::InvalidRequest,
-                "Duplicate topic name.",
-            ))
-        } else {
-            create(&call, asked, request.validate_only).await
+        let outcome = match doubles.check(asked.name.as_str()) {
+            Ok(()) => create(&call, asked, request.validate_only).await,
+            Err(refusal) => Err(refusal),
         };
         let refusal = outcome.err();
         results.push(CreatePartitionsTopicResult {

@@ -1,8 +1,6 @@
 //! CreateTopics 2–7 (KIP-4, KIP-195, KIP-464, KIP-525): each topic for itself. There is one broker, so that a replication
 //! factor other than 1, or -1 for the default, is refused.
 
-use std::collections::HashMap;
-
 use crate::access::{Operation, Resource};
 use crate::broker::NODE_ID;
 use crate::configs::{self, Chosen};
@@ -10,7 +8,7 @@ use crate::connection::Reply;
 use crate::describe_configs::{self, Entry};
 use crate::error::Refusal;
 use crate::session::Call;
-use crate::topics::{PARTITIONS_MAX, check_name};
+use crate::topics::{Doubles, PARTITIONS_MAX, check_name};
 use crate::wire::{
     CreatableTopic, CreatableTopicConfigs, CreatableTopicResult, CreateTopicsRequestData,
     CreateTopicsResponseData, ErrorCode, KafkaString, KafkaUuid, text,
@@ -21,21 +19,12 @@ pub(crate) async fn create_topics(
     request: CreateTopicsRequestData,
 ) -> Reply<CreateTopicsResponseData> {
     let mut topics = Vec::with_capacity(request.topics.len());
-    let mut times: HashMap<&str, u32> = HashMap::new();
+    let names = request.topics.iter().map(|asked| asked.name.as_str());
+    let doubles = Doubles::of(names);
     for asked in &request.topics {
-        *times.entry(asked.name.as_str()).or_default() += 1;
-    }
-    for asked in &request.topics {
-        let created = if times
-            .get(asked.name.as_str())
-            .is_some_and(|times| *times > 1)
-        {
-            Err(Refusal::new(
-                ErrorCode::InvalidRequest,
-                "Duplicate topic name.",
-            ))
-        } else {
-            create(&call, asked, request.validate_only).await
+        let created = match doubles.check(asked.name.as_str()) {
+            Ok(()) => create(&call, asked, request.validate_only).await,
+            Err(refusal) => Err(refusal),
         };
         topics.push(created.unwrap_or_else(|refusal| CreatableTopicResult {
             name: asked.name.clone(),

@@ -1,14 +1,15 @@
-//! Partitions with their topics' names, as who describes a group tells what its members read.
+//! Groups as they are described: those that may be seen, and what their members read with the topics' names.
 
 use std::collections::{BTreeSet, HashMap};
 
 use model::StreamId;
 
 use crate::access::{Operation, Resource};
-use crate::group::MemberView;
+use crate::error::Refusal;
 use crate::group::consumer::Partitions;
+use crate::group::{GroupView, Kind, MemberView};
 use crate::session::Call;
-use crate::wire::{KafkaString, KafkaUuid, text};
+use crate::wire::{ErrorCode, KafkaString, KafkaUuid, text};
 
 /// Partitions of one topic.
 pub(crate) struct Named {
@@ -51,8 +52,32 @@ impl Names {
     }
 }
 
+/// A group of that kind and its members, if there is one and all its topics may be seen.
+///
+/// # Errors
+/// [`ErrorCode::GroupAuthorizationFailed`], [`ErrorCode::GroupIdNotFound`], [`ErrorCode::TopicAuthorizationFailed`].
+pub(crate) async fn visible(
+    call: &Call,
+    group: &str,
+    kind: Kind,
+) -> Result<(GroupView, Vec<MemberView>), Refusal> {
+    if !call.may(Operation::Describe, Resource::Group(group)) {
+        return Err(ErrorCode::GroupAuthorizationFailed.into());
+    }
+    let known = call.broker.groups.describe(group);
+    let Some((view, members)) = known.filter(|(view, _)| view.kind == kind) else {
+        let why = format!("Group {group} is not a {} group.", kind.name());
+        return Err(Refusal::new(ErrorCode::GroupIdNotFound, why));
+    };
+    if !may_see_all(call, &members).await {
+        let why = "The group has topics that the client is not authorized to describe.";
+        return Err(Refusal::new(ErrorCode::TopicAuthorizationFailed, why));
+    }
+    Ok((view, members))
+}
+
 /// Whether all topics that these members read may be seen: of a group with others nobody is told half.
-pub(crate) async fn may_see_all(call: &Call, members: &[MemberView]) -> bool {
+async fn may_see_all(call: &Call, members: &[MemberView]) -> bool {
     let may = |name: &str| call.may(Operation::Describe, Resource::Topic(name));
     let mut streams = BTreeSet::new();
     for member in members {

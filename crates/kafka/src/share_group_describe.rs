@@ -1,16 +1,16 @@
 //! ShareGroupDescribe 1 (KIP-932): share groups, their members, and what each reads.
 
-use crate::access::{Operation, Resource};
+use crate::access::Resource;
 use crate::connection::Reply;
 use crate::describe_groups::NO_OPERATIONS;
 use crate::group::consumer::Partitions;
 use crate::group::{Kind, MemberView};
-use crate::named::{Names, may_see_all};
+use crate::named::{Names, visible};
 use crate::session::Call;
 use crate::wire::share_group_describe_response::{
     Assignment, DescribedGroup, Member, TopicPartitions,
 };
-use crate::wire::{ErrorCode, ShareGroupDescribeRequestData, ShareGroupDescribeResponseData, text};
+use crate::wire::{ShareGroupDescribeRequestData, ShareGroupDescribeResponseData, text};
 
 pub(crate) async fn share_group_describe(
     call: Call,
@@ -39,23 +39,14 @@ async fn describe(call: &Call, group: &str, names: &mut Names) -> DescribedGroup
         authorized_operations: NO_OPERATIONS,
         ..DescribedGroup::default()
     };
-    if !call.may(Operation::Describe, Resource::Group(group)) {
-        described.error_code = ErrorCode::GroupAuthorizationFailed.code();
-        return described;
-    }
-    let known = call.broker.groups.describe(group);
-    let Some((view, members)) = known.filter(|(group, _)| group.kind == Kind::Share) else {
-        described.error_code = ErrorCode::GroupIdNotFound.code();
-        described.error_message = Some(text(&format!("Group {group} is not a share group.")));
-        return described;
+    let (view, members) = match visible(call, group, Kind::Share).await {
+        Ok(found) => found,
+        Err(refusal) => {
+            described.error_code = refusal.number();
+            described.error_message = refusal.message.as_deref().map(text);
+            return described;
+        }
     };
-    if !may_see_all(call, &members).await {
-        described.error_code = ErrorCode::TopicAuthorizationFailed.code();
-        described.error_message = Some(text(
-            "The group has topics that the client is not authorized to describe.",
-        ));
-        return described;
-    }
     described.group_state = text(view.state);
     described.group_epoch = view.epoch;
     described.assignment_epoch = view.assignment_epoch;

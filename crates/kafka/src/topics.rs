@@ -1,7 +1,7 @@
 //! Topics by name and by id. A topic's id is its stream's number behind the cluster's own: a topic made again under the same
 //! name has another.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model::{LogId, StreamId};
@@ -294,4 +294,27 @@ pub(crate) fn check_name(name: &str) -> Result<(), Refusal> {
         ErrorCode::InvalidTopicException,
         format!("Topic name is invalid: {why}"),
     ))
+}
+
+/// Names that stand in a request more than once: what is asked of those is refused.
+pub(crate) struct Doubles<'a>(HashSet<&'a str>);
+
+impl<'a> Doubles<'a> {
+    /// Those among `names`.
+    pub(crate) fn of(names: impl Iterator<Item = &'a str>) -> Doubles<'a> {
+        let mut known = HashSet::new();
+        Doubles(names.filter(|name| !known.insert(*name)).collect())
+    }
+
+    /// Whether a name stands there once.
+    ///
+    /// # Errors
+    /// [`ErrorCode::InvalidRequest`].
+    pub(crate) fn check(&self, name: &str) -> Result<(), Refusal> {
+        if self.0.contains(name) {
+            let why = "Duplicate topic name.";
+            return Err(Refusal::new(ErrorCode::InvalidRequest, why));
+        }
+        Ok(())
+    }
 }

@@ -95,7 +95,7 @@ impl Undecided {
     /// Announces a write. `end` is the log's end, read after [`Undecided::enter`]; the write is put in line after this.
     pub fn begin_write(&self, log: LogId, producer: i64, end: Offset) {
         let mut logs = self.logs();
-        // Where another request has just added the log to the transaction, it may not have come to tell.
+        // Where an administrator has ended the transaction in this log since it was entered, what is written is held back, too.
         let in_log = logs.entry(log).or_insert_with(InLog::new);
         let told = in_log.told;
         let open = in_log.by_producer.entry(producer).or_default();

@@ -293,18 +293,7 @@ impl Group {
         now: Instant,
     ) -> Result<BeatAnswer, Refused> {
         self.admit(beat)?;
-        let has_changed = self.subscribe(beat);
-        if beat.matched.is_some() {
-            self.matched_at.insert(beat.member.clone(), now);
-        }
-        let has_learnt = self.learn(found, now);
-        // Epoch 0 is for joining: no member may stay in it, even of a group that has nothing to read.
-        if has_learnt || has_changed || self.epoch == 0 {
-            self.grow();
-        }
-        if self.epoch > self.assignment_epoch {
-            self.assign();
-        }
+        self.take_in(beat, found, now);
         let was_assigned = self.assigned(&beat.member);
         self.reconcile(&beat.member, beat.owned.as_ref(), now);
         let is_assigned = self.assigned(&beat.member);
@@ -323,6 +312,22 @@ impl Group {
             heartbeat_interval: beat.pace.heartbeat_interval,
             assignment: (wants_all || was_assigned != is_assigned).then_some(is_assigned),
         })
+    }
+
+    /// Takes over what a member says and what was found of the topics, and divides anew where that changes anything.
+    fn take_in(&mut self, beat: &Beat, found: Option<&Found>, now: Instant) {
+        let has_changed = self.subscribe(beat);
+        if beat.matched.is_some() {
+            self.matched_at.insert(beat.member.clone(), now);
+        }
+        let has_learnt = self.learn(found, now);
+        // Epoch 0 is for joining: no member may stay in it, even of a group that has nothing to read.
+        if has_learnt || has_changed || self.epoch == 0 {
+            self.grow();
+        }
+        if self.epoch > self.assignment_epoch {
+            self.assign();
+        }
     }
 
     fn assigned(&self, member: &str) -> Partitions {

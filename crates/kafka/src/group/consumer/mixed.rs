@@ -178,18 +178,11 @@ impl Group {
         }
         let id = self.admit_classic(join)?;
         classic.sync_by = Some(now + join.rebalance_timeout);
-        let beat = beat(&id, join, &said);
-        let has_changed = self.subscribe(&beat);
-        if self.learn(found, now) || has_changed {
-            self.grow();
-        }
+        self.take_in(&beat(&id, join, &said), found, now);
         if let Some(member) = self.members.get_mut(&id) {
             member.classic = Some(classic);
             member.session = now + join.session_timeout;
             self.note_change(Some(&id));
-        }
-        if self.epoch > self.assignment_epoch {
-            self.assign();
         }
         let owned = self.streams(&said.owned);
         self.reconcile(&id, Some(&owned), now);
