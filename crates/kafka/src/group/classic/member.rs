@@ -95,10 +95,6 @@ impl Member {
         embedded::topics(self.metadata(protocol))
     }
 
-    pub(super) fn supports(&self, protocol: &str) -> bool {
-        self.protocols.iter().any(|known| known.name == protocol)
-    }
-
     /// Whether it waits for others and need not be heard of.
     pub(super) fn is_excused(&self) -> bool {
         !self.is_new && (self.awaiting_join.is_some() || self.awaiting_sync.is_some())

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::member::Member;
+use super::member::{Member, Protocol};
 use super::{Effect, FIRST_JOIN_MAX, Group, Join, JoinTimer, State, Ticket};
 use crate::group::limits;
 use crate::wire::ErrorCode;
@@ -33,13 +33,18 @@ impl Group {
         if self.protocol_type.as_ref() != Some(&join.protocol_type) {
             return false;
         }
-        let names = join.protocols.iter().map(|one| one.name.as_str());
-        let mut common: HashSet<&str> = names.collect();
+        !self.known_to_all(&join.protocols).is_empty()
+    }
+
+    /// Of these ways to divide the work, those that all members know.
+    fn known_to_all<'a>(&'a self, protocols: &'a [Protocol]) -> HashSet<&'a str> {
+        let names = |protocols: &'a [Protocol]| protocols.iter().map(|one| one.name.as_str());
+        let mut common: HashSet<&str> = names(protocols).collect();
         for member in self.members.values() {
-            let known = member.protocols.iter().map(|one| one.name.as_str());
+            let known = names(&member.protocols);
             common = known.filter(|name| common.contains(name)).collect();
         }
-        !common.is_empty()
+        common
     }
 
     pub(super) fn add(
@@ -269,13 +274,12 @@ impl Group {
 
     /// What most members like best of what all of them know.
     pub(super) fn elected_protocol(&self) -> Option<String> {
+        let known_to_all = self.known_to_all(&self.members.values().next()?.protocols);
         let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
         for member in self.members.values() {
-            let known_to_all = member
-                .protocols
-                .iter()
-                .find(|one| self.members.values().all(|other| other.supports(&one.name)));
-            *votes.entry(&known_to_all?.name).or_default() += 1;
+            let mut names = member.protocols.iter().map(|one| one.name.as_str());
+            let choice = names.find(|name| known_to_all.contains(name));
+            *votes.entry(choice?).or_default() += 1;
         }
         let most = votes.into_iter().max_by_key(|(_, votes)| *votes);
         most.map(|(name, _)| name.to_owned())
