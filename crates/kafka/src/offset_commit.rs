@@ -4,8 +4,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use model::StreamId;
+use model::{StreamId, Timestamp};
 use store::Txn;
 
 use crate::access::{Operation, Resource};
@@ -28,8 +29,11 @@ pub(crate) const METADATA_MAX: usize = 4096;
 /// From this version on, an unknown group is told from an old generation.
 const KNOWS_GROUP_ID_NOT_FOUND_FROM: i16 = 9;
 
+/// A stream, and a shard of it.
+type Place = (StreamId, u32);
+
 /// What is to be committed, by place, so that a partition named twice is written once.
-type Commits = BTreeMap<(StreamId, u32), CommittedOffset>;
+type Commits = BTreeMap<Place, CommittedOffset>;
 
 pub(crate) async fn offset_commit(
     call: Call,
@@ -39,10 +43,13 @@ pub(crate) async fn offset_commit(
     if let Err(code) = admit(&call, &request) {
         return refused(&request, code).into();
     }
+    // Only versions 2 to 4 say so (KIP-211).
+    let kept_for = u64::try_from(request.retention_time_ms).ok();
+    let expires = kept_for.map(|ms| call.broker.clock.now().plus(Duration::from_millis(ms)));
     let mut commits = Commits::new();
     let mut topics = Vec::with_capacity(request.topics.len());
     for asked in &request.topics {
-        topics.push(check_topic(&call, asked, &mut commits).await);
+        topics.push(check_topic(&call, asked, expires, &mut commits).await);
     }
     let mut response = OffsetCommitResponseData {
         topics,
@@ -110,6 +117,7 @@ fn admit(call: &Call, request: &OffsetCommitRequestData) -> Result<(), ErrorCode
 async fn check_topic(
     call: &Call,
     asked: &OffsetCommitRequestTopic,
+    expires: Option<Timestamp>,
     commits: &mut Commits,
 ) -> OffsetCommitResponseTopic {
     let topic = find(call, asked.topic_id, asked.name.as_str()).await;
@@ -117,7 +125,14 @@ async fn check_topic(
         let checked = topic
             .as_ref()
             .map_err(|refusal| refusal.code)
-            .and_then(|topic| check(call, topic, partition, commits));
+            .and_then(|topic| check(call, topic, partition))
+            .map(|(place, committed)| {
+                let committed = CommittedOffset {
+                    expires,
+                    ..committed
+                };
+                commits.insert(place, committed);
+            });
         answer(partition, checked)
     });
     OffsetCommitResponseTopic {
@@ -147,8 +162,7 @@ fn check(
     call: &Call,
     topic: &Topic,
     asked: &OffsetCommitRequestPartition,
-    commits: &mut Commits,
-) -> Result<(), ErrorCode> {
+) -> Result<(Place, CommittedOffset), ErrorCode> {
     let shard = topic.partition(asked.partition_index);
     let shard = shard.map_err(|refusal| refusal.code)?;
     let metadata = asked.committed_metadata.as_ref();
@@ -163,9 +177,9 @@ fn check(
         leader_epoch: asked.committed_leader_epoch,
         metadata: metadata.to_owned(),
         at: call.broker.clock.now(),
+        expires: None,
     };
-    commits.insert(place, committed);
-    Ok(())
+    Ok((place, committed))
 }
 
 fn answer(

@@ -27,6 +27,9 @@ pub(crate) struct CommittedOffset {
     pub(crate) metadata: String,
     /// When it was committed.
     pub(crate) at: Timestamp,
+    /// Until when it is kept, where its client said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) expires: Option<Timestamp>,
 }
 
 /// The path above all offsets of a group.

@@ -102,6 +102,7 @@ async fn what_is_being_committed_goes_with_the_group_and_what_comes_after_makes_
         leader_epoch: -1,
         metadata: String::new(),
         at: world.clock.now(),
+        expires: None,
     };
     let store = world.broker.streams.store();
     let txn = Txn {

@@ -1,5 +1,6 @@
 //! Offsets that nobody will ask for again are dropped: those of groups that have been empty for `offsets.retention.minutes`,
-//! those committed so long ago that nobody in the group reads their topic any more, and those of topics that are no more.
+//! those committed so long ago that nobody in the group reads their topic any more, and those of topics that are no more. Old
+//! clients say with each commit how long it is to be kept.
 //! A group that is left with neither members nor offsets goes, too.
 
 use std::sync::{Arc, Weak};
@@ -124,7 +125,10 @@ async fn is_old(broker: &Broker, group: &str, key: &Key, committed: &CommittedOf
         return false;
     }
     let now = broker.clock.now();
-    let is_past = |since: Timestamp| now.since(since) >= broker.options.offsets_retention;
+    let is_past = |since: Timestamp| match committed.expires {
+        Some(expires) => now >= expires,
+        None => now.since(since) >= broker.options.offsets_retention,
+    };
     match broker.groups.ageing(group) {
         None => is_past(committed.at),
         Some(Ageing::Never) => false,

@@ -293,6 +293,7 @@ impl World {
                 leader_epoch: -1,
                 metadata: String::new(),
                 at: self.clock.now(),
+                expires: None,
             },
         )]);
         let noted =

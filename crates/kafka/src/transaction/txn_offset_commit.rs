@@ -163,6 +163,7 @@ fn offset(
         leader_epoch: asked.committed_leader_epoch,
         metadata: metadata.to_owned(),
         at: call.broker.clock.now(),
+        expires: None,
     })
 }
 

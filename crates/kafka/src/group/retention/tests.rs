@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use super::*;
 use crate::delete_topics::delete_topics;
+use crate::offset_commit::offset_commit;
 use crate::share_group_heartbeat::share_group_heartbeat;
-use crate::wire::{DeleteTopicsRequestData, ShareGroupHeartbeatRequestData, text};
+use crate::wire::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use crate::wire::{
+    DeleteTopicsRequestData, OffsetCommitRequestData, ShareGroupHeartbeatRequestData, text,
+};
 use crate::world::{World, answer};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -26,6 +30,33 @@ async fn offsets_that_nobody_commits_as_a_member_grow_old_from_their_commit() {
     assert!(world.broker.groups.is_known("g"));
     check(&world, 1, "g", -1).await;
     assert!(!world.broker.groups.is_known("g"), "nothing is left of it");
+}
+
+#[tokio::test]
+async fn an_offset_is_kept_for_as_long_as_an_old_client_says() {
+    let world = World::new().await;
+    world.topic("t", 1, &[]).await;
+    for (group, days) in [("short", 2), ("long", 30)] {
+        let request = OffsetCommitRequestData {
+            group_id: text(group),
+            generation_id_or_member_epoch: -1,
+            retention_time_ms: days * DAY.as_millis() as i64,
+            topics: vec![OffsetCommitRequestTopic {
+                name: text("t"),
+                partitions: vec![OffsetCommitRequestPartition {
+                    committed_offset: 5,
+                    ..OffsetCommitRequestPartition::default()
+                }],
+                ..OffsetCommitRequestTopic::default()
+            }],
+            ..OffsetCommitRequestData::default()
+        };
+        answer(offset_commit(world.call(4), request).await).await;
+    }
+    check(&world, 1, "short", 5).await;
+    check(&world, 1, "short", -1).await;
+    check(&world, 27, "long", 5).await;
+    check(&world, 1, "long", -1).await;
 }
 
 #[tokio::test]

@@ -249,6 +249,7 @@ fn offsets_are_of_groups_in_the_transaction() {
         leader_epoch: -1,
         metadata: String::new(),
         at: NOW,
+        expires: None,
     };
     let offsets = Offsets::from([(("g".to_owned(), StreamId(1), 0), offset)]);
     let ongoing = at(Stage::Ongoing);

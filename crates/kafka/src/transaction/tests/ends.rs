@@ -91,6 +91,7 @@ async fn a_transaction_that_would_be_too_large_to_end_takes_no_more_offsets() {
             leader_epoch: -1,
             metadata: String::new(),
             at: Timestamp(0),
+            expires: None,
         };
         (place, offset)
     };
@@ -122,6 +123,7 @@ async fn what_was_committed_beside_a_transaction_since_stands() {
         leader_epoch: -1,
         metadata: String::new(),
         at: Timestamp(at),
+        expires: None,
     };
     let place = |partition| ("g".to_owned(), stream, partition);
     let noted = [0, 1].map(|partition| (place(partition), offset(100, 5)));
