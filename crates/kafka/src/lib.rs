@@ -24,6 +24,8 @@ mod asked;
 
 mod error;
 
+mod apart;
+
 mod access;
 
 mod security;

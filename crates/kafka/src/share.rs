@@ -22,6 +22,7 @@ use streams::delivery::journal::Draft;
 use streams::delivery::{Logs, Order, Policy, Queue, Receipt};
 use streams::{Number, Position};
 
+use crate::apart::apart;
 use crate::broker::Broker;
 use crate::configs::duration_ms;
 use crate::error::Refusal;
@@ -174,18 +175,30 @@ impl Broker {
     /// # Errors
     /// The store's.
     pub(crate) async fn shared(
+        self: &Arc<Broker>,
+        group: &str,
+        topic: &Arc<Topic>,
+        shard: u32,
+    ) -> Result<Arc<Shared>, Refusal> {
+        let (log, now) = (topic.stream.log(shard), self.clock.now());
+        if let Some(shared) = self.shares.find(group, log, now) {
+            shared
+                .source
+                .set(&topic.stream, self.share_isolation(group));
+            return Ok(shared);
+        }
+        // One after the other, and nobody waits for a client to read.
+        let (this, group, topic) = (Arc::clone(self), group.to_owned(), Arc::clone(topic));
+        apart(async move { this.open_shared(&group, &topic, shard).await }).await
+    }
+
+    async fn open_shared(
         &self,
         group: &str,
         topic: &Topic,
         shard: u32,
     ) -> Result<Arc<Shared>, Refusal> {
-        let log = topic.stream.log(shard);
-        let isolation = self.share_isolation(group);
-        let now = self.clock.now();
-        if let Some(shared) = self.shares.find(group, log, now) {
-            shared.source.set(&topic.stream, isolation);
-            return Ok(shared);
-        }
+        let (log, now) = (topic.stream.log(shard), self.clock.now());
         let _turn = self.shares.opening.lock().await;
         if let Some(shared) = self.shares.find(group, log, now) {
             return Ok(shared);
@@ -200,7 +213,7 @@ impl Broker {
             shard,
             stream,
         ));
-        source.set(&topic.stream, isolation);
+        source.set(&topic.stream, self.share_isolation(group));
         let logs = Logs {
             messages: log,
             journal: kept.journal(),

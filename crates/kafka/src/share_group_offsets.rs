@@ -2,6 +2,7 @@
 //! is with partitions. Only a group that nobody is in can be had read from elsewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use store::Bounds;
 
@@ -140,7 +141,7 @@ async fn describe_topic(
 async fn progress(
     call: &Call,
     group: &str,
-    topic: &Topic,
+    topic: &Arc<Topic>,
     shard: u32,
 ) -> Result<(i64, i64), Refusal> {
     let shared = call.broker.shared(group, topic, shard).await?;
@@ -175,7 +176,8 @@ pub(crate) async fn alter(
     call: Call,
     request: AlterShareGroupOffsetsRequestData,
 ) -> Reply<AlterShareGroupOffsetsResponseData> {
-    Reply::later(async move {
+    // Those who open partitions wait for it.
+    Reply::apart(async move {
         let group = request.group_id.as_str();
         let allowed = if call.may(Operation::Read, Resource::Group(group)) {
             must_be_empty(&call, group)
@@ -223,7 +225,7 @@ pub(crate) async fn alter(
     })
 }
 
-async fn find(call: &Call, name: &str) -> Result<std::sync::Arc<Topic>, Refusal> {
+async fn find(call: &Call, name: &str) -> Result<Arc<Topic>, Refusal> {
     if !call.may(Operation::Read, Resource::Topic(name)) {
         return Err(ErrorCode::TopicAuthorizationFailed.into());
     }
@@ -252,7 +254,8 @@ pub(crate) async fn delete(
     call: Call,
     request: DeleteShareGroupOffsetsRequestData,
 ) -> Reply<DeleteShareGroupOffsetsResponseData> {
-    Reply::later(async move {
+    // Those who open partitions wait for it.
+    Reply::apart(async move {
         let group = request.group_id.as_str();
         let allowed = if call.may(Operation::Delete, Resource::Group(group)) {
             must_be_empty(&call, group)

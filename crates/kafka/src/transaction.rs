@@ -42,6 +42,7 @@ use streams::Streams;
 use streams::aborted::AbortedIn;
 use tokio::sync::OwnedMutexGuard;
 
+use crate::apart::apart;
 use crate::error::Refusal;
 use crate::wire::ErrorCode;
 
@@ -68,14 +69,6 @@ struct Turn {
     id: String,
     one: Arc<Coordinated>,
     _held: OwnedMutexGuard<()>,
-}
-
-/// Does `work` to its end, whether or not whoever asked still waits.
-async fn apart<T: Send + 'static>(
-    work: impl Future<Output = Result<T, Refusal>> + Send + 'static,
-) -> Result<T, Refusal> {
-    let done = tokio::spawn(work).await;
-    done.unwrap_or_else(|_| Err(ErrorCode::UnknownServerError.into()))
 }
 
 impl Transactions {

@@ -10,10 +10,17 @@ use super::*;
 use crate::configs::kept::Holder;
 use crate::share_acknowledge::share_acknowledge;
 use crate::share_group_heartbeat::share_group_heartbeat;
+use crate::share_group_offsets::alter;
+use crate::wire::alter_share_group_offsets_request::{
+    AlterShareGroupOffsetsRequestPartition, AlterShareGroupOffsetsRequestTopic,
+};
 use crate::wire::share_acknowledge_request::{AcknowledgePartition, AcknowledgeTopic};
 use crate::wire::share_fetch_request::{AcknowledgementBatch, FetchPartition, FetchTopic};
-use crate::wire::{KafkaUuid, ShareAcknowledgeRequestData, ShareGroupHeartbeatRequestData};
-use crate::world::{START, Trouble, Troubled, World, answer, batch};
+use crate::wire::{
+    AlterShareGroupOffsetsRequestData, KafkaUuid, ShareAcknowledgeRequestData,
+    ShareGroupHeartbeatRequestData,
+};
+use crate::world::{START, Trouble, Troubled, World, answer, batch, begin};
 
 /// What a fetch gave of partition 0 of topic `t`: ranges of offsets with their deliveries, and how many bytes.
 #[derive(PartialEq, Debug)]
@@ -400,6 +407,39 @@ async fn a_partition_that_nobody_asks_for_leaves_memory_and_comes_back_as_it_was
     look().await;
     assert!(before.upgrade().is_none(), "it is gone from memory");
     assert_eq!(fetch(&world, "a", 2, 10).await.acquired, [(1, 1, 2)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_read_keeps_nobody_from_their_partitions() {
+    let (world, store) = troubled_group().await;
+    for member in ["a", "b"] {
+        let gone = ShareGroupHeartbeatRequestData {
+            group_id: text("g"),
+            member_id: text(member),
+            member_epoch: -1,
+            ..ShareGroupHeartbeatRequestData::default()
+        };
+        answer(share_group_heartbeat(world.call(1), gone).await).await;
+    }
+    let topic = world.broker.topic("t").await.unwrap();
+    let altering = AlterShareGroupOffsetsRequestData {
+        group_id: text("g"),
+        topics: vec![AlterShareGroupOffsetsRequestTopic {
+            topic_name: text("t"),
+            partitions: vec![AlterShareGroupOffsetsRequestPartition::default()],
+            ..AlterShareGroupOffsetsRequestTopic::default()
+        }],
+        ..AlterShareGroupOffsetsRequestData::default()
+    };
+    let held = store.hold_scan();
+    let _unread = begin(alter(world.call(0), altering).await);
+    let (broker, opened) = (Arc::clone(&world.broker), Arc::clone(&topic));
+    let opening = async move { broker.shared("g", &opened, 0).await.is_ok() };
+    let _unread_too = begin(Reply::later(opening));
+    drop(held);
+    let other = world.broker.shared("other", &topic, 0);
+    let other = tokio::time::timeout(Duration::from_secs(60), other).await;
+    assert!(other.is_ok_and(|opened| opened.is_ok()));
 }
 
 #[test]

@@ -13,6 +13,7 @@ use model::{Batch, BatchBuilder, LogId, Offset, Timestamp};
 use store::{Append, StoreError, Txn};
 use streams::aborted::{self, AbortedIn};
 
+use crate::apart::apart;
 use crate::error::Refusal;
 use crate::offsets::{self, CommittedOffset};
 use crate::transaction::machine::{Asking, Ending, Machine, Place, Stage, Step, logs_of};
@@ -98,7 +99,7 @@ impl Transactions {
     ) -> Result<(), Refusal> {
         let this = Arc::clone(self);
         let producer = asking.producer_id;
-        super::apart(async move {
+        apart(async move {
             let known = this.all().into_iter().find(|(_, machine)| {
                 machine.stage == Stage::Ongoing && machine.producer_id == producer
             });

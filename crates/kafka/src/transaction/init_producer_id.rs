@@ -18,7 +18,8 @@ pub(crate) async fn init_producer_id(
     call: Call,
     request: InitProducerIdRequestData,
 ) -> Reply<InitProducerIdResponseData> {
-    Reply::later(async move {
+    // All who need an id wait for each other.
+    Reply::apart(async move {
         let (code, asking) = match init(&call, &request).await {
             Ok(asking) => (ErrorCode::None, asking),
             Err(refusal) => (

@@ -8,6 +8,7 @@ use model::Timestamp;
 use store::Txn;
 use tokio::time::Instant;
 
+use crate::apart::apart;
 use crate::broker::Broker;
 use crate::error::Refusal;
 use crate::transaction::silence::{self, Silence};
@@ -64,7 +65,7 @@ impl Transactions {
         };
         for id in due {
             let this = Arc::clone(self);
-            let expired = super::apart(async move {
+            let expired = apart(async move {
                 let turn = this.turn(&id).await?;
                 this.expire_one(&turn, now).await
             });
