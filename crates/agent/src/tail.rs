@@ -179,7 +179,7 @@ impl Tail {
 }
 
 /// Reads a file; whether it is over and nothing of it is left.
-fn read_one(
+pub(crate) fn read_one(
     reader: &mut Reader,
     file: &mut Tracked,
     is_settled: bool,
@@ -191,5 +191,8 @@ fn read_one(
         Reach::Open
     };
     reader.read(file, reach)?;
-    Ok(is_over && reader.read_rest(file)?)
+    // Reading also stops where there is no room, or the end is near: what is left is more than a last line then.
+    let is_read =
+        file.file.is_none() || file.lag() == 0 || file.exhausted == Some((file.size, reach));
+    Ok(is_over && is_read && reader.read_rest(file)?)
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use model::Clock;
 
 use super::testing::{Flow, OPEN_MAX, records, tail};
+use crate::tail::{Tail, read_one};
 
 const FROM_START: &str = r#""initialPosition": "START_OF_FILE""#;
 
@@ -220,6 +221,30 @@ fn new_names_are_new_files_and_gone_ones_are_let_go() {
     assert_eq!(flow.tail.follower.files.len(), 1);
     flow.scan();
     assert_eq!(flow.places.as_ref().unwrap().len(), 1);
+}
+
+#[test]
+fn a_file_that_is_over_stays_while_reading_is_interrupted() {
+    let mut flow = Flow::new("app.log", FROM_START);
+    flow.append("app.log", "a\n");
+    flow.scan();
+    flow.append("app.log", "b\nc\nrest");
+    flow.scan();
+    flow.append("app.log", "d\ne\nrest");
+    fs::remove_file(flow.path("app.log")).unwrap();
+    flow.clock.advance(Duration::from_secs(61));
+    let now = flow.clock.now();
+    flow.tail.follower.scan(now);
+    // The agent is told to end just then, as it would be if there were no room.
+    flow.tail.wake.end();
+    let Tail {
+        follower, reader, ..
+    } = &mut flow.tail;
+    let file = &mut follower.files[0];
+    assert!(!read_one(reader, file, true, true).unwrap());
+    assert_eq!(file.offset, "a\nb\nc\n".len() as u64);
+    flow.take();
+    assert_eq!(flow.sent(), "a\nb\nc\n");
 }
 
 #[test]
