@@ -99,7 +99,7 @@ impl Tail {
             let Some(file) = self.follower.files.get_mut(at) else {
                 break;
             };
-            if file.undecided.is_some() {
+            if file.is_undecided {
                 continue;
             }
             let is_over = file.is_over(now);
@@ -131,7 +131,7 @@ impl Tail {
         }
         let is_done = |file: &Tracked| {
             let is_read = file.exhausted.is_some_and(|(size, _)| size == file.size);
-            file.size == 0 || file.undecided.is_none() && (file.lag() == 0 || is_read)
+            file.size == 0 || !file.is_undecided && (file.lag() == 0 || is_read)
         };
         self.follower.files.iter().all(is_done)
     }

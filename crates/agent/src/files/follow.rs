@@ -5,29 +5,26 @@
 //!   and after a restart is looked for in its directory.
 //! - **Copied and emptied** (`copytruncate`): a file that holds less than was read, or other bytes before the place, was emptied.
 //!   It is read from its start, and the copy, known by its first bytes and those before the place, from that place on. So a new
-//!   file that begins as another does waits for up to five seconds, to see whether it is such a copy.
+//!   file that holds what another does waits until it has not grown for a while, to see whether it is such a copy.
 //! - **A new name**: a new file, read from its start.
 //!
 //! Files that left the patterns come first, then those read in part, then the others, all by their time of change: the old
 //! before the new.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use model::Timestamp;
 
-use super::fingerprint::{Fingerprint, head_of};
+use super::copies::{Emptied, origin_of};
 use super::names::Names;
-use super::pattern::{Found, Pattern, is_compressed};
+use super::pattern::{Found, Pattern};
 use super::tracked::{Tracked, key_of};
 use crate::checkpoint::{FileKey, Mark, Place};
 use crate::config::InitialPosition;
 
-/// Longest time that a file may turn out to be a copy of another.
-const UNDECIDED_MAX: Duration = Duration::from_secs(5);
 /// How long the copy of a file that was emptied may be met.
 const EMPTIED_MAX: Duration = Duration::from_secs(60);
 /// Emptied files remembered.
@@ -36,18 +33,6 @@ const EMPTIED_COUNT_MAX: usize = 64;
 const WARNING_PERIOD: Duration = Duration::from_secs(60);
 /// Files warned of that are remembered.
 const WARNED_MAX: usize = 1_000;
-/// A file's last bytes, in which its last line's start is looked for.
-const LAST_LINE_MAX: u64 = 1 << 20;
-
-/// What a file held before it was emptied.
-#[derive(Debug)]
-struct Emptied {
-    directory: PathBuf,
-    head: Fingerprint,
-    tail: Fingerprint,
-    offset: u64,
-    at: Timestamp,
-}
 
 /// The files of one flow.
 #[derive(Debug)]
@@ -133,7 +118,7 @@ impl Follower {
                         file.is_changed = true;
                     }
                     // Deleted: nothing more is known of it.
-                    None => file.undecided = None,
+                    None => file.is_undecided = false,
                 }
             }
         }
@@ -234,8 +219,7 @@ impl Follower {
                 Some(one) => (Some(one.path), false),
                 None => (names.of(place.key, &place.path), true),
             };
-            let file = path.and_then(|path| self.opened(&path, now));
-            match file {
+            match path.and_then(|path| self.opened(&path, now)) {
                 Some(mut file) => {
                     file.is_departed = is_departed;
                     self.resume(file, &place, now);
@@ -250,12 +234,7 @@ impl Follower {
 
     /// Goes on with a file where the last run left it, if it still holds what was read.
     fn resume(&mut self, mut file: Tracked, place: &Place, now: Timestamp) {
-        let is_same = file.size >= place.offset
-            && file.file.as_ref().is_some_and(|open| {
-                place.head.begins(open).unwrap_or(false)
-                    && place.tail.ends_at(open, place.offset).unwrap_or(false)
-            });
-        if is_same {
+        if holds(&file, place) {
             if let Err(error) = file.go_to(place.offset) {
                 self.warn(&place.path, &error, now);
             }
@@ -267,9 +246,9 @@ impl Follower {
             self.follow(file);
             return;
         }
-        self.remember_emptied(&place.path, place.head, place.tail, place.offset, now);
+        self.remember_emptied(place, now);
         if !file.is_departed {
-            file.undecided = Some(now);
+            file.is_undecided = true;
             self.follow(file);
         }
     }
@@ -279,7 +258,7 @@ impl Follower {
         if is_first_run {
             file.headers_left = self.header_lines;
             if self.initial == InitialPosition::End && file.size > 0 {
-                let end = end_of_lines(&mut file).unwrap_or(file.size);
+                let end = file.end_of_lines().unwrap_or(file.size);
                 file.headers_left = 0;
                 if let Err(error) = file.go_to(end) {
                     self.warn(&file.path.clone(), &error, now);
@@ -287,7 +266,7 @@ impl Follower {
             }
             self.marks.push(file.mark(now));
         } else {
-            file.undecided = Some(now);
+            file.is_undecided = true;
         }
         self.follow(file);
     }
@@ -296,42 +275,35 @@ impl Follower {
         let mut emptied = Vec::new();
         for file in &mut self.files {
             // A closed one is judged once it is open.
-            let is_unclear = file.undecided.is_some() || file.file.is_none();
+            let is_unclear = file.is_undecided || file.file.is_none();
             if is_unclear || !std::mem::take(&mut file.is_changed) {
                 continue;
             }
             if file.is_same_content() {
                 continue;
             }
-            let (head, tail) = (file.seen.head(), file.seen.tail());
-            emptied.push((file.path.to_path_buf(), head, tail, file.offset));
+            emptied.push(file.place(now));
             begin_at(file, 0, self.header_lines);
         }
-        for (path, head, tail, offset) in emptied {
-            tracing::info!(path = %path.display(), offset, "was emptied or replaced; reading it from its start");
-            self.remember_emptied(&path, head, tail, offset, now);
+        for place in emptied {
+            tracing::info!(path = %place.path.display(), offset = place.offset, "was emptied or replaced; reading it from its start");
+            self.remember_emptied(&place, now);
         }
     }
 
-    fn remember_emptied(
-        &mut self,
-        path: &Path,
-        head: Fingerprint,
-        tail: Fingerprint,
-        offset: u64,
-        now: Timestamp,
-    ) {
-        if offset == 0 {
+    fn remember_emptied(&mut self, place: &Place, now: Timestamp) {
+        if place.offset == 0 {
             return;
         }
         if self.emptied.len() >= EMPTIED_COUNT_MAX {
             self.emptied.remove(0);
         }
         self.emptied.push(Emptied {
-            directory: path.parent().unwrap_or(Path::new(".")).to_owned(),
-            head,
-            tail,
-            offset,
+            key: place.key,
+            directory: place.path.parent().unwrap_or(Path::new(".")).to_owned(),
+            head: place.head,
+            tail: place.tail,
+            offset: place.offset,
             at: now,
         });
     }
@@ -339,38 +311,45 @@ impl Follower {
     /// Decides of each new file whether it is the copy of another.
     fn decide(&mut self, now: Timestamp) {
         for at in 0..self.files.len() {
-            let Some(file) = self.files.get(at) else {
+            let Some(file) = self.files.get_mut(at) else {
                 break;
             };
-            let (Some(since), Some(open)) = (file.undecided, &file.file) else {
+            if !file.is_undecided || file.file.is_none() {
                 continue;
-            };
-            let head = head_of(open).unwrap_or_default();
-            let copied = self.emptied.iter().position(|one| is_copy(file, one));
-            let waits = file.size == 0 && !file.is_departed
-                || now.since(since) < UNDECIDED_MAX
-                    && !file.is_departed
-                    && self
-                        .files
-                        .iter()
-                        .any(|other| may_be_copy(file, &head, other));
+            }
+            if !self.emptied.is_empty() {
+                // The copy was whole when its origin was emptied, but maybe not yet when it was looked at. Errors: what is
+                // read next tells.
+                let _ = file.refresh(now, false);
+            }
+            let file = &*file;
+            let mut emptied = self.emptied.iter().enumerate();
+            let copied = emptied.find_map(|(at, one)| Some((at, one.place_in(file)?)));
             let offset = match copied {
-                Some(at) => self.emptied.remove(at).offset,
-                None if waits => {
-                    if let Some(file) = self.files.get_mut(at)
-                        && file.size == 0
-                    {
-                        file.undecided = Some(now);
-                    }
-                    continue;
+                Some((at, offset)) => {
+                    self.emptied.remove(at);
+                    offset
                 }
                 None => 0,
             };
-            if let Some(file) = self.files.get_mut(at) {
-                begin_at(file, offset, self.header_lines);
-                if offset > 0 {
-                    self.marks.push(file.mark(now));
-                }
+            let origin = match copied {
+                Some(_) => None,
+                None => self
+                    .files
+                    .get(at)
+                    .and_then(|file| origin_of(file, &self.files, now)),
+            };
+            let Some(file) = self.files.get_mut(at) else {
+                break;
+            };
+            let is_empty = file.size == 0 && !file.is_departed;
+            if copied.is_none() && (origin.is_some() || is_empty) {
+                file.copy_of = origin;
+                continue;
+            }
+            begin_at(file, offset, self.header_lines);
+            if offset > 0 {
+                self.marks.push(file.mark(now));
             }
         }
     }
@@ -384,7 +363,7 @@ impl Follower {
         let mut known: HashSet<FileKey> = self.files.iter().map(|file| file.key).collect();
         for one in std::mem::take(&mut self.emptied) {
             let is_new = one.at == now;
-            let copy = is_new.then(|| copy_of(&one, &known, now)).flatten();
+            let copy = is_new.then(|| one.find_copy(&known, now)).flatten();
             let Some(mut file) = copy else {
                 self.emptied.push(one);
                 continue;
@@ -429,70 +408,19 @@ impl Follower {
 }
 
 fn begin_at(file: &mut Tracked, offset: u64, header_lines: u64) {
-    file.undecided = None;
+    file.is_undecided = false;
+    file.copy_of = None;
     file.is_changed = false;
     file.headers_left = if offset == 0 { header_lines } else { 0 };
     // Errors: what is read next tells.
     let _ = file.go_to(offset);
 }
 
-/// The copy of a file that was emptied, under a name that no pattern has.
-fn copy_of(emptied: &Emptied, known: &HashSet<FileKey>, now: Timestamp) -> Option<Tracked> {
-    for entry in fs::read_dir(&emptied.directory).ok()?.flatten() {
-        let path = entry.path();
-        let Ok(metadata) = entry.metadata() else {
-            continue;
-        };
-        let is_candidate = metadata.is_file()
-            && metadata.len() >= emptied.offset
-            && !is_compressed(&path)
-            && !known.contains(&key_of(&metadata));
-        if is_candidate
-            && let Ok(file) = Tracked::open(&path, now)
-            && is_copy(&file, emptied)
-        {
-            return Some(file);
-        }
-    }
-    None
-}
-
-/// Whether a file holds what another held before it was emptied.
-fn is_copy(file: &Tracked, emptied: &Emptied) -> bool {
-    let Some(open) = &file.file else {
-        return false;
-    };
-    file.size >= emptied.offset
-        && emptied.head.begins(open).unwrap_or(false)
-        && emptied.tail.ends_at(open, emptied.offset).unwrap_or(false)
-}
-
-/// Whether a new file, which has these first bytes, may become a copy of another that was read in part: it begins as that does.
-fn may_be_copy(new: &Tracked, head: &[u8], other: &Tracked) -> bool {
-    if other.key == new.key || other.undecided.is_some() || other.offset == 0 {
-        return false;
-    }
-    let Some(open) = &new.file else {
-        return false;
-    };
-    let is_long_enough = new.size >= other.offset;
-    other.seen.begins_like(head)
-        && (!is_long_enough || other.seen.ends_at(open, other.offset).unwrap_or(false))
-}
-
-/// Where the last whole line of a file ends.
-fn end_of_lines(file: &mut Tracked) -> io::Result<u64> {
-    let size = file.size;
-    let Some(open) = file.file.as_mut() else {
-        return Ok(size);
-    };
-    let start = size.saturating_sub(LAST_LINE_MAX);
-    let mut last = Vec::new();
-    open.seek(SeekFrom::Start(start))?;
-    open.take(size - start).read_to_end(&mut last)?;
-    Ok(match memchr::memrchr(b'\n', &last) {
-        Some(at) => start + at as u64 + 1,
-        None if start == 0 => 0,
-        None => size,
-    })
+/// Whether a file holds what was read of it when this was noted.
+fn holds(file: &Tracked, place: &Place) -> bool {
+    file.size >= place.offset
+        && file.file.as_ref().is_some_and(|open| {
+            place.head.begins(open).unwrap_or(false)
+                && place.tail.ends_at(open, place.offset).unwrap_or(false)
+        })
 }

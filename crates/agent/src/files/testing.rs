@@ -51,6 +51,16 @@ const CAPACITY: usize = 1_000;
 /// Files open at one time, few so that tests meet it.
 pub(crate) const OPEN_MAX: usize = 8;
 
+/// A flow's member: what is there when it first runs is read.
+pub(crate) const FROM_START: &str = r#""initialPosition": "START_OF_FILE""#;
+
+/// Lines enough that a file is known by them.
+pub(crate) fn lines(name: &str, from: usize, to: usize) -> String {
+    (from..to)
+        .map(|n| format!("{name} line number {n:06}\n"))
+        .collect()
+}
+
 /// A flow whose clock stands still, and which is taken everything at once.
 pub(crate) struct Flow {
     directory: Directory,

@@ -5,17 +5,8 @@ use std::time::Duration;
 
 use model::Clock;
 
-use super::testing::{Flow, OPEN_MAX, records, tail};
+use super::testing::{FROM_START, Flow, OPEN_MAX, lines, records, tail};
 use crate::tail::{Tail, read_one};
-
-const FROM_START: &str = r#""initialPosition": "START_OF_FILE""#;
-
-/// Lines enough that a file is known by them.
-fn lines(name: &str, from: usize, to: usize) -> String {
-    (from..to)
-        .map(|n| format!("{name} line number {n:06}\n"))
-        .collect()
-}
 
 #[test]
 fn lines_are_sent_once_they_end() {
@@ -105,64 +96,6 @@ fn a_file_renamed_while_the_agent_was_away_is_found_by_what_it_is() {
 }
 
 #[test]
-fn a_file_that_was_copied_and_emptied_is_sent_once() {
-    for pattern in ["app.log*", "app.log"] {
-        let mut flow = Flow::new(pattern, FROM_START);
-        flow.append("app.log", &lines("old", 0, 40));
-        flow.scan();
-        assert_eq!(flow.sent(), lines("old", 0, 40));
-        flow.append("app.log", &lines("old", 40, 50));
-        flow.copy("app.log", "app.log.1");
-        flow.empty("app.log");
-        flow.append("app.log", &lines("new", 0, 3));
-        flow.scan();
-        assert_eq!(
-            flow.sent(),
-            lines("old", 40, 50) + &lines("new", 0, 3),
-            "{pattern}"
-        );
-        flow.scan();
-        flow.restart();
-        flow.append("app.log", &lines("new", 3, 5));
-        flow.scan();
-        flow.look(Duration::from_secs(10), true);
-        assert_eq!(flow.sent(), lines("new", 3, 5), "{pattern}");
-    }
-}
-
-#[test]
-fn a_copy_that_is_seen_before_its_origin_is_emptied_waits() {
-    let mut flow = Flow::new("app.log*", FROM_START);
-    flow.append("app.log", &lines("old", 0, 40));
-    flow.scan();
-    flow.sent();
-    // In the middle of the copying, then after it.
-    flow.append("app.log.1", &lines("old", 0, 20));
-    flow.scan();
-    flow.append("app.log.1", &lines("old", 20, 40));
-    flow.scan();
-    assert_eq!(flow.sent(), "");
-    flow.empty("app.log");
-    flow.look(Duration::from_millis(10), false);
-    flow.append("app.log", &lines("new", 0, 1));
-    flow.scan();
-    assert_eq!(flow.sent(), lines("new", 0, 1));
-}
-
-#[test]
-fn a_file_that_only_begins_like_another_is_sent_whole() {
-    let mut flow = Flow::new("app*", FROM_START);
-    flow.append("app.1", &lines("same", 0, 40));
-    flow.scan();
-    flow.sent();
-    flow.append("app.2", &lines("same", 0, 20));
-    flow.scan();
-    assert_eq!(flow.sent(), "");
-    flow.look(Duration::from_secs(6), true);
-    assert_eq!(flow.sent(), lines("same", 0, 20));
-}
-
-#[test]
 fn a_file_emptied_and_filled_beyond_the_place_is_noticed() {
     let mut flow = Flow::new("app.log", FROM_START);
     flow.append("app.log", &lines("old", 0, 20));
@@ -179,29 +112,6 @@ fn a_file_emptied_and_filled_beyond_the_place_is_noticed() {
     flow.scan();
     flow.look(Duration::from_secs(6), true);
     assert_eq!(flow.sent(), lines("third", 0, 99));
-}
-
-#[test]
-fn a_file_copied_and_emptied_while_the_agent_was_away_goes_on_in_the_copy() {
-    for pattern in ["app.log*", "app.log"] {
-        let mut flow = Flow::new(pattern, FROM_START);
-        flow.append("app.log", &lines("old", 0, 40));
-        flow.scan();
-        flow.sent();
-        flow.append("app.log", &lines("old", 40, 50));
-        flow.copy("app.log", "app.log.1");
-        flow.empty("app.log");
-        flow.append("app.log", &lines("new", 0, 3));
-        flow.restart();
-        flow.scan();
-        flow.look(Duration::from_secs(6), true);
-        let sent = flow.sent();
-        assert_eq!(sent.lines().count(), 13, "{pattern}: {sent}");
-        assert!(
-            sent.contains(&lines("old", 40, 50)) && sent.contains(&lines("new", 0, 3)),
-            "{sent}"
-        );
-    }
 }
 
 #[test]

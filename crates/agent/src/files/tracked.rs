@@ -1,7 +1,7 @@
 //! One file of a flow: what it is, and how far it is read.
 
 use std::fs::{File, Metadata};
-use std::io;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,6 +21,8 @@ const DEPARTED_QUIET: Duration = Duration::from_secs(600);
 const DEPARTED_QUIET_MIN: Duration = Duration::from_secs(10);
 /// The same for a deleted file, whose space is free once it is closed.
 const DELETED_QUIET: Duration = Duration::from_secs(60);
+/// A file's last bytes, in which its last line's start is looked for.
+const LAST_LINE_MAX: u64 = 1 << 20;
 
 /// One file.
 #[derive(Debug)]
@@ -48,8 +50,10 @@ pub(crate) struct Tracked {
     pub(crate) is_changed: bool,
     /// When its size last changed.
     pub(crate) grown_at: Timestamp,
-    /// Since when it is unclear whether it is a copy of another; such a file is not read yet.
-    pub(crate) undecided: Option<Timestamp>,
+    /// Whether it is unclear if it is a copy of another; such a file is not read yet.
+    pub(crate) is_undecided: bool,
+    /// The file that it was a copy of, as far as it went, when it was last looked at.
+    pub(crate) copy_of: Option<FileKey>,
     /// Whether the patterns name it no longer.
     pub(crate) is_departed: bool,
     /// Its size and whether it was settled when it was last read to its end.
@@ -85,7 +89,8 @@ impl Tracked {
             links: metadata.nlink(),
             is_changed: false,
             grown_at: now,
-            undecided: None,
+            is_undecided: false,
+            copy_of: None,
             is_departed: false,
             exhausted: None,
             file: Some(file),
@@ -143,7 +148,7 @@ impl Tracked {
             && self.lag() == 0
             && !self.is_changed
             && now.since(self.grown_at) >= DEPARTED_QUIET_MIN;
-        self.undecided.is_none() && (self.is_at_rest() || is_left)
+        !self.is_undecided && (self.is_at_rest() || is_left)
     }
 
     /// Whether nothing is lost where it is closed: all is read, and it is where its name says.
@@ -182,6 +187,23 @@ impl Tracked {
         Ok(())
     }
 
+    /// Where its last whole line ends.
+    pub(crate) fn end_of_lines(&mut self) -> io::Result<u64> {
+        let size = self.size;
+        let Some(open) = self.file.as_mut() else {
+            return Ok(size);
+        };
+        let start = size.saturating_sub(LAST_LINE_MAX);
+        let mut last = Vec::new();
+        open.seek(SeekFrom::Start(start))?;
+        open.take(size - start).read_to_end(&mut last)?;
+        Ok(match memchr::memrchr(b'\n', &last) {
+            Some(at) => start + at as u64 + 1,
+            None if start == 0 => 0,
+            None => size,
+        })
+    }
+
     /// Bytes that are there and to be read.
     pub(crate) fn lag(&self) -> u64 {
         if self.is_ended {
@@ -198,18 +220,32 @@ impl Tracked {
             _ => (self.offset, Ok(self.seen.tail())),
         };
         Mark::Reached(Place {
+            offset,
+            tail: tail.unwrap_or(self.seen.tail()),
+            ..self.place(now)
+        })
+    }
+
+    /// Where it is, and what was read of it up to there.
+    pub(crate) fn place(&self, now: Timestamp) -> Place {
+        Place {
             path: Arc::clone(&self.path),
             key: self.key,
-            offset,
+            offset: self.offset,
             head: self.seen.head(),
-            tail: tail.unwrap_or(self.seen.tail()),
+            tail: self.seen.tail(),
             noted: now,
-        })
+        }
+    }
+
+    /// Whether it has no name any more, as far as it was looked at.
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.links == 0
     }
 
     /// Whether a file that departed has nothing more to say.
     pub(crate) fn is_over(&self, now: Timestamp) -> bool {
-        let quiet = if self.links == 0 {
+        let quiet = if self.is_deleted() {
             DELETED_QUIET
         } else {
             DEPARTED_QUIET
