@@ -214,6 +214,7 @@ impl Follower {
         names: &mut Names,
         now: Timestamp,
     ) {
+        let mut missing = Vec::new();
         for place in std::mem::take(&mut self.remembered) {
             let (path, is_departed) = match found.remove(&place.key) {
                 Some(one) => (Some(one.path), false),
@@ -223,6 +224,43 @@ impl Follower {
                 Some(mut file) => {
                     file.is_departed = is_departed;
                     self.resume(file, &place, now);
+                }
+                None => missing.push(place),
+            }
+        }
+        self.find_renumbered(missing, found, names, now);
+    }
+
+    /// Devices may have other numbers after a restart of the machine: a file is known by its inode and what it holds then.
+    fn find_renumbered(
+        &mut self,
+        missing: Vec<Place>,
+        found: &mut HashMap<FileKey, Found>,
+        names: &mut Names,
+        now: Timestamp,
+    ) {
+        if missing.is_empty() {
+            return;
+        }
+        let by_inode: HashMap<u64, FileKey> = found.keys().map(|key| (key.inode, *key)).collect();
+        for place in missing {
+            let one = by_inode.get(&place.key.inode);
+            let (path, is_departed) = match one.and_then(|key| found.get(key)) {
+                Some(one) => (Some(one.path.clone()), false),
+                None => (names.of_inode(place.key, &place.path), true),
+            };
+            // Where nothing was read, there is nothing to know it by, or to be read twice.
+            let path = path.filter(|_| place.offset > 0);
+            let file = path.and_then(|path| self.opened(&path, now));
+            let is_new = |file: &Tracked| self.files.iter().all(|other| other.key != file.key);
+            match file.filter(|file| holds(file, &place) && is_new(file)) {
+                Some(mut file) => {
+                    found.remove(&file.key);
+                    file.is_departed = is_departed;
+                    self.marks.push(Mark::Gone(place.key));
+                    self.resume(file, &place, now);
+                    let marks = self.files.last().map(|file| file.mark(now));
+                    self.marks.extend(marks);
                 }
                 None if now.since(place.noted) >= self.checkpoint_life => {
                     self.marks.push(Mark::Gone(place.key));
@@ -424,3 +462,6 @@ fn holds(file: &Tracked, place: &Place) -> bool {
                 && place.tail.ends_at(open, place.offset).unwrap_or(false)
         })
 }
+
+#[cfg(test)]
+mod tests;

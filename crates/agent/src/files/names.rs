@@ -15,11 +15,26 @@ pub(crate) struct Names(HashMap<PathBuf, HashMap<FileKey, PathBuf>>);
 impl Names {
     /// What a file that was at `path` is called now, if it is still in that directory and not compressed.
     pub(crate) fn of(&mut self, key: FileKey, path: &Path) -> Option<PathBuf> {
+        self.beside(path)?.get(&key).cloned()
+    }
+
+    /// As [`Names::of`], where the file's device has another number by now: only what it holds tells whether that is it.
+    pub(crate) fn of_inode(&mut self, key: FileKey, path: &Path) -> Option<PathBuf> {
+        let known = self.beside(path)?;
+        if known.keys().any(|other| other.device == key.device) {
+            return None;
+        }
+        let mut known = known.iter();
+        let (_, path) = known.find(|(other, _)| other.inode == key.inode)?;
+        Some(path.clone())
+    }
+
+    fn beside(&mut self, path: &Path) -> Option<&HashMap<FileKey, PathBuf>> {
         let directory = path.parent()?;
         if !self.0.contains_key(directory) {
             self.0.insert(directory.to_owned(), list(directory));
         }
-        self.0.get(directory)?.get(&key).cloned()
+        self.0.get(directory)
     }
 }
 
