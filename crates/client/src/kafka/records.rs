@@ -10,7 +10,9 @@ use super::offsets::{CONSUMER, NO_EPOCH, READ_COMMITTED, by_topic};
 use super::wire::messages::fetch_request::{FetchPartition, FetchTopic};
 use super::wire::messages::fetch_response::PartitionData;
 use super::wire::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use super::wire::messages::{FetchRequestData, InitProducerIdRequestData, ProduceRequestData};
+use super::wire::messages::{
+    FetchRequestData, FetchResponseData, InitProducerIdRequestData, ProduceRequestData,
+};
 use super::{Kafka, Place, check, incomplete, text};
 use crate::error::ClientError;
 
@@ -85,7 +87,8 @@ impl Kafka {
     /// fetch begins.
     ///
     /// # Errors
-    /// `OFFSET_OUT_OF_RANGE` where an offset is no longer there, and the server's.
+    /// `OFFSET_OUT_OF_RANGE` where an offset is no longer there, and the server's. `from` is then as it was, in every
+    /// partition: nothing was given of any.
     pub async fn fetch(
         &self,
         from: &mut BTreeMap<Place, i64>,
@@ -119,33 +122,43 @@ impl Kafka {
         };
         let answer = self.ask(&request).await?;
         check("Fetch", answer.error_code, None)?;
-        let mut fetched = Vec::new();
-        for topic in &answer.responses {
-            for partition in &topic.partitions {
-                check("Fetch", partition.error_code, None)?;
-                let place = Place {
-                    topic: topic.topic.to_string(),
-                    partition: partition.partition_index,
-                };
-                let Some(next) = from.get_mut(&place) else {
-                    continue;
-                };
-                let found = batches(partition.records.clone().unwrap_or_default())?;
-                if let Some((base, batch)) = found.last() {
-                    let end = base.plus(u64::from(batch.offsets()));
-                    *next = i64::try_from(end.0).unwrap_or(i64::MAX);
-                }
-                let mut committed = Committed::of(partition);
-                for (base, batch) in found {
-                    if committed.has(base, &batch) {
-                        let place = place.clone();
-                        fetched.push(Fetched { place, base, batch });
-                    }
+        taken(&answer, from)
+    }
+}
+
+/// What an answer has of the places in `from`, which are moved on once it is known that none is refused.
+fn taken(
+    answer: &FetchResponseData,
+    from: &mut BTreeMap<Place, i64>,
+) -> Result<Vec<Fetched>, ClientError> {
+    let mut fetched = Vec::new();
+    let mut moved = BTreeMap::new();
+    for topic in &answer.responses {
+        for partition in &topic.partitions {
+            check("Fetch", partition.error_code, None)?;
+            let place = Place {
+                topic: topic.topic.to_string(),
+                partition: partition.partition_index,
+            };
+            if !from.contains_key(&place) {
+                continue;
+            }
+            let found = batches(partition.records.clone().unwrap_or_default())?;
+            if let Some((base, batch)) = found.last() {
+                let end = base.plus(u64::from(batch.offsets()));
+                moved.insert(place.clone(), i64::try_from(end.0).unwrap_or(i64::MAX));
+            }
+            let mut committed = Committed::of(partition);
+            for (base, batch) in found {
+                if committed.has(base, &batch) {
+                    let place = place.clone();
+                    fetched.push(Fetched { place, base, batch });
                 }
             }
         }
-        Ok(fetched)
     }
+    from.extend(moved);
+    Ok(fetched)
 }
 
 impl Writer<'_> {
@@ -260,7 +273,7 @@ impl Committed {
 
 #[cfg(test)]
 mod tests {
-    use kacrab_protocol::generated::fetch_response::AbortedTransaction;
+    use kacrab_protocol::generated::fetch_response::{AbortedTransaction, FetchableTopicResponse};
 
     use super::*;
 
@@ -314,6 +327,39 @@ mod tests {
             let has = committed.has(Offset(offset as u64), batch);
             assert_eq!(has, *expected, "offset {offset}");
         }
+    }
+
+    #[test]
+    fn a_partition_that_is_refused_leaves_all_where_they_were() {
+        let place = |partition| Place {
+            topic: "t".to_owned(),
+            partition,
+        };
+        let answer = |code| FetchResponseData {
+            responses: vec![FetchableTopicResponse {
+                topic: text("t"),
+                partitions: vec![
+                    PartitionData {
+                        records: Some(batch(1, false).bytes().clone()),
+                        ..PartitionData::default()
+                    },
+                    PartitionData {
+                        partition_index: 1,
+                        error_code: code,
+                        ..PartitionData::default()
+                    },
+                ],
+                ..FetchableTopicResponse::default()
+            }],
+            ..FetchResponseData::default()
+        };
+        let begin = BTreeMap::from([(place(0), 0), (place(1), 7)]);
+        let mut from = begin.clone();
+        let refused = taken(&answer(1), &mut from).unwrap_err();
+        assert_eq!(refused.code(), Some("OFFSET_OUT_OF_RANGE"));
+        assert_eq!(from, begin);
+        assert_eq!(taken(&answer(0), &mut from).unwrap().len(), 1);
+        assert_eq!(from, BTreeMap::from([(place(0), 1), (place(1), 7)]));
     }
 
     #[test]
