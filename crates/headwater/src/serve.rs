@@ -118,7 +118,11 @@ async fn serve(config: &Config, descriptors: u64) -> Result<(), Failure> {
         .map_err(|error| Failure::because("could not tell the address listened on", error))?;
     let kafka = Kafka::listen(config, broker, descriptors).await?;
     let endpoints = Endpoints::at(address, &kafka.addresses);
-    endpoints.publish(data)?;
+    if let Err(error) = endpoints.publish(data) {
+        // The disk may be full, and what is on it can be read.
+        let path = data.display();
+        tracing::warn!(%error, "could not write endpoints.json in {path}: scripts do not find this server by it");
+    }
     if announce::say(&endpoints, config).is_err() {
         // Nobody reads it: no reason not to serve.
         tracing::info!("standard output is closed");

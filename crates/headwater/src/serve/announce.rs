@@ -51,17 +51,15 @@ impl Endpoints {
     }
 
     /// Writes the file, whole or not at all.
-    pub(super) fn publish(&self, data: &Path) -> Result<(), Failure> {
-        let write = || -> io::Result<()> {
-            let text = serde_json::to_vec_pretty(self)?;
-            let unfinished = data.join("endpoints.json.unfinished");
-            fs::write(&unfinished, text)?;
-            fs::rename(unfinished, data.join(FILE))
-        };
-        write().map_err(|error| {
-            let path = data.join(FILE);
-            Failure::because(format!("could not write {}", path.display()), error)
-        })
+    pub(super) fn publish(&self, data: &Path) -> io::Result<()> {
+        let unfinished = data.join("endpoints.json.unfinished");
+        let text = serde_json::to_vec_pretty(self)?;
+        let written =
+            fs::write(&unfinished, text).and_then(|()| fs::rename(&unfinished, data.join(FILE)));
+        if written.is_err() {
+            let _ = fs::remove_file(unfinished);
+        }
+        written
     }
 }
 

@@ -3,7 +3,7 @@
 #![allow(clippy::disallowed_methods)] // another process keeps real time
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -171,6 +171,30 @@ impl Server {
             assert!(Instant::now() < deadline, "not ready within {PATIENCE:?}");
             std::thread::yield_now();
         }
+    /// Starts a server that cannot write `endpoints.json`: what it prints says where it is.
+    pub(crate) fn start_unannounced(data: &Path) -> Server {
+        let mut child = headwater(&["--listen", "127.0.0.1:0", "--kafka-listen", "off", "--data"])
+            .arg(data)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("AWS clients") {
+            line.clear();
+            if lines.read_line(&mut line).unwrap() == 0 {
+                let finished = Finished::of(child.wait_with_output().unwrap());
+                panic!("ended with {:?}: {}", finished.code, finished.err);
+            }
+        }
+        child.stdout = Some(lines.into_inner());
+        let endpoint = line.split_whitespace().nth(2).unwrap();
+        let address = endpoint.strip_prefix("http://").unwrap();
+        let endpoints = serde_json::json!({ "aws": endpoint, "address": address });
+        Server { child, endpoints }
+    }
+
     }
 
     pub(crate) fn endpoint(&self) -> &str {

@@ -1,5 +1,6 @@
 //! A server's life.
 
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
@@ -7,7 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::process::{Directory, Server, run};
+use crate::process::{Directory, Server, headwater, run};
 
 #[test]
 fn it_says_where_it_is_and_what_to_try() {
@@ -102,6 +103,22 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 #[test]
+fn it_serves_although_it_cannot_say_where() {
+    let directory = Directory::new();
+    // A full disk would do, too.
+    fs::create_dir(directory.path().join("endpoints.json")).unwrap();
+    let server = Server::start_unannounced(directory.path());
+    assert_eq!(server.get("/_headwater/health").0, 200);
+    let finished = server.stop();
+    assert!(
+        finished.err.contains("could not write endpoints.json"),
+        "{}",
+        finished.err
+    );
+    finished.succeeded();
+}
+
+#[test]
 fn a_second_server_on_the_same_data_is_refused() {
     let directory = Directory::new();
     let server = Server::start(directory.path(), &[]);
@@ -142,12 +159,12 @@ fn data_of_a_newer_format_is_refused() {
     let directory = Directory::new();
     Server::start(directory.path(), &[]).stop().succeeded();
     let path = directory.path().join("HEADWATER");
-    let text = std::fs::read_to_string(&path).unwrap();
+    let text = fs::read_to_string(&path).unwrap();
     let newer = text.replace("format = 2", "format = 3");
     assert_ne!(text, newer);
-    std::fs::write(&path, newer).unwrap();
+    fs::write(&path, newer).unwrap();
     refused(&directory, "has format 3, this program reads 2");
-    std::fs::write(&path, text).unwrap();
+    fs::write(&path, text).unwrap();
     Server::start(directory.path(), &[]).stop().succeeded();
 }
 
@@ -156,15 +173,15 @@ fn a_master_key_others_can_read_or_that_is_cut_is_refused() {
     let directory = Directory::new();
     Server::start(directory.path(), &[]).stop().succeeded();
     let path = directory.path().join("master.key");
-    let mode = |mode| std::fs::Permissions::from_mode(mode);
+    let mode = |mode| fs::Permissions::from_mode(mode);
     assert_eq!(
-        std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+        fs::metadata(&path).unwrap().permissions().mode() & 0o777,
         0o600
     );
-    std::fs::set_permissions(&path, mode(0o644)).unwrap();
+    fs::set_permissions(&path, mode(0o644)).unwrap();
     refused(&directory, "chmod 600");
-    std::fs::set_permissions(&path, mode(0o600)).unwrap();
-    std::fs::write(&path, [0; 31]).unwrap();
+    fs::set_permissions(&path, mode(0o600)).unwrap();
+    fs::write(&path, [0; 31]).unwrap();
     refused(&directory, "must hold 32 bytes, it has 31");
 }
 
@@ -173,12 +190,12 @@ fn a_lost_master_key_is_not_replaced_once_there_is_data() {
     let directory = Directory::new();
     let path = directory.path().join("master.key");
     Server::start(directory.path(), &[]).stop().succeeded();
-    std::fs::remove_file(&path).unwrap();
+    fs::remove_file(&path).unwrap();
     let server = Server::start(directory.path(), &[]);
     let create = r#"{"StreamName":"s","ShardCount":1}"#;
     assert_eq!(server.kinesis("CreateStream", create).0, 200);
     server.stop().succeeded();
-    std::fs::remove_file(&path).unwrap();
+    fs::remove_file(&path).unwrap();
     refused(&directory, "restore it from a backup");
     assert!(!path.exists());
 }
@@ -188,10 +205,9 @@ fn what_is_kept_is_for_its_owner_alone() {
     let parent = Directory::new();
     let data = parent.path().join("made/by/the/server");
     Server::start(&data, &[]).stop().succeeded();
-    let mode =
-        |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o077;
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o077;
     assert_eq!(mode(&data), 0);
-    let journal = std::fs::read_dir(data.join("journal")).unwrap();
+    let journal = fs::read_dir(data.join("journal")).unwrap();
     let files: Vec<_> = journal.map(|entry| entry.unwrap().path()).collect();
     assert!(!files.is_empty());
     assert!(files.iter().all(|file| mode(file) == 0), "{files:?}");
@@ -312,7 +328,7 @@ fn with_auth_on_strangers_are_refused_and_health_is_not() {
         "{}",
         stranger.err
     );
-    let known = crate::process::headwater(&arguments)
+    let known = headwater(&arguments)
         .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
         .env("AWS_SECRET_ACCESS_KEY", "hush")
         .output()
