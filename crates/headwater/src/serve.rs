@@ -1,7 +1,7 @@
 //! The server: opens the store, ties the services to the front door, and stops in order.
 //!
-//! Start: log, store, services, listener, then the announcement: whoever reads an endpoint can use it at once. Stop, on the
-//! first SIGTERM or SIGINT: no new connections, requests under way finish, the store is flushed and closed. A second signal
+//! Start: log, store, services, listener, then the announcement: whoever reads an endpoint can use it at once. A signal until
+//! then ends the process at once. Stop, on the first SIGTERM or SIGINT: no new connections, requests under way finish, the store is flushed and closed. A second signal
 //! ends the process at once, which is safe: what was acknowledged is durable already. A store that can no longer promise
 //! durability ends the process with an error rather than serve on.
 
@@ -91,6 +91,7 @@ pub(crate) fn run(config: &Config) -> Result<(), Failure> {
 async fn serve(config: &Config, descriptors: u64) -> Result<(), Failure> {
     let mut signals = Signals::catch()?;
     let data = &config.data.value;
+    let starting = tokio::spawn(Signals::catch()?.exit_before_serving());
     make_private(data)?;
     let engine = Engine::open(config)?;
     // Ours from here on: the store's lock is held. A file left by a server that was killed would mislead.
@@ -119,6 +120,7 @@ async fn serve(config: &Config, descriptors: u64) -> Result<(), Failure> {
     let kafka = Kafka::listen(config, broker, descriptors).await?;
     let endpoints = Endpoints::at(address, &kafka.addresses);
     if let Err(error) = endpoints.publish(data) {
+    starting.abort();
         // The disk may be full, and what is on it can be read.
         let path = data.display();
         tracing::warn!(%error, "could not write endpoints.json in {path}: scripts do not find this server by it");

@@ -90,6 +90,25 @@ impl Finished {
     }
 }
 
+/// Waits for a process' end.
+pub(crate) fn ended(mut child: Child) -> Finished {
+    let deadline = Instant::now() + PATIENCE;
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+            panic!("it goes on after {PATIENCE:?}");
+        }
+        std::thread::yield_now();
+    }
+    Finished::of(child.wait_with_output().unwrap())
+}
+
+/// Sends a process a signal.
+pub(crate) fn signal(child: &Child, signal: Signal) {
+    let id = i32::try_from(child.id()).unwrap();
+    kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
+}
+
 /// A server that runs until it is stopped, or dropped.
 pub(crate) struct Server {
     child: Child,
@@ -152,25 +171,6 @@ impl Server {
         Server::spawn(data, command)
     }
 
-    /// Starts the command and waits until it answers.
-    fn spawn(data: &Path, mut command: Command) -> Server {
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(endpoints) = announced(data, child.id()) {
-                return Server { child, endpoints };
-            }
-            if let Some(status) = child.try_wait().unwrap() {
-                let finished = Finished::of(child.wait_with_output().unwrap());
-                panic!("ended with {status}: {}{}", finished.out, finished.err);
-            }
-            assert!(Instant::now() < deadline, "not ready within {PATIENCE:?}");
-            std::thread::yield_now();
-        }
     /// Starts a server that cannot write `endpoints.json`: what it prints says where it is.
     pub(crate) fn start_unannounced(data: &Path) -> Server {
         let mut child = headwater(&["--listen", "127.0.0.1:0", "--kafka-listen", "off", "--data"])
@@ -195,6 +195,25 @@ impl Server {
         Server { child, endpoints }
     }
 
+    /// Starts the command and waits until it answers.
+    fn spawn(data: &Path, mut command: Command) -> Server {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(endpoints) = announced(data, child.id()) {
+                return Server { child, endpoints };
+            }
+            if let Some(status) = child.try_wait().unwrap() {
+                let finished = Finished::of(child.wait_with_output().unwrap());
+                panic!("ended with {status}: {}{}", finished.out, finished.err);
+            }
+            assert!(Instant::now() < deadline, "not ready within {PATIENCE:?}");
+            std::thread::yield_now();
+        }
     }
 
     pub(crate) fn endpoint(&self) -> &str {
@@ -202,8 +221,7 @@ impl Server {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        let id = i32::try_from(self.child.id()).unwrap();
-        kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
+        self::signal(&self.child, signal);
     }
 
     /// Waits for its end.

@@ -1,14 +1,15 @@
 //! A server's life.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::process::{Directory, Server, headwater, run};
+use crate::process::{Directory, Server, ended, headwater, run, signal};
 
 #[test]
 fn it_says_where_it_is_and_what_to_try() {
@@ -100,6 +101,32 @@ fn a_second_signal_ends_it_at_once() {
     server.signal(Signal::TERM);
     let finished = server.wait();
     assert_eq!(finished.code, Some(130), "{}{}", finished.out, finished.err);
+}
+
+#[test]
+fn a_signal_ends_it_before_it_serves() {
+    for asked in [Signal::TERM, Signal::INT] {
+        let directory = Directory::new();
+        // Whoever reads it waits for what is written.
+        let key = directory.path().join("master.key");
+        let mut mkfifo = Command::new("mkfifo");
+        let made = mkfifo.args(["-m", "600"]).arg(&key).status().unwrap();
+        assert!(made.success());
+        let data = directory.path().to_str().unwrap();
+        let flags = ["--data", data, "--listen", "127.0.0.1:0"];
+        let server = headwater(&flags)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Done once the server reads.
+        let writer = File::options().write(true).open(&key).unwrap();
+        signal(&server, asked);
+        let finished = ended(server);
+        assert_eq!(finished.code, Some(0), "{}", finished.err);
+        assert!(finished.err.contains("before anything was served"));
+        drop(writer);
+    }
 }
 
 #[test]
