@@ -18,6 +18,7 @@ mod metrics;
 mod objects;
 mod pages;
 mod publishing;
+mod shared;
 mod signals;
 
 use std::collections::HashMap;
@@ -90,12 +91,12 @@ pub(crate) fn run(config: &Config) -> Result<(), Failure> {
 
 async fn serve(config: &Config, descriptors: u64) -> Result<(), Failure> {
     let mut signals = Signals::catch()?;
-    let data = &config.data.value;
     let starting = tokio::spawn(Signals::catch()?.exit_before_serving());
+    let data = &config.data.value;
     make_private(data)?;
     let engine = Engine::open(config)?;
     // Ours from here on: the store's lock is held. A file left by a server that was killed would mislead.
-    announce::withdraw(data);
+    announce::clear(data);
     // A first start waits for the disk again and again: what can wait at one time does.
     let tls = make_tls(config);
     let services = Services::over(config, &engine).await?;
@@ -119,8 +120,8 @@ async fn serve(config: &Config, descriptors: u64) -> Result<(), Failure> {
         .map_err(|error| Failure::because("could not tell the address listened on", error))?;
     let kafka = Kafka::listen(config, broker, descriptors).await?;
     let endpoints = Endpoints::at(address, &kafka.addresses);
-    if let Err(error) = endpoints.publish(data) {
     starting.abort();
+    if let Err(error) = endpoints.publish(data) {
         // The disk may be full, and what is on it can be read.
         let path = data.display();
         tracing::warn!(%error, "could not write endpoints.json in {path}: scripts do not find this server by it");
@@ -152,7 +153,7 @@ async fn serve(config: &Config, descriptors: u64) -> Result<(), Failure> {
     services.sqs.close().await;
     services.kinesis.close().await;
     services.cloudwatch.close().await;
-    announce::withdraw(data);
+    endpoints.withdraw(data);
     if let Some(why) = poisoned {
         return Err(Failure::running(format!(
             "the store can no longer make writes durable and stopped: {why}; nothing acknowledged is lost; check the \

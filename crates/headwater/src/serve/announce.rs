@@ -50,21 +50,34 @@ impl Endpoints {
         }
     }
 
-    /// Writes the file, whole or not at all.
+    /// Writes the file, whole or not at all: in the place of another server's, where volatile stores share the directory.
     pub(super) fn publish(&self, data: &Path) -> io::Result<()> {
-        let unfinished = data.join("endpoints.json.unfinished");
-        let text = serde_json::to_vec_pretty(self)?;
-        let written =
-            fs::write(&unfinished, text).and_then(|()| fs::rename(&unfinished, data.join(FILE)));
+        let unfinished = data.join(format!("{FILE}.{}", self.pid));
+        let written = fs::write(&unfinished, self.text()?)
+            .and_then(|()| fs::rename(&unfinished, data.join(FILE)));
         if written.is_err() {
             let _ = fs::remove_file(unfinished);
         }
         written
     }
+
+    /// Removes the file, unless another server has put its own there since.
+    pub(super) fn withdraw(&self, data: &Path) {
+        let found = fs::read(data.join(FILE));
+        if let (Ok(found), Ok(ours)) = (found, self.text())
+            && found == ours
+        {
+            clear(data);
+        }
+    }
+
+    fn text(&self) -> io::Result<Vec<u8>> {
+        Ok(serde_json::to_vec_pretty(self)?)
+    }
 }
 
-/// Removes the file.
-pub(super) fn withdraw(data: &Path) {
+/// Removes a file that a server left.
+pub(super) fn clear(data: &Path) {
     let path = data.join(FILE);
     match fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {

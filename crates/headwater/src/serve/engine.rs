@@ -1,13 +1,14 @@
 //! Which store keeps the data: the one place that knows there are several.
 
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use engines::{Embedded, Options};
-use model::Clock;
+use model::{Clock, Rng};
 use store::{Key, Memory, Scan, Store, StoreError};
 
+use super::shared::Shared;
 use crate::Failure;
 use crate::config::{Config, Durability, StoreKind};
 
@@ -17,30 +18,32 @@ pub(super) enum Engine {
     /// On the disk of this machine.
     Embedded(Arc<Embedded>),
     /// In this process, or nowhere.
-    Volatile(Arc<Memory>),
+    Volatile(Arc<Memory>, Arc<Shared>),
 }
 
 impl Engine {
     /// Opens the store that the configuration asks for, and says loudly where it keeps less than people expect.
     pub(super) fn open(config: &Config) -> Result<Engine, Failure> {
         let clock = Clock::system();
-        match config.store.value {
-            StoreKind::Embedded => open_embedded(config),
+        let memory = match config.store.value {
+            StoreKind::Embedded => return open_embedded(config),
             StoreKind::Memory => {
                 tracing::warn!("the store is in memory: everything is gone when this process ends");
-                Ok(Engine::Volatile(Arc::new(Memory::new(clock))))
+                Memory::new(clock)
             }
             StoreKind::Discard => {
                 tracing::warn!("the store discards: records are acknowledged and dropped");
-                Ok(Engine::Volatile(Arc::new(Memory::discarding(clock))))
+                Memory::discarding(clock)
             }
-        }
+        };
+        let shared = Shared::take(&config.data.value, &Rng::system())?;
+        Ok(Engine::Volatile(Arc::new(memory), Arc::new(shared)))
     }
 
     pub(super) fn store(&self) -> Arc<dyn Store> {
         match self {
             Engine::Embedded(engine) => Arc::clone(engine) as Arc<dyn Store>,
-            Engine::Volatile(memory) => Arc::clone(memory) as Arc<dyn Store>,
+            Engine::Volatile(memory, _) => Arc::clone(memory) as Arc<dyn Store>,
         }
     }
 
@@ -66,11 +69,19 @@ impl Engine {
         matches!(self, Engine::Embedded(_))
     }
 
+    /// Where bodies of objects are, in the data directory `data`.
+    pub(super) fn objects(&self, data: &Path) -> PathBuf {
+        match self {
+            Engine::Embedded(_) => data.join("objects"),
+            Engine::Volatile(_, shared) => shared.objects().to_owned(),
+        }
+    }
+
     /// Whether the store has stopped acknowledging writes for good.
     pub(super) fn is_poisoned(&self) -> bool {
         match self {
             Engine::Embedded(engine) => engine.poison_watch().borrow().is_some(),
-            Engine::Volatile(_) => false,
+            Engine::Volatile(..) => false,
         }
     }
 
@@ -78,7 +89,7 @@ impl Engine {
     pub(super) async fn poisoned(&self) -> String {
         match self {
             Engine::Embedded(engine) => engine.poisoned().await,
-            Engine::Volatile(_) => std::future::pending().await,
+            Engine::Volatile(..) => std::future::pending().await,
         }
     }
 
@@ -128,8 +139,12 @@ impl Engine {
 
     /// Flushes and closes the store.
     pub(super) async fn close(self) -> Result<(), Failure> {
-        let Engine::Embedded(engine) = self else {
-            return Ok(());
+        let engine = match self {
+            Engine::Embedded(engine) => engine,
+            Engine::Volatile(_, shared) => {
+                shared.clear();
+                return Ok(());
+            }
         };
         let closed = tokio::task::spawn_blocking(move || engine.close()).await;
         let closed =

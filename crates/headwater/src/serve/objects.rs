@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::io::ErrorKind;
-use std::path::PathBuf;
 
 use aws::{Guest, Incoming, Told};
 use http::{Request, Response};
@@ -14,9 +12,9 @@ use super::engine::Engine;
 use crate::Failure;
 use crate::config::{self, Config};
 
-/// Opens the endpoint. Its bodies are in the data directory's `objects`.
+/// Opens the endpoint. Its bodies are in the data directory, where the engine says.
 pub(super) async fn open(config: &Config, engine: &Engine) -> Result<S3, Failure> {
-    let directory = directory(config, engine)?;
+    let directory = engine.objects(&config.data.value);
     let opened = S3::open(
         engine.store(),
         &directory,
@@ -28,22 +26,6 @@ pub(super) async fn open(config: &Config, engine: &Engine) -> Result<S3, Failure
         let place = directory.display();
         Failure::because(format!("could not open the objects in {place}"), error)
     })
-}
-
-/// A store that is gone with the process has a directory that is emptied at each start, and is none of another store's.
-fn directory(config: &Config, engine: &Engine) -> Result<PathBuf, Failure> {
-    let data = &config.data.value;
-    if engine.outlives_the_process() {
-        return Ok(data.join("objects"));
-    }
-    let volatile = data.join("objects-volatile");
-    match std::fs::remove_dir_all(&volatile) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            let place = volatile.display();
-            Err(Failure::because(format!("could not empty {place}"), error))
-        }
-        _ => Ok(volatile),
-    }
 }
 
 fn auth(config: &Config) -> Auth {

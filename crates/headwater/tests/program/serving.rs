@@ -130,6 +130,61 @@ fn a_signal_ends_it_before_it_serves() {
 }
 
 #[test]
+fn volatile_servers_share_a_directory_and_nothing_else() {
+    let directory = Directory::new();
+    let memory = || Server::start(directory.path(), &["--store", "memory"]);
+    let announced = || fs::read_to_string(directory.path().join("endpoints.json")).ok();
+    let folders = || fs::read_dir(directory.path().join("objects-volatile")).unwrap();
+    let first = memory();
+    let body = "x".repeat(100_000);
+    assert_eq!(first.ask("PUT /bucket HTTP/1.1", "").0, 200);
+    assert_eq!(first.ask("PUT /bucket/key HTTP/1.1", &body).0, 200);
+    let second = memory();
+    assert_eq!(first.get("/bucket/key"), (200, body));
+    assert_eq!(folders().count(), 2);
+    first.stop().succeeded();
+    // What is announced is the second's.
+    let text = announced().unwrap();
+    assert!(text.contains(second.endpoint()), "{text}");
+    second.signal(Signal::KILL);
+    second.wait();
+    assert_eq!(folders().count(), 1);
+    // What a killed server left is gone.
+    let third = memory();
+    assert_eq!(folders().count(), 1);
+    third.stop().succeeded();
+    assert_eq!(folders().count(), 0);
+    assert_eq!(announced(), None);
+}
+
+#[test]
+fn a_volatile_server_and_one_whose_data_lasts_are_not_in_one_directory() {
+    let check = |first: &[&str], second: &[&str]| {
+        let directory = Directory::new();
+        let server = Server::start(directory.path(), first);
+        let announced = || fs::read_to_string(directory.path().join("endpoints.json")).unwrap();
+        let before = announced();
+        let data = directory.path().to_str().unwrap();
+        let flags = [
+            "--listen",
+            "127.0.0.1:0",
+            "--kafka-listen",
+            "off",
+            "--data",
+            data,
+        ];
+        let refused = run(&[&flags, second].concat());
+        assert_eq!(refused.code, Some(1), "{}", refused.out);
+        assert!(refused.err.contains("another directory"), "{}", refused.err);
+        assert_eq!(announced(), before);
+        server.stop().succeeded();
+        Server::start(directory.path(), second).stop().succeeded();
+    };
+    check(&[], &["--store", "memory"]);
+    check(&["--store", "discard"], &[]);
+}
+
+#[test]
 fn it_serves_although_it_cannot_say_where() {
     let directory = Directory::new();
     // A full disk would do, too.
