@@ -232,9 +232,10 @@ impl Door {
         drop(place);
     }
 
-    /// Over TLS: the certificate says who it is, where there is one.
+    /// Over TLS: the certificate says who it is, where there is one and no login comes.
     async fn sealed(self, stream: TlsStream<TcpStream>, peer: SocketAddr, local: SocketAddr) {
         let certificates = stream.get_ref().1.peer_certificates();
+        let certificates = certificates.filter(|_| !self.listener.protocol.asks_who());
         let certified = match certificates.and_then(<[_]>::first) {
             None => None,
             Some(certificate) => match self.broker.security.certified(certificate) {

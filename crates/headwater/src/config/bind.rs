@@ -96,6 +96,16 @@ fn what_kafka_needs(config: &Config, mechanisms: &[Mechanism]) -> Result<(), Fai
         return usage(
             "PLAIN in --kafka-sasl-mechanisms needs [[kafka_users]] in the file given by --config"
                 .to_owned(),
+    let mut listeners = kafka.listen.value.iter();
+    if kafka.client_auth.value != ClientAuth::None
+        && !kafka.listen.value.is_empty()
+        && !listeners.any(|one| one.protocol == Protocol::Ssl)
+    {
+        return usage(
+            "--kafka-client-auth is about listeners of SSL:// alone, and --kafka-listen has none; clients of SASL_SSL:// log in"
+                .to_owned(),
+        );
+    }
         );
     }
     let is_by_tls = |at: &KeysAt| matches!(at, KeysAt::Url(url) if url.starts_with("https://"));

@@ -65,7 +65,7 @@ impl Kafka {
                 advertised: advertised(settings, listener.protocol),
                 protocol: listener.protocol,
                 tls: match listener.protocol.is_sealed() {
-                    true => Some(tls(config)?),
+                    true => Some(tls(config, listener.protocol)?),
                     false => None,
                 },
             };
@@ -100,12 +100,14 @@ fn advertised(settings: &KafkaConfig, protocol: Protocol) -> Option<(String, u16
     Some((one.host.clone(), one.port))
 }
 
-fn tls(config: &Config) -> Result<Arc<rustls::ServerConfig>, Failure> {
+/// Who logs in shows no certificate: as in Kafka, `ssl.client.auth` is about listeners of `SSL` alone (KIP-684).
+fn tls(config: &Config, protocol: Protocol) -> Result<Arc<rustls::ServerConfig>, Failure> {
     let identity = match (&config.tls_cert.value, &config.tls_key.value) {
         (Some(certificate), Some(key)) => Identity::from_files(certificate, key),
         _ => Identity::self_signed(&config.data.value.join("tls")),
     };
     let authorities = config.kafka.client_ca.value.as_deref();
+    let authorities = authorities.filter(|_| !protocol.asks_who());
     let clients = match (config.kafka.client_auth.value, authorities) {
         (ClientAuth::Requested, Some(path)) => ClientCertificates::Requested(path),
         (ClientAuth::Required, Some(path)) => ClientCertificates::Required(path),

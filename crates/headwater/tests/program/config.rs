@@ -69,6 +69,51 @@ fn strangers_are_not_served_by_accident() {
 }
 
 #[test]
+fn tokens_that_nobody_has_signed_are_for_this_machine() {
+    let config = |listener: &str, more: &[&str]| {
+        let flags = [
+            "config",
+            "--kafka-listen",
+            listener,
+            "--kafka-acls",
+            "off",
+            "--kafka-oauth-unsecured",
+            "on",
+        ];
+        run(&[&flags, more].concat())
+    };
+    let other = config("SASL_SSL://0.0.0.0:0", &[]);
+    assert_eq!(other.code, Some(2), "{}", other.out);
+    assert!(
+        other.err.contains("--kafka-oauth-unsecured"),
+        "{}",
+        other.err
+    );
+    config("SASL_SSL://127.0.0.1:0", &[]).succeeded();
+    config("SASL_SSL://0.0.0.0:0", &["--insecure"]).succeeded();
+    let scram = ["--kafka-sasl-mechanisms", "SCRAM-SHA-512"];
+    config("SASL_SSL://0.0.0.0:0", &scram).succeeded();
+}
+
+#[test]
+fn certificates_of_clients_are_about_listeners_without_a_login() {
+    let flags = [
+        "config",
+        "--kafka-acls",
+        "off",
+        "--kafka-client-auth",
+        "required",
+        "--kafka-client-ca",
+        "ca.pem",
+        "--kafka-listen",
+    ];
+    let with = |listeners: &'static str| [&flags[..], &[listeners]].concat();
+    refused(&with("SASL_SSL://127.0.0.1:0"), "has none");
+    run(&with("SSL://127.0.0.1:0,SASL_SSL://127.0.0.1:0")).succeeded();
+    run(&with("off")).succeeded();
+}
+
+#[test]
 fn wrong_values_name_their_origin_and_the_fix() {
     refused(
         &["--auth", "maybe"],

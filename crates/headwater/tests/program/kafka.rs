@@ -1,5 +1,10 @@
 //! The Kafka broker behind the program: without a listener, and before strangers.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::sync::Arc;
+
 use client::kafka::wire::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
 use client::kafka::wire::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use client::kafka::wire::messages::{
@@ -7,6 +12,9 @@ use client::kafka::wire::messages::{
 };
 use model::batch::Producer;
 use model::{BatchBuilder, Clock};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::groups::kafka;
 use crate::process::{Directory, Server, headwater, run};
@@ -96,6 +104,54 @@ fn a_transaction_stays_open_where_no_kafka_client_is_answered() {
     let ended = runtime.block_on(async { kafka(&server).ask(&end).await });
     assert_eq!(ended.unwrap().error_code, 0);
     assert_eq!(shown(), 1);
+}
+
+/// Whether a client over TLS that shows no certificate is answered which mechanisms there are.
+fn answers_without_a_certificate(address: &str, authority: &Path) -> bool {
+    let mut roots = RootCertStore::empty();
+    let authority = CertificateDer::from_pem_file(authority).unwrap();
+    roots.add(authority).unwrap();
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let config = ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = "localhost".try_into().unwrap();
+    let connection = ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut stream = StreamOwned::new(connection, TcpStream::connect(address).unwrap());
+    // SaslHandshake 1 for PLAIN, from a client `x`, with its length before it.
+    let request = b"\0\0\0\x12\0\x11\0\x01\0\0\0\x01\0\x01x\0\x05PLAIN";
+    let mut answered = [0; 4];
+    stream.write_all(request).is_ok() && stream.read_exact(&mut answered).is_ok()
+}
+
+#[test]
+fn who_logs_in_needs_no_certificate() {
+    let directory = Directory::new();
+    // Makes a certificate, which is an authority as well as another.
+    Server::start(directory.path(), &[]).stop().succeeded();
+    let authority = directory.path().join("tls/certificate.pem");
+    let users = "[[kafka_users]]\nname = \"admin\"\npassword = \"secret\"\n";
+    let file = directory.file("headwater.toml", users);
+    let flags = [
+        "--config",
+        file.to_str().unwrap(),
+        "--kafka-client-auth",
+        "required",
+        "--kafka-client-ca",
+        authority.to_str().unwrap(),
+        "--kafka-super-users",
+        "User:admin",
+    ];
+    let listeners = "SSL://127.0.0.1:0,SASL_SSL://127.0.0.1:0";
+    let server = Server::start_listening(directory.path(), listeners, &flags);
+    for (protocol, answers) in [("SSL", false), ("SASL_SSL", true)] {
+        let address = &server.endpoints["kafka_listeners"][protocol];
+        let answered = answers_without_a_certificate(address.as_str().unwrap(), &authority);
+        assert_eq!(answered, answers, "{protocol}");
+    }
+    server.stop().succeeded();
 }
 
 #[test]
