@@ -203,6 +203,19 @@ fn a_partition_that_was_split_away_is_passed_over() {
 /// A batch of a hundred records, compressed by the codec of that number, as clients of Kafka do it.
 fn compressed(codec: u8, prefix: &str) -> Batch {
     let mut batch = BatchBuilder::with_capacity(100);
+    // Partitions that are made meanwhile, too.
+    let split = ["stream", "split", "live", "shardId-000000000001"];
+    run(&[&split[..], &["--endpoint", endpoint]].concat()).succeeded();
+    for partition in ["3", "2"] {
+        topic(
+            &server,
+            &["produce", "live", partition, "--partition", partition],
+        )
+        .succeeded();
+    }
+    let mut new = [next(), next()];
+    new.sort_unstable();
+    assert_eq!(new, ["2", "3"]);
     for number in 0..100 {
         let value = format!("{prefix}-{number}");
         batch.push(Clock::system().now(), None, Some(value.as_bytes()), &[]);

@@ -1,6 +1,7 @@
 //! Reading a topic: what is there, or what comes.
 
 use std::io::{self, Write as _};
+use std::time::Duration;
 
 use clap::Args;
 use client::Kafka;
@@ -9,6 +10,7 @@ use client::kafka::groups::Kind;
 use client::kafka::offsets::{At, Offsets};
 use client::kafka::records::Fetched;
 use model::Clock;
+use tokio::time::Instant;
 
 use super::record::Printer;
 use super::{refused, show};
@@ -17,7 +19,9 @@ use crate::verbs::output::Output;
 use crate::verbs::time;
 
 /// Longest a fetch waits for records, in milliseconds.
-const WAIT_MS: i32 = 10_000;
+const WAIT_MS: i32 = 2_000;
+/// How often a tail asks which partitions there are: the topic may have got more, its stream's shards may have been split.
+const LOOK_PERIOD: Duration = Duration::from_secs(2);
 
 /// Which of a topic's records.
 #[derive(Debug, Args)]
@@ -126,9 +130,14 @@ pub(super) async fn tail(kafka: &Kafka, tail: &Tail, output: Output) -> Result<(
         left: tail.limit.unwrap_or(u64::MAX),
     };
     let read = async {
+        let mut looked = Instant::now();
         while reading.left > 0 {
             let fetched = reading.fetch(kafka, WAIT_MS).await?;
             reading.print(&fetched, None)?;
+            if tail.part.partition.is_none() && looked.elapsed() >= LOOK_PERIOD {
+                reading.take_new_partitions(kafka, &tail.part.name).await?;
+                looked = Instant::now();
+            }
         }
         Ok(())
     };
@@ -203,6 +212,18 @@ struct Reading {
 }
 
 impl Reading {
+    /// Reads partitions made since, too, from their first records on.
+    async fn take_new_partitions(&mut self, kafka: &Kafka, topic: &str) -> Result<(), Failure> {
+        let topic = kafka.topic(topic).await.map_err(refused)?;
+        let mut new = show::places(&topic);
+        new.retain(|place| !self.from.contains_key(place));
+        if !new.is_empty() {
+            let starts = kafka.offsets(&new, At::Start).await.map_err(refused)?;
+            self.from.extend(starts);
+        }
+        Ok(())
+    }
+
     /// The next batches. What is gone by age is passed over.
     async fn fetch(&mut self, kafka: &Kafka, wait_ms: i32) -> Result<Vec<Fetched>, Failure> {
         self.asked.clone_from(&self.from);
