@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::process::{Directory, Finished, Server, run};
+use crate::process::{Directory, Finished, Server, headwater, run};
 
 /// Runs `headwater queue ...` against the server.
 fn queue(server: &Server, arguments: &[&str]) -> Finished {
@@ -90,5 +90,25 @@ fn a_fifo_queue_keeps_the_order_of_lines() {
     arguments.extend(lines.iter().map(String::as_str));
     assert_eq!(verb(&arguments), "sent 25 messages to orders.fifo\n");
     let read = verb(&["receive", "orders.fifo", "--max", "25"]);
+#[test]
+fn what_comes_before_a_line_that_is_no_text_is_sent() {
+    let directory = Directory::new();
+    let server = Server::start(directory.path(), &[]);
+    queue(&server, &["create", "jobs"]).succeeded();
+    let arguments = ["queue", "send", "jobs", "--endpoint", server.endpoint()];
+    let input = directory.path().join("lines");
+    fs::write(&input, b"one\ntwo\n\xff\nfour\n").unwrap();
+    let send = headwater(&arguments)
+        .stdin(fs::File::open(&input).unwrap())
+        .output();
+    let send = Finished::of(send.unwrap());
+    assert_eq!(send.code, Some(1));
+    assert!(send.err.contains("message 3 is not UTF-8"), "{}", send.err);
+    let sent = queue(&server, &["receive", "jobs", "--max", "10"]).succeeded();
+    let mut sent: Vec<&str> = sent.lines().collect();
+    sent.sort_unstable();
+    assert_eq!(sent, ["one", "two"]);
+}
+
     assert_eq!(read.lines().collect::<Vec<_>>(), lines);
 }

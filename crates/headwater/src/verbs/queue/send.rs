@@ -113,12 +113,15 @@ impl Sender<'_> {
         while let Some(line) = lines.recv().await {
             let line =
                 line.map_err(|error| Failure::because("could not read standard input", error))?;
-            let line = String::from_utf8(line).map_err(|_| {
-                Failure::running(format!(
-                    "message {} is not UTF-8 text, and SQS takes nothing else: encode it, in base64 say",
-                    self.sent + self.batch.len() as u64 + 1
-                ))
-            })?;
+            let Ok(line) = String::from_utf8(line) else {
+                // Those before it are good.
+                self.flush().await?;
+                return Err(Failure::running(format!(
+                    "message {} is not UTF-8 text, and SQS takes nothing else: encode it, in base64 say; those before it \
+                     are sent",
+                    self.sent + 1
+                )));
+            };
             if line.is_empty() {
                 // SQS takes no empty message.
                 continue;

@@ -66,28 +66,24 @@ pub(super) async fn produce(
         clock: Clock::system(),
         rng: Rng::system(),
         batches: BTreeMap::new(),
+        taken: 0,
         records: 0,
         bytes: 0,
         progress: None,
     };
-    if records.is_empty() {
-        sender.send_lines().await?;
-    } else {
-        for record in records {
-            sender.add(record.into()).await?;
-        }
-    }
-    sender.flush().await?;
+    let taken = sender.take(records).await;
+    // What came before a record that is no good is written all the same, and told.
+    let written = sender.flush().await.and(taken);
     sender.progress = None;
-    if output == Output::Human {
-        let (records, bytes) = (sender.records, sender.bytes);
+    let (records, bytes) = (sender.records, sender.bytes);
+    if output == Output::Human && (written.is_ok() || records > 0) {
         let name = &sender.produce.name;
         writeln!(
             io::stdout(),
             "wrote {records} records, {bytes} bytes, to {name}"
         )?;
     }
-    Ok(())
+    written
 }
 
 struct Sender<'a> {
@@ -102,12 +98,27 @@ struct Sender<'a> {
     rng: Rng,
     /// By partition; `None` where any will do.
     batches: BTreeMap<Option<i32>, Vec<NewRecord>>,
+    /// Records taken up, written or not.
+    taken: u64,
+    /// Records written,
     records: u64,
+    /// and the bytes of their values.
     bytes: u64,
     progress: Option<Progress>,
 }
 
 impl Sender<'_> {
+    /// Takes up the arguments, or else the lines.
+    async fn take(&mut self, records: Vec<String>) -> Result<(), Failure> {
+        if records.is_empty() {
+            return self.send_lines().await;
+        }
+        for record in records {
+            self.add(record.into()).await?;
+        }
+        Ok(())
+    }
+
     /// Writes every line as it comes: a slow writer's lines do not wait for a batch to fill.
     async fn send_lines(&mut self) -> Result<(), Failure> {
         if io::stdin().is_terminal() {
@@ -147,6 +158,7 @@ impl Sender<'_> {
             self.flush().await?;
         }
         self.batches.entry(partition).or_default().push(record);
+        self.taken += 1;
         Ok(())
     }
 
@@ -166,7 +178,10 @@ impl Sender<'_> {
         let at = windows.position(|window| window == separator.as_bytes());
         let at = at.ok_or_else(|| {
             let line = String::from_utf8_lossy(&line);
-            Failure::Usage(format!("no {separator:?} divides a key from {line:?}"))
+            Failure::Usage(format!(
+                "record {}: no {separator:?} divides a key from {line:?}; those before it are written",
+                self.taken + 1
+            ))
         })?;
         Ok(NewRecord {
             key: Some(line.slice(..at)),
