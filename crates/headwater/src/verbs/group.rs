@@ -3,15 +3,13 @@
 mod reset;
 mod show;
 
-use std::io::{self, Write as _};
-
 use clap::{Args, Subcommand};
 use client::{ClientError, Kafka};
 
 use crate::Failure;
 use crate::verbs::confirm::is_sure;
 use crate::verbs::connect::Connect;
-use crate::verbs::output;
+use crate::verbs::output::{self, Output, State, tell};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -68,20 +66,19 @@ pub(crate) fn run(verb: GroupVerb) -> Result<(), Failure> {
             What::Describe(describe) => show::describe(&kafka, &describe, output).await,
             What::Offsets(describe) => show::offsets(&kafka, &describe, output).await,
             What::Reset(reset) => reset::reset(&kafka, &reset, output).await,
-            What::Delete(one) => delete(&kafka, &one).await,
+            What::Delete(one) => delete(&kafka, &one, output).await,
         }
     })
 }
 
-async fn delete(kafka: &Kafka, delete: &Delete) -> Result<(), Failure> {
+async fn delete(kafka: &Kafka, delete: &Delete, output: Output) -> Result<(), Failure> {
     let name = &delete.name;
     kafka.group(name).await.map_err(refused)?;
     if !delete.yes && !is_sure("delete", name, "offsets")? {
         return Err(Failure::running(format!("{name} is kept")));
     }
     kafka.delete_group(name).await.map_err(refused)?;
-    writeln!(io::stdout(), "{name} is deleted")?;
-    Ok(())
+    tell(name, State::Deleted, output)
 }
 
 /// What the server refused, with the fix where one is known.

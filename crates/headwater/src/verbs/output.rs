@@ -26,6 +26,31 @@ pub(super) fn json_line<T: Serialize>(document: &T) -> Result<(), Failure> {
     print(serde_json::to_string(document))
 }
 
+/// What has become of something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(super) enum State {
+    /// It is no more.
+    Deleted,
+    /// It has nothing in it.
+    Empty,
+}
+
+/// Tells what has become of `name`.
+pub(super) fn tell(name: &str, state: State, output: Output) -> Result<(), Failure> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Told<'a> {
+        name: &'a str,
+        state: State,
+    }
+    match (output, state) {
+        (Output::Json, state) => return json(&Told { name, state }),
+        (Output::Human, State::Deleted) => writeln!(io::stdout(), "{name} is deleted")?,
+        (Output::Human, State::Empty) => writeln!(io::stdout(), "{name} is empty")?,
+    }
+    Ok(())
+}
+
 fn print(text: serde_json::Result<String>) -> Result<(), Failure> {
     let text = text.map_err(|error| Failure::because("could not write JSON", error))?;
     writeln!(io::stdout(), "{text}")?;

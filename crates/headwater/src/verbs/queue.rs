@@ -73,9 +73,9 @@ pub(crate) fn run(verb: QueueVerb) -> Result<(), Failure> {
             What::Send(send) => send::send(&sqs, send, output).await,
             What::Receive(receive) => receive::receive(&sqs, &receive, output).await,
             What::Peek(peek) => receive::peek(&sqs, &peek, output).await,
-            What::Purge(purge) => life::purge(&sqs, &purge).await,
+            What::Purge(purge) => life::purge(&sqs, &purge, output).await,
             What::Redrive(redrive) => redrive::redrive(&sqs, &redrive, output).await,
-            What::Delete(delete) => life::delete(&sqs, &delete).await,
+            What::Delete(delete) => life::delete(&sqs, &delete, output).await,
         }
     })
 }

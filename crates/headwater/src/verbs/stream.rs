@@ -71,7 +71,7 @@ pub(crate) fn run(verb: StreamVerb) -> Result<(), Failure> {
             What::Put(put) => put::put(&kinesis, put, output).await,
             What::Split(split) => reshard::split(&kinesis, &split, output).await,
             What::Merge(merge) => reshard::merge(&kinesis, &merge, output).await,
-            What::Delete(delete) => life::delete(&kinesis, &delete).await,
+            What::Delete(delete) => life::delete(&kinesis, &delete, output).await,
             What::Scale(scale) => reshard::scale(&kinesis, &scale, output).await,
         }
     })

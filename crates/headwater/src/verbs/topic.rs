@@ -67,7 +67,7 @@ pub(crate) fn run(verb: TopicVerb) -> Result<(), Failure> {
             What::Ls(ls) => show::list(&kafka, &ls, output).await,
             What::Create(create) => life::create(&kafka, &create, output).await,
             What::Describe(describe) => show::describe(&kafka, &describe, output).await,
-            What::Delete(delete) => life::delete(&kafka, &delete).await,
+            What::Delete(delete) => life::delete(&kafka, &delete, output).await,
             What::Config(config) => config::config(&kafka, &config, output).await,
             What::Produce(produce) => produce::produce(&kafka, produce, output).await,
             What::Consume(consume) => read::consume(&kafka, &consume, output).await,

@@ -88,7 +88,9 @@ fn a_group_is_seen_set_back_and_deleted() {
 
     let unsure = verb(&server, "group", &["delete", "g"]);
     assert_eq!(unsure.code, Some(2));
-    assert_eq!(group(&["delete", "g", "--yes"]), "g is deleted\n");
+    let deleted: Value = serde_json::from_str(&group(&["delete", "g", "--yes", "--json"])).unwrap();
+    let expected = serde_json::json!({ "Name": "g", "State": "Deleted" });
+    assert_eq!(deleted, expected);
     let gone = verb(&server, "group", &["describe", "g"]);
     assert!(gone.err.contains("headwater group ls"), "{}", gone.err);
     let fresh = group(&[

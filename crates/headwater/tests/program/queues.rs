@@ -1,5 +1,7 @@
 //! The verbs for queues against a server.
 
+use std::fs;
+
 use serde_json::Value;
 
 use crate::process::{Directory, Finished, Server, headwater, run};
@@ -45,6 +47,15 @@ fn a_queue_lives_from_create_to_delete() {
     let unsure = queue(&server, &["delete", "jobs"]);
     assert_eq!(unsure.code, Some(2));
     assert!(unsure.err.contains("--yes"), "{}", unsure.err);
+    verb(&["create", "other"]);
+    let purged = verb(&["purge", "other", "--yes", "--json"]);
+    let purged: Value = serde_json::from_str(&purged).unwrap();
+    let expected = serde_json::json!({ "Name": "other", "State": "Empty" });
+    assert_eq!(purged, expected);
+    let deleted = verb(&["delete", "other", "--yes", "--json"]);
+    let deleted: Value = serde_json::from_str(&deleted).unwrap();
+    let expected = serde_json::json!({ "Name": "other", "State": "Deleted" });
+    assert_eq!(deleted, expected);
     assert_eq!(verb(&["delete", "jobs", "--yes"]), "jobs is deleted\n");
     let gone = queue(&server, &["receive", "jobs"]);
     assert_eq!(gone.code, Some(1));
@@ -80,17 +91,6 @@ fn dead_letters_are_redriven() {
 }
 
 #[test]
-fn a_fifo_queue_keeps_the_order_of_lines() {
-    let directory = Directory::new();
-    let server = Server::start(directory.path(), &[]);
-    let verb = |arguments: &[&str]| queue(&server, arguments).succeeded();
-    verb(&["create", "orders.fifo"]);
-    let lines: Vec<String> = (0..25).map(|number| format!("line {number}")).collect();
-    let mut arguments = vec!["send", "orders.fifo"];
-    arguments.extend(lines.iter().map(String::as_str));
-    assert_eq!(verb(&arguments), "sent 25 messages to orders.fifo\n");
-    let read = verb(&["receive", "orders.fifo", "--max", "25"]);
-#[test]
 fn what_comes_before_a_line_that_is_no_text_is_sent() {
     let directory = Directory::new();
     let server = Server::start(directory.path(), &[]);
@@ -110,5 +110,16 @@ fn what_comes_before_a_line_that_is_no_text_is_sent() {
     assert_eq!(sent, ["one", "two"]);
 }
 
+#[test]
+fn a_fifo_queue_keeps_the_order_of_lines() {
+    let directory = Directory::new();
+    let server = Server::start(directory.path(), &[]);
+    let verb = |arguments: &[&str]| queue(&server, arguments).succeeded();
+    verb(&["create", "orders.fifo"]);
+    let lines: Vec<String> = (0..25).map(|number| format!("line {number}")).collect();
+    let mut arguments = vec!["send", "orders.fifo"];
+    arguments.extend(lines.iter().map(String::as_str));
+    assert_eq!(verb(&arguments), "sent 25 messages to orders.fifo\n");
+    let read = verb(&["receive", "orders.fifo", "--max", "25"]);
     assert_eq!(read.lines().collect::<Vec<_>>(), lines);
 }

@@ -55,6 +55,11 @@ fn a_topic_lives_from_create_to_delete() {
     let unsure = topic(&server, &["delete", "orders"]);
     assert_eq!(unsure.code, Some(2));
     assert!(unsure.err.contains("--yes"), "{}", unsure.err);
+    verb(&["create", "other"]);
+    let deleted = verb(&["delete", "other", "--yes", "--json"]);
+    let deleted: Value = serde_json::from_str(&deleted).unwrap();
+    let expected = serde_json::json!({ "Name": "other", "State": "Deleted" });
+    assert_eq!(deleted, expected);
     assert_eq!(verb(&["delete", "orders", "--yes"]), "orders is deleted\n");
     let gone = topic(&server, &["tail", "orders"]);
     assert_eq!(gone.code, Some(1));
@@ -121,11 +126,6 @@ fn records_have_keys_headers_and_partitions() {
 }
 
 #[test]
-fn a_thousand_lines_are_consumed_once_by_a_group() {
-    let directory = Directory::new();
-    let server = Server::start(directory.path(), &[]);
-    let verb = |arguments: &[&str]| topic(&server, arguments).succeeded();
-#[test]
 fn what_comes_before_a_line_without_a_key_is_written() {
     let directory = Directory::new();
     let server = Server::start(directory.path(), &[]);
@@ -147,6 +147,11 @@ fn what_comes_before_a_line_without_a_key_is_written() {
     assert_eq!(read, ["1", "2"]);
 }
 
+#[test]
+fn a_thousand_lines_are_consumed_once_by_a_group() {
+    let directory = Directory::new();
+    let server = Server::start(directory.path(), &[]);
+    let verb = |arguments: &[&str]| topic(&server, arguments).succeeded();
     verb(&["create", "many", "--partitions", "4"]);
     let arguments = ["topic", "produce", "many", "--endpoint", server.endpoint()];
     let mut produce = headwater(&arguments)
@@ -198,6 +203,19 @@ fn a_tail_shows_what_comes_while_it_runs() {
         topic(&server, &["produce", "live", record]).succeeded();
         assert_eq!(next(), record);
     }
+    // Partitions that are made meanwhile, too.
+    let split = ["stream", "split", "live", "shardId-000000000001"];
+    run(&[&split[..], &["--endpoint", endpoint]].concat()).succeeded();
+    for partition in ["3", "2"] {
+        topic(
+            &server,
+            &["produce", "live", partition, "--partition", partition],
+        )
+        .succeeded();
+    }
+    let mut new = [next(), next()];
+    new.sort_unstable();
+    assert_eq!(new, ["2", "3"]);
     tail.kill().unwrap();
     tail.wait().unwrap();
 }
@@ -223,19 +241,6 @@ fn a_partition_that_was_split_away_is_passed_over() {
 /// A batch of a hundred records, compressed by the codec of that number, as clients of Kafka do it.
 fn compressed(codec: u8, prefix: &str) -> Batch {
     let mut batch = BatchBuilder::with_capacity(100);
-    // Partitions that are made meanwhile, too.
-    let split = ["stream", "split", "live", "shardId-000000000001"];
-    run(&[&split[..], &["--endpoint", endpoint]].concat()).succeeded();
-    for partition in ["3", "2"] {
-        topic(
-            &server,
-            &["produce", "live", partition, "--partition", partition],
-        )
-        .succeeded();
-    }
-    let mut new = [next(), next()];
-    new.sort_unstable();
-    assert_eq!(new, ["2", "3"]);
     for number in 0..100 {
         let value = format!("{prefix}-{number}");
         batch.push(Clock::system().now(), None, Some(value.as_bytes()), &[]);

@@ -49,6 +49,11 @@ fn a_stream_lives_from_create_to_delete() {
     let unsure = stream(&server, &["delete", "orders"]);
     assert_eq!(unsure.code, Some(2));
     assert!(unsure.err.contains("--yes"), "{}", unsure.err);
+    verb(&["create", "other"]);
+    let deleted = verb(&["delete", "other", "--yes", "--json"]);
+    let deleted: Value = serde_json::from_str(&deleted).unwrap();
+    let expected = serde_json::json!({ "Name": "other", "State": "Deleted" });
+    assert_eq!(deleted, expected);
     assert_eq!(verb(&["delete", "orders", "--yes"]), "orders is deleted\n");
     assert!(verb(&["ls"]).contains("No streams yet"));
 }

@@ -9,7 +9,7 @@ use client::sqs::Attributes;
 use super::refused;
 use crate::Failure;
 use crate::verbs::confirm::is_sure;
-use crate::verbs::output::{Output, json};
+use crate::verbs::output::{Output, State, json, tell};
 
 #[derive(Debug, Args)]
 pub(super) struct Create {
@@ -92,15 +92,14 @@ pub(super) struct Purge {
     yes: bool,
 }
 
-pub(super) async fn purge(sqs: &Sqs, purge: &Purge) -> Result<(), Failure> {
+pub(super) async fn purge(sqs: &Sqs, purge: &Purge, output: Output) -> Result<(), Failure> {
     let name = &purge.name;
     let url = sqs.url(name).await.map_err(refused)?;
     if !purge.yes && !is_sure("purge", name, "messages")? {
         return Err(Failure::running(format!("{name} is kept as it is")));
     }
     sqs.purge(&url).await.map_err(refused)?;
-    writeln!(io::stdout(), "{name} is empty")?;
-    Ok(())
+    tell(name, State::Empty, output)
 }
 
 #[derive(Debug, Args)]
@@ -112,13 +111,12 @@ pub(super) struct Delete {
     yes: bool,
 }
 
-pub(super) async fn delete(sqs: &Sqs, delete: &Delete) -> Result<(), Failure> {
+pub(super) async fn delete(sqs: &Sqs, delete: &Delete, output: Output) -> Result<(), Failure> {
     let name = &delete.name;
     let url = sqs.url(name).await.map_err(refused)?;
     if !delete.yes && !is_sure("delete", name, "messages")? {
         return Err(Failure::running(format!("{name} is kept")));
     }
     sqs.delete_queue(&url).await.map_err(refused)?;
-    writeln!(io::stdout(), "{name} is deleted")?;
-    Ok(())
+    tell(name, State::Deleted, output)
 }

@@ -8,7 +8,7 @@ use client::Kinesis;
 use super::{refused, show};
 use crate::Failure;
 use crate::verbs::confirm::is_sure;
-use crate::verbs::output::{Output, json};
+use crate::verbs::output::{Output, State, json, tell};
 use crate::verbs::progress::Progress;
 
 #[derive(Debug, Args)]
@@ -52,7 +52,11 @@ pub(super) struct Delete {
     yes: bool,
 }
 
-pub(super) async fn delete(kinesis: &Kinesis, delete: &Delete) -> Result<(), Failure> {
+pub(super) async fn delete(
+    kinesis: &Kinesis,
+    delete: &Delete,
+    output: Output,
+) -> Result<(), Failure> {
     let name = &delete.name;
     kinesis.describe(name).await.map_err(refused)?;
     if !delete.yes && !is_sure("delete", name, "records")? {
@@ -62,6 +66,5 @@ pub(super) async fn delete(kinesis: &Kinesis, delete: &Delete) -> Result<(), Fai
     let progress = Progress::start(format!("deleting {name}"));
     kinesis.wait_until_gone(name).await.map_err(refused)?;
     drop(progress);
-    writeln!(io::stdout(), "{name} is deleted")?;
-    Ok(())
+    tell(name, State::Deleted, output)
 }

@@ -8,7 +8,7 @@ use client::Kafka;
 use super::{refused, show};
 use crate::Failure;
 use crate::verbs::confirm::is_sure;
-use crate::verbs::output::{Output, json};
+use crate::verbs::output::{Output, State, json, tell};
 use crate::verbs::pair;
 
 #[derive(Debug, Args)]
@@ -55,13 +55,12 @@ pub(super) struct Delete {
     yes: bool,
 }
 
-pub(super) async fn delete(kafka: &Kafka, delete: &Delete) -> Result<(), Failure> {
+pub(super) async fn delete(kafka: &Kafka, delete: &Delete, output: Output) -> Result<(), Failure> {
     let name = &delete.name;
     kafka.topic(name).await.map_err(refused)?;
     if !delete.yes && !is_sure("delete", name, "records")? {
         return Err(Failure::running(format!("{name} is kept")));
     }
     kafka.delete_topic(name).await.map_err(refused)?;
-    writeln!(io::stdout(), "{name} is deleted")?;
-    Ok(())
+    tell(name, State::Deleted, output)
 }
