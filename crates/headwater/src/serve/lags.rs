@@ -1,9 +1,9 @@
 //! How far Kafka's groups are behind, under the names that kafka-exporter has for it, so that its dashboards and alerts fit; and
-//! under those that Amazon MSK has in CloudWatch.
+//! under those that Amazon MSK has in CloudWatch. Where some are missing, a gauge says so: an alert on lag alone would be silent.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kafka::{Broker, GroupLag};
@@ -29,25 +29,73 @@ struct Place {
 
 /// What was measured last.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Lags(Arc<Mutex<Vec<GroupLag>>>);
+pub(super) struct Lags(Arc<Mutex<Measured>>);
+
+#[derive(Clone, Debug, Default)]
+struct Measured {
+    lags: Vec<GroupLag>,
+    /// Whether groups have offsets of other partitions, too.
+    is_incomplete: bool,
+}
+
+impl Measured {
+    /// As many of them as are shown.
+    fn of(mut lags: Vec<GroupLag>) -> Measured {
+        let is_incomplete = lags.len() > SERIES_MAX;
+        lags.truncate(SERIES_MAX);
+        Measured {
+            lags,
+            is_incomplete,
+        }
+    }
+
+    /// It could not be measured, and what was before is not shown as if it were now.
+    fn failed() -> Measured {
+        Measured {
+            lags: Vec::new(),
+            is_incomplete: true,
+        }
+    }
+}
 
 impl Lags {
     /// Measures for ever.
     pub(super) async fn keep_measuring(&self, broker: &Broker) {
         loop {
-            match broker.group_lags(SERIES_MAX).await {
-                Ok(lags) => *self.0.lock().unwrap_or_else(PoisonError::into_inner) = lags,
-                Err(error) => tracing::warn!(%error, "could not see how far groups are behind"),
-            }
+            // One more than are shown tells that there are more.
+            let measured = match broker.group_lags(SERIES_MAX + 1).await {
+                Ok(lags) => Measured::of(lags),
+                Err(error) => {
+                    tracing::warn!(%error, "could not see how far groups are behind");
+                    Measured::failed()
+                }
+            };
+            self.replace(measured);
             tokio::time::sleep(MEASURING_PERIOD).await;
         }
+    }
+
+    fn last(&self) -> MutexGuard<'_, Measured> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn replace(&self, measured: Measured) {
+        let is_cut = |measured: &Measured| measured.is_incomplete && !measured.lags.is_empty();
+        let mut last = self.last();
+        if is_cut(&measured) && !is_cut(&last) {
+            tracing::warn!(
+                "groups have offsets of more than {SERIES_MAX} partitions: how far they are behind is not shown of the groups \
+                 whose names come last"
+            );
+        }
+        *last = measured;
     }
 
     /// By group and topic, as MSK tells it: of all partitions together, and of that which is furthest behind. Topics are the
     /// account's without a name.
     pub(super) fn published(&self) -> Vec<Published> {
         let mut lags: BTreeMap<(String, String), (u64, u64)> = BTreeMap::new();
-        for lag in &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+        for lag in &self.last().lags {
             let of = lags
                 .entry((lag.group.clone(), lag.topic.clone()))
                 .or_default();
@@ -77,11 +125,18 @@ impl Lags {
 
 impl Collector for Lags {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let lags = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let Measured {
+            lags,
+            is_incomplete,
+        } = self.last().clone();
+        let incomplete = ConstGauge::new(i64::from(is_incomplete));
+        let family = encoder.encode_descriptor(
+            "kafka_consumergroup_lag_incomplete",
+            "1 where the lag of some groups is not told, for there are too many or it could not be measured",
+            None,
+            incomplete.metric_type(),
+        )?;
+        incomplete.encode(family)?;
         let read_lag: fn(&GroupLag) -> u64 = GroupLag::lag;
         let read_committed: fn(&GroupLag) -> u64 = |lag| lag.committed;
         for (name, help, read) in [
@@ -110,5 +165,47 @@ impl Collector for Lags {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::encoding::text::encode_registry;
+    use prometheus_client::registry::Registry;
+
+    use super::*;
+
+    fn shown(measured: Measured) -> String {
+        let lags = Lags::default();
+        lags.replace(measured);
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(lags));
+        let mut text = String::new();
+        encode_registry(&mut text, &registry).unwrap();
+        text
+    }
+
+    #[test]
+    fn what_is_left_out_is_told() {
+        let check = |measured, incomplete: u8, series: usize| {
+            let text = shown(measured);
+            let line = format!("\nkafka_consumergroup_lag_incomplete {incomplete}\n");
+            assert!(text.contains(&line), "{incomplete}, {series} series");
+            assert_eq!(text.matches("kafka_consumergroup_lag{").count(), series);
+        };
+        let lags = |count: usize| {
+            let lag = |partition| GroupLag {
+                group: "g".to_owned(),
+                topic: "t".to_owned(),
+                partition,
+                committed: 1,
+                end: 3,
+            };
+            (0..).map(lag).take(count).collect()
+        };
+        check(Measured::of(lags(2)), 0, 2);
+        check(Measured::of(lags(SERIES_MAX)), 0, SERIES_MAX);
+        check(Measured::of(lags(SERIES_MAX + 1)), 1, SERIES_MAX);
+        check(Measured::failed(), 1, 0);
     }
 }
