@@ -54,6 +54,15 @@ fn kafka(config: &Config) -> Result<(), Failure> {
                  everybody who can reach it, or --kafka-listen off"
             ));
         }
+        let believes_strangers =
+            kafka.oauth_unsecured.value && mechanisms.contains(&Mechanism::OAuthBearer);
+        if listener.protocol.asks_who() && believes_strangers {
+            return usage(format!(
+                "--kafka-listen {shown} can be reached from other machines and --kafka-oauth-unsecured on takes tokens that \
+                 nobody has signed, so that clients are who they say: give --kafka-oauth-jwks and --kafka-oauth-unsecured \
+                 off, or --insecure to serve everybody who can reach it"
+            ));
+        }
         let shown_secret = mechanisms.iter().find(|one| one.shows_the_secret());
         if let Some(mechanism) = shown_secret
             && listener.protocol == Protocol::SaslPlaintext
@@ -87,15 +96,6 @@ fn what_kafka_needs(config: &Config, mechanisms: &[Mechanism]) -> Result<(), Fai
             "--kafka-client-auth needs --kafka-client-ca with the authorities that sign clients' certificates".to_owned(),
         );
     }
-    if let Some(other) = advertised_for_nobody(config) {
-        return usage(format!(
-            "--kafka-advertise names {other}://, and --kafka-listen has no such listener"
-        ));
-    }
-    if mechanisms.contains(&Mechanism::Plain) && kafka.users.value.is_empty() {
-        return usage(
-            "PLAIN in --kafka-sasl-mechanisms needs [[kafka_users]] in the file given by --config"
-                .to_owned(),
     let mut listeners = kafka.listen.value.iter();
     if kafka.client_auth.value != ClientAuth::None
         && !kafka.listen.value.is_empty()
@@ -106,6 +106,15 @@ fn what_kafka_needs(config: &Config, mechanisms: &[Mechanism]) -> Result<(), Fai
                 .to_owned(),
         );
     }
+    if let Some(other) = advertised_for_nobody(config) {
+        return usage(format!(
+            "--kafka-advertise names {other}://, and --kafka-listen has no such listener"
+        ));
+    }
+    if mechanisms.contains(&Mechanism::Plain) && kafka.users.value.is_empty() {
+        return usage(
+            "PLAIN in --kafka-sasl-mechanisms needs [[kafka_users]] in the file given by --config"
+                .to_owned(),
         );
     }
     let is_by_tls = |at: &KeysAt| matches!(at, KeysAt::Url(url) if url.starts_with("https://"));
