@@ -170,7 +170,7 @@ async fn one(call: &Call, asked: &Asked, is_trial: bool) -> Result<(), Refusal> 
             check_node(&asked.name)?;
             Err(Refusal::new(
                 ErrorCode::InvalidConfig,
-                "the log's level is set when the server is started, by RUST_LOG",
+                "the log's level is set when the server is started, by --log or HEADWATER_LOG",
             ))
         }
     }
