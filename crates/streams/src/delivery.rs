@@ -32,7 +32,7 @@ use std::time::Duration;
 use model::{LogId, Offset, RecordRef, Timestamp};
 use store::{StoreError, StoredBatch};
 
-pub use queue::{Claim, Queue};
+pub use queue::{Claim, HeldBack, Queue};
 
 /// Where a queue's messages and what is known of them lie.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

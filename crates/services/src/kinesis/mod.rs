@@ -49,7 +49,7 @@ mod scaling;
 mod shard_counters;
 mod shards;
 #[cfg(test)]
-mod slow;
+pub(crate) mod slow;
 mod tags;
 mod throughput;
 mod tokens;

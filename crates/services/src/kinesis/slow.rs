@@ -11,7 +11,7 @@ use store::{
 };
 use tokio::task::yield_now;
 
-pub(super) struct Slow(pub(super) Memory);
+pub(crate) struct Slow(pub(crate) Memory);
 
 /// Lets others in, then asks the engine below.
 macro_rules! later {

@@ -82,6 +82,8 @@ struct State {
     known: HashMap<Key, Known>,
     /// What was sent, in the order in which it is forgotten.
     order: VecDeque<(Timestamp, Key)>,
+    /// What lies before was purged.
+    purged: Offset,
 }
 
 enum Known {
@@ -101,9 +103,9 @@ impl Memory {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets all that was sent: the queue was purged.
-    pub(super) fn clear(&self) {
-        self.state().forget_sent();
+    /// Forgets what was sent before `end`, and what is still being put there: it was purged.
+    pub(super) fn forget_before(&self, end: Offset) {
+        self.state().purge(end);
     }
 
     /// Reads the log back where that was not done yet.
@@ -125,10 +127,10 @@ impl Memory {
             return Ok(());
         }
         let since = now.minus(limits::DEDUPLICATION);
-        let since = since.max(queue.settings.purged.unwrap_or(since));
         let found = read_back(store, queue, scope, since).await?;
         let mut state = self.state();
         state.forget_sent();
+        state.purge(queue.settings.purged_before);
         for (key, sent) in found {
             state.remember(key, sent);
         }
@@ -138,23 +140,37 @@ impl Memory {
 
     /// Judges the messages of one request, all at once, when nobody else is putting one of them any more. Those that are new are
     /// the caller's to put, and everybody else's to wait for until [`Admitted`] is given up.
-    pub(super) async fn admit(&self, keys: &[Key], now: Timestamp) -> Admitted<'_> {
+    ///
+    /// `None` where the log must be read first: nobody knows what became of a message that was waited for, or the queue's scope was
+    /// changed meanwhile.
+    pub(super) async fn admit(
+        &self,
+        scope: DeduplicationScope,
+        keys: &[Key],
+        now: Timestamp,
+    ) -> Option<Admitted<'_>> {
         let (sender, receiver) = watch::channel(());
         let verdicts = loop {
-            let judged = self.state().judge(keys, now, &receiver);
+            let judged = {
+                let mut state = self.state();
+                if state.loaded != Some(scope) {
+                    return None;
+                }
+                state.judge(keys, now, &receiver)
+            };
             match judged {
                 Ok(verdicts) => break verdicts,
                 // All are taken, or none: two requests never wait for each other.
                 Err(mut another) => while another.changed().await.is_ok() {},
             }
         };
-        Admitted {
+        Some(Admitted {
             memory: self,
             keys: keys.to_vec(),
             verdicts,
             outcome: None,
             _underway: sender,
-        }
+        })
     }
 }
 
@@ -190,8 +206,22 @@ impl State {
     }
 
     fn remember(&mut self, key: Key, sent: Sent) {
+        if sent.offset < self.purged {
+            return;
+        }
         self.known.insert(key, Known::Sent(sent));
         self.order.push_back((sent.at, key));
+    }
+
+    fn purge(&mut self, end: Offset) {
+        if end <= self.purged {
+            return;
+        }
+        self.purged = end;
+        let is_left = |known: &Known| !matches!(known, Known::Sent(sent) if sent.offset < end);
+        self.known.retain(|_, known| is_left(known));
+        let known = &self.known;
+        self.order.retain(|(_, key)| known.contains_key(key));
     }
 
     fn forget_before(&mut self, now: Timestamp) {
@@ -277,11 +307,9 @@ impl Drop for Admitted<'_> {
             }
         };
         for (_, key) in new {
-            match sent.next() {
-                Some(sent) => state.remember(*key, sent),
-                None => {
-                    state.known.remove(key);
-                }
+            state.known.remove(key);
+            if let Some(sent) = sent.next() {
+                state.remember(*key, sent);
             }
         }
     }
@@ -348,6 +376,20 @@ mod tests {
         }
     }
 
+    /// What a queue of which the log was read remembers: nothing.
+    fn empty() -> Memory {
+        let memory = Memory::default();
+        memory.state().loaded = Some(DeduplicationScope::Queue);
+        memory
+    }
+
+    async fn admit<'a>(memory: &'a Memory, keys: &[Key], now: i64) -> Admitted<'a> {
+        let admitted = memory
+            .admit(DeduplicationScope::Queue, keys, Timestamp(now))
+            .await;
+        admitted.expect("the log was read")
+    }
+
     #[test]
     fn a_scope_of_groups_tells_groups_apart() {
         let of = |scope, group, id| Key::of(scope, Some(group), id);
@@ -360,13 +402,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_repeat_is_known_for_five_minutes() {
-        let memory = Memory::default();
-        let first = memory.admit(&[key("a")], Timestamp(0)).await;
+        let memory = empty();
+        let first = admit(&memory, &[key("a")], 0).await;
         assert_eq!(first.verdicts(), [Verdict::New]);
         assert_eq!(first.put(vec![sent(1, 0)]), [sent(1, 0)]);
-        let again = memory
-            .admit(&[key("a"), key("b")], Timestamp(299_999))
-            .await;
+        let again = admit(&memory, &[key("a"), key("b")], 299_999).await;
         assert_eq!(
             again.verdicts(),
             [Verdict::Repeat(sent(1, 0)), Verdict::New]
@@ -375,9 +415,7 @@ mod tests {
             again.put(vec![sent(2, 299_999)]),
             [sent(1, 0), sent(2, 299_999)]
         );
-        let later = memory
-            .admit(&[key("a"), key("b")], Timestamp(300_000))
-            .await;
+        let later = admit(&memory, &[key("a"), key("b")], 300_000).await;
         assert_eq!(
             later.verdicts(),
             [Verdict::New, Verdict::Repeat(sent(2, 299_999))]
@@ -388,9 +426,9 @@ mod tests {
 
     #[tokio::test]
     async fn one_of_a_request_s_own_repeats_is_put() {
-        let memory = Memory::default();
+        let memory = empty();
         let keys = [key("b"), key("a"), key("a"), key("b")];
-        let admitted = memory.admit(&keys, Timestamp(0)).await;
+        let admitted = admit(&memory, &keys, 0).await;
         let expected = [
             Verdict::New,
             Verdict::New,
@@ -404,14 +442,13 @@ mod tests {
 
     #[tokio::test]
     async fn repeats_wait_for_what_becomes_of_the_first() {
-        let memory = Memory::default();
         for outcome in [Some(sent(1, 0)), None] {
-            memory.clear();
-            let first = memory.admit(&[key("a")], Timestamp(0)).await;
+            let memory = empty();
+            let first = admit(&memory, &[key("a")], 0).await;
             let both = [key("b"), key("a")];
-            let waiting = memory.admit(&both, Timestamp(0));
+            let waiting = admit(&memory, &both, 0);
             tokio::pin!(waiting);
-            let others = memory.admit(&[key("b")], Timestamp(0)).await;
+            let others = admit(&memory, &[key("b")], 0).await;
             assert_eq!(
                 others.verdicts(),
                 [Verdict::New],
@@ -438,27 +475,54 @@ mod tests {
 
     #[tokio::test]
     async fn where_nobody_knows_the_log_is_asked() {
-        let memory = Memory::default();
+        let memory = empty();
         memory.state().loaded = Some(DeduplicationScope::Queue);
-        drop(memory.admit(&[key("a")], Timestamp(0)).await);
+        drop(admit(&memory, &[key("a")], 0).await);
         assert_eq!(memory.state().loaded, None);
         assert_eq!(memory.state().known.len(), 0);
         memory.state().loaded = Some(DeduplicationScope::Queue);
-        memory.admit(&[key("a")], Timestamp(0)).await.not_put();
+        admit(&memory, &[key("a")], 0).await.not_put();
         assert!(memory.state().loaded.is_some());
     }
 
     #[tokio::test]
+    async fn who_waited_for_what_nobody_knows_is_to_read_the_log_too() {
+        let memory = empty();
+        let first = admit(&memory, &[key("a")], 0).await;
+        let keys = [key("a")];
+        let waiting = memory.admit(DeduplicationScope::Queue, &keys, Timestamp(0));
+        tokio::pin!(waiting);
+        assert!(waiting.as_mut().now_or_never().is_none());
+        drop(first);
+        assert!(waiting.await.is_none());
+    }
+
+    #[tokio::test]
     async fn a_purge_forgets_what_was_sent() {
-        let memory = Memory::default();
-        memory
-            .admit(&[key("a")], Timestamp(0))
-            .await
-            .put(vec![sent(1, 0)]);
-        memory.clear();
-        let again = memory.admit(&[key("a")], Timestamp(1)).await;
+        let memory = empty();
+        admit(&memory, &[key("a")], 0).await.put(vec![sent(1, 0)]);
+        memory.forget_before(Offset(2));
+        let again = admit(&memory, &[key("a")], 1).await;
         assert_eq!(again.verdicts(), [Verdict::New]);
         again.put(vec![sent(2, 1)]);
         assert_eq!(memory.state().order.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_purge_forgets_what_lies_before_it_and_nothing_else() {
+        let memory = empty();
+        let keys = [key("before"), key("after")];
+        let purged = admit(&memory, &keys[..1], 5).await;
+        let left = admit(&memory, &keys[1..], 4).await;
+        left.put(vec![sent(8, 4)]);
+        memory.forget_before(Offset(8));
+        // Being put while the queue was purged, it came before.
+        purged.put(vec![sent(7, 5)]);
+        let again = admit(&memory, &keys, 6).await;
+        assert_eq!(
+            again.verdicts(),
+            [Verdict::New, Verdict::Repeat(sent(8, 4))]
+        );
+        again.not_put();
     }
 }

@@ -3,6 +3,8 @@
 //! A standard queue deletes by the newest handle, also when the message's time in flight is over; an older one is answered as if it
 //! had been deleted, and is not, as AWS has it: somebody else works on it. A FIFO queue deletes only what is in flight by that
 //! handle, since the order would not hold otherwise.
+//!
+//! A message that is about to be moved elsewhere is deleted all the same, and not moved. Once it was, its handles are old ones.
 
 use std::sync::Arc;
 
@@ -25,6 +27,7 @@ pub(super) async fn delete_message(
     let queue = sqs.find(&caller, input.queue_url.as_deref()).await?;
     sqs.admit(&queue, Action::Delete, std::iter::empty())?;
     let delivery = queue.delivery().await?;
+    let _turn = queue.moving().deleter().await;
     let message = to_delete(&queue, delivery, input.receipt_handle.as_deref())?;
     delete(&queue, delivery, message.as_slice()).await
 }
@@ -42,6 +45,7 @@ pub(super) async fn delete_message_batch(
     let ids: Vec<Option<&str>> = entries.iter().map(|entry| entry.id.as_deref()).collect();
     batches::must_be_a_batch(&ids, "DeleteMessageBatchRequestEntry")?;
     let delivery = queue.delivery().await?;
+    let _turn = queue.moving().deleter().await;
     let mut messages = Vec::with_capacity(entries.len());
     let mut outcomes = Vec::with_capacity(entries.len());
     for entry in &entries {
@@ -70,17 +74,18 @@ fn to_delete(
         .filter(|handle| !handle.is_empty())
         .ok_or_else(|| SqsError::missing("ReceiptHandle"))?;
     let receipt = handles::receipt(queue.settings.id, handle)?;
-    let is_fifo = queue.settings.fifo.is_some();
-    match delivery.standing(receipt) {
-        Standing::Current => Ok(Some(receipt.offset)),
-        Standing::Lapsed | Standing::Stale if is_fifo => Err(SqsError::invalid(
-            handle,
-            "ReceiptHandle",
-            "The receipt handle has expired.",
-        )),
-        Standing::Lapsed => Ok(Some(receipt.offset)),
-        Standing::Stale | Standing::Gone => Ok(None),
+    let standing = delivery.standing(receipt);
+    let has_expired = match standing {
+        Standing::Current => false,
+        Standing::Lapsed | Standing::Stale => true,
+        Standing::Gone => queue.moving().remembers(receipt.offset),
+    };
+    if has_expired && queue.settings.fifo.is_some() {
+        let reason = "The receipt handle has expired.";
+        return Err(SqsError::invalid(handle, "ReceiptHandle", reason));
     }
+    let is_there = matches!(standing, Standing::Current | Standing::Lapsed);
+    Ok(is_there.then_some(receipt.offset))
 }
 
 async fn delete(

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use model::{BatchBuilder, Offset};
 use store::{Append, StoreError, Txn};
-use streams::delivery::{self, Delivered, Policy};
+use streams::delivery::{self, Delivered, Policy, Standing};
 
 use super::error::SqsError;
 use super::message::{Message, Origin};
@@ -31,14 +31,21 @@ impl Sqs {
 
     async fn bury(&self, queue: &Queue, dead: &[Delivered]) -> Result<(), SqsError> {
         let delivery = queue.delivery().await?;
-        let offsets: Vec<Offset> = dead.iter().map(|letter| letter.receipt.offset).collect();
         let Some(target) = self.dead_letter_queue(queue).await? else {
             keep_delivering(queue, delivery, dead);
             return Ok(());
         };
         let source_arn = queue.name.arn().to_string();
+        let _turn = queue.moving().mover().await;
+        let mut offsets: Vec<Offset> = Vec::with_capacity(dead.len());
         let mut builder = BatchBuilder::with_capacity(0);
         for letter in dead {
+            // Deleted, moved or expired since it was taken, or received again by a new redrive policy.
+            let standing = delivery.standing(letter.receipt);
+            if matches!(standing, Standing::Gone | Standing::Stale) {
+                continue;
+            }
+            offsets.push(letter.receipt.offset);
             let record = letter.record().ok_or(SqsError::InternalFailure)?;
             let mut message = Message::read(&record)?;
             let before = message.origin.map_or(0, |origin| origin.receives);
@@ -54,12 +61,18 @@ impl Sqs {
             }
             message.push_to(&mut builder);
         }
+        if offsets.is_empty() {
+            return Ok(());
+        }
         let txn = Txn {
             appends: vec![Append::to(target.messages(), target.seal(builder.finish()))],
             ..Txn::default()
         };
         match delivery.move_to(&offsets, txn).await {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                queue.moving().remember(&offsets);
+                Ok(())
+            }
             // Deleted in this very moment.
             Err(StoreError::NoSuchLog { log }) if log == target.messages() => {
                 keep_delivering(queue, delivery, dead);

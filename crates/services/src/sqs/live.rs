@@ -13,6 +13,7 @@ use super::attempts::Attempts;
 use super::dedup::Memory;
 use super::error::SqsError;
 use super::limits;
+use super::moving::Moving;
 use super::rates::Rates;
 use super::records::Settings;
 use super::source::Reader;
@@ -25,6 +26,8 @@ pub(super) struct Live {
     pub(super) memory: Memory,
     /// What was received lately.
     pub(super) attempts: Attempts,
+    /// Whose turn it is to delete or to move messages.
+    pub(super) moving: Moving,
     /// How often it was called lately.
     pub(super) rates: Rates,
     /// What delivery is to do, as the newest settings have it.
@@ -38,6 +41,7 @@ impl Live {
             reader: Arc::new(Reader::new(settings, sealer)),
             memory: Memory::default(),
             attempts: Attempts::default(),
+            moving: Moving::default(),
             rates: Rates::default(),
             policy: Mutex::new(policy(settings)),
             delivery: OnceCell::new(),

@@ -12,7 +12,7 @@
 //! **Where to read.** [`operations`] is the table of contents. `api` has the wire's shapes, `error` the refusals, `limits` the
 //! numbers, `records` what is kept, `queues` how queues are found and changed; then handlers, grouped by what users do together.
 //! `message` is what a message is and how it lies in the log; `dedup`, `attempts` and `handles` are what FIFO queues remember and
-//! what receipt handles say; delivery itself is [`streams::delivery`].
+//! what receipt handles say, `moving` whose turn it is to delete or to move; delivery itself is [`streams::delivery`].
 
 mod api;
 mod attempts;
@@ -32,6 +32,7 @@ mod live;
 mod md5;
 mod message;
 mod move_task;
+mod moving;
 mod naming;
 mod pages;
 mod peek;

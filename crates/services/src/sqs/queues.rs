@@ -15,13 +15,14 @@ use super::counters::QueueCounters;
 use super::dedup::Memory;
 use super::error::SqsError;
 use super::live::Live;
+use super::moving::Moving;
 use super::rates::Rates;
 use super::records::{QueueName, Settings};
 use super::source::Reader;
 use super::{Sqs, move_task, naming};
 
 /// Attempts at a change that others get in the way of, before the caller is told.
-const ATTEMPTS: usize = 16;
+pub(super) const ATTEMPTS: usize = 16;
 
 /// A queue as it was when it was looked up. Shared, never changed: a change makes a new one.
 #[derive(Debug)]
@@ -77,6 +78,11 @@ impl Queue {
     /// What was received from it lately.
     pub(super) fn attempts(&self) -> &Attempts {
         &self.live.attempts
+    }
+
+    /// Whose turn it is to delete or to move its messages.
+    pub(super) fn moving(&self) -> &Moving {
+        &self.live.moving
     }
 
     /// How often it was called lately.
@@ -136,6 +142,11 @@ pub(super) struct Known {
 }
 
 impl Known {
+    /// The turn of a change of queues.
+    pub(super) async fn change(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.changing.lock().await
+    }
+
     fn cache(&self) -> MutexGuard<'_, Cache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -221,7 +232,7 @@ impl Sqs {
         mut settings: Settings,
         not_since: Timestamp,
     ) -> Result<Made, SqsError> {
-        let _turn = self.known.changing.lock().await;
+        let _turn = self.known.change().await;
         self.give_data_key(&mut settings);
         for _ in 0..ATTEMPTS {
             if self.store.get(&name.key()).await?.is_some() {
@@ -285,7 +296,7 @@ impl Sqs {
         name: &QueueName,
         change: impl Fn(&Queue, &mut Settings) -> Result<(), SqsError>,
     ) -> Result<Arc<Queue>, SqsError> {
-        let _turn = self.known.changing.lock().await;
+        let _turn = self.known.change().await;
         for _ in 0..ATTEMPTS {
             let queue = self.find_named(name).await?;
             let mut settings = queue.settings.clone();
@@ -314,7 +325,7 @@ impl Sqs {
     /// # Errors
     /// [`SqsError::QueueDoesNotExist`].
     pub(super) async fn remove(&self, name: &QueueName) -> Result<(), SqsError> {
-        let _turn = self.known.changing.lock().await;
+        let _turn = self.known.change().await;
         for _ in 0..ATTEMPTS {
             let queue = self.find_named(name).await?;
             let txn = Txn {
@@ -362,14 +373,16 @@ impl Sqs {
     }
 }
 
-fn put(name: &QueueName, settings: &Settings) -> Write {
+/// Makes these a queue's settings.
+pub(super) fn put(name: &QueueName, settings: &Settings) -> Write {
     Write::Put {
         key: name.key(),
         value: encode(settings),
     }
 }
 
-fn contended(name: &QueueName) -> SqsError {
+/// Others were in the way of a change each time.
+pub(super) fn contended(name: &QueueName) -> SqsError {
     tracing::warn!(queue = name.name, "too many changes to a queue at once");
     SqsError::Unavailable
 }

@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::{AccountId, Arn, LogId, Region, StreamId, Timestamp};
+use model::{AccountId, Arn, LogId, Offset, Region, StreamId, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::Key;
 use streams::WrappedKey;
@@ -126,6 +126,9 @@ pub struct Settings {
     pub tags: BTreeMap<String, String>,
     /// When it was purged last.
     pub purged: Option<Timestamp>,
+    /// Messages before this were purged: nothing that is sent repeats them.
+    #[serde(default)]
+    pub purged_before: Offset,
 }
 
 /// Where dead letters go, and when.
@@ -224,6 +227,7 @@ impl Settings {
             }),
             tags: BTreeMap::new(),
             purged: None,
+            purged_before: Offset::ZERO,
         }
     }
 

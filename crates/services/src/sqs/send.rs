@@ -362,7 +362,6 @@ impl Sqs {
         let scope = fifo.deduplication_scope;
         let now = self.clock.now();
         let memory = queue.memory();
-        memory.load(&*self.store, queue, scope, now).await?;
         let keys: Vec<Key> = messages
             .iter()
             .map(|message| {
@@ -370,7 +369,12 @@ impl Sqs {
                 Key::of(scope, message.group, id)
             })
             .collect();
-        let admitted = memory.admit(&keys, now).await;
+        let admitted = loop {
+            memory.load(&*self.store, queue, scope, now).await?;
+            if let Some(admitted) = memory.admit(scope, &keys, now).await {
+                break admitted;
+            }
+        };
         let verdicts = messages.iter().zip(admitted.verdicts());
         let new = verdicts.filter(|(_, verdict)| matches!(verdict, Verdict::New));
         let new: Vec<&Message<'_>> = new.map(|(message, _)| message).collect();

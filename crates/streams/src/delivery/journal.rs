@@ -8,6 +8,7 @@
 //! | 2 ranges | count, then for each its start's distance from the last end, and its length | all of these are done with |
 //! | 3 hold | offset, sent, receives, first received, until, 0 or 1 and the group's 8 bytes | a message was received, or its visibility set |
 //! | 4 whole | nothing | all earlier records are outdone by what follows: written when the journal is cut |
+//! | 5 hold again | as of 3, then when it was received last | as 3, of one whose first receive was not its last |
 //!
 //! Times are in ms, those but `sent` as distance from it. A message done with stays so, in whatever order entries come; of
 //! several holds of one message the one with most receives counts, among equals the last. So writers need not take turns.
@@ -25,6 +26,7 @@ const DONE: u8 = 1;
 const RANGES: u8 = 2;
 const HOLD: u8 = 3;
 const WHOLE: u8 = 4;
+const HOLD_AGAIN: u8 = 5;
 
 /// What a journal says.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -83,7 +85,8 @@ impl Draft {
     #[must_use]
     pub fn holds<'a>(mut self, holds: impl IntoIterator<Item = &'a Hold>) -> Draft {
         for hold in holds {
-            self.0.push(HOLD);
+            let is_first = hold.received == hold.first_received;
+            self.0.push(if is_first { HOLD } else { HOLD_AGAIN });
             let sent = hold.sent.0;
             self.number(hold.offset.0 as i64);
             self.number(sent);
@@ -96,6 +99,9 @@ impl Draft {
                     self.0.push(1);
                     self.0.extend_from_slice(&group.0.to_be_bytes());
                 }
+            }
+            if !is_first {
+                self.number(hold.received.0.wrapping_sub(sent));
             }
         }
         self
@@ -153,6 +159,11 @@ pub fn parse(value: &[u8]) -> Option<Vec<Entry>> {
                 }
             }
             HOLD => entries.push(Entry::Hold(reader.hold()?)),
+            HOLD_AGAIN => {
+                let mut hold = reader.hold()?;
+                hold.received = Timestamp(hold.sent.0.wrapping_add(reader.number()?));
+                entries.push(Entry::Hold(hold));
+            }
             WHOLE => entries.push(Entry::Whole),
             _ => return None,
         }
@@ -196,6 +207,7 @@ impl Reader<'_> {
             group,
             receives,
             first_received,
+            received: first_received,
             until,
         })
     }
@@ -207,14 +219,15 @@ mod tests {
 
     use super::*;
 
-    fn hold(numbers: (u32, i64, u32, i64, i64), group: Option<u64>) -> Hold {
-        let (offset, sent, receives, first_received, until) = numbers;
+    fn hold(numbers: (u32, i64, u32, i64, i64, i64), group: Option<u64>) -> Hold {
+        let (offset, sent, receives, first_received, received, until) = numbers;
         Hold {
             offset: Offset(u64::from(offset)),
             sent: Timestamp(sent),
             group: group.map(Group),
             receives,
             first_received: Timestamp(first_received),
+            received: Timestamp(received),
             until: Timestamp(until),
         }
     }
@@ -224,7 +237,7 @@ mod tests {
         fn what_is_written_is_read(
             done in proptest::collection::vec(0u64..1 << 62, 0..20),
             gaps in proptest::collection::vec((0u64..1 << 40, 1u64..1 << 40), 0..20),
-            holds in proptest::collection::vec((any::<(u32, i64, u32, i64, i64)>(), any::<Option<u64>>()), 0..20),
+            holds in proptest::collection::vec((any::<(u32, i64, u32, i64, i64, i64)>(), any::<Option<u64>>()), 0..20),
         ) {
             let done: Vec<Offset> = done.into_iter().map(Offset).collect();
             let mut at = 0;
@@ -253,10 +266,13 @@ mod tests {
         let draft = Draft::whole()
             .done(&[Offset(5), Offset(3)])
             .ranges([(Offset(0), Offset(2)), (Offset(7), Offset(9))].into_iter())
-            .holds(&[hold((4, 1_000, 2, 1_500, 31_000), Some(1))]);
+            .holds(&[
+                hold((4, 1_000, 2, 1_500, 1_500, 31_000), Some(1)),
+                hold((4, 1_000, 3, 1_500, 31_100, 61_000), None),
+            ]);
         let expected: &[u8] = &[
             4, 1, 4, 10, 3, 2, 4, 0, 4, 10, 4, 3, 8, 208, 15, 4, 232, 7, 224, 212, 3, 1, 0, 0, 0,
-            0, 0, 0, 0, 1,
+            0, 0, 0, 0, 1, 5, 8, 208, 15, 6, 232, 7, 192, 169, 7, 0, 168, 214, 3,
         ];
         assert_eq!(draft.0, expected);
     }

@@ -139,7 +139,7 @@ impl Pump {
         let now = self.shared.clock.now();
         let woken = self.shared.inner().state.advance(now);
         self.shared.ring(woken);
-        self.shared.toll();
+        self.shared.pass_on();
         if self.not_before.is_some_and(|earliest| now < earliest) {
             return Ok(());
         }

@@ -1,7 +1,11 @@
 //! A queue in use: the machine of [`super::state`] over a store.
 
+mod moving;
+
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -16,6 +20,8 @@ use super::pump;
 use super::shared::Shared;
 use super::state::{Hold, State};
 use super::{Counts, Delivered, Lies, Logs, Policy, Receipt, Source, Standing, Taken};
+
+pub use self::moving::HeldBack;
 
 /// Messages looked at, at most, for the counts to be exact.
 const COUNTED: usize = 1_000;
@@ -79,12 +85,20 @@ impl Queue {
         self.shared.write(before, finish).await
     }
 
-    /// Makes all messages sent until now done with.
+    /// As [`Queue::start_at`], in one transaction with `txn`: all of it is done, or nothing.
     ///
     /// # Errors
-    /// The store's.
-    pub async fn purge(&self) -> Result<(), StoreError> {
-        self.start_at(self.shared.end()).await
+    /// The transaction's.
+    pub async fn start_at_with(&self, offset: Offset, txn: Txn) -> Result<Committed, StoreError> {
+        let before = Draft::default().ranges([(Offset::ZERO, offset)].into_iter());
+        let finish = |state: &mut State| state.finish_below(offset);
+        self.shared.write_with(before, txn, finish).await
+    }
+
+    /// Past the newest message that may be delivered.
+    #[must_use]
+    pub fn end(&self) -> Offset {
+        self.shared.end()
     }
 
     /// Up to `max` messages, in flight for `visibility`; what is there now. Waits for no write: after a crash a message may
@@ -116,14 +130,10 @@ impl Queue {
 
     async fn pick(&self, max: usize, visibility: Duration) -> Result<(Hand<'_>, bool), StoreError> {
         let shared = &*self.shared;
-        let mut hand = Hand {
-            shared,
-            live: Vec::new(),
-            dead: Vec::new(),
-        };
+        let mut hand = Hand::new(shared);
         let (mut is_over_limit, mut last) = (false, None);
         // Once: what is picked for no time at all would be back for the next look.
-        shared.inner().state.advance(shared.clock.now());
+        shared.advance(&mut shared.inner());
         loop {
             let mut scan_from = None;
             {
@@ -148,29 +158,6 @@ impl Queue {
                 None => return Ok((hand, is_over_limit)),
             }
         }
-    }
-
-    /// Up to `max` messages received too often, as [`Taken::dead`] has them, and no others.
-    ///
-    /// # Errors
-    /// The store's. Nothing is taken then.
-    pub async fn take_dead(&self, max: usize) -> Result<Vec<Delivered>, StoreError> {
-        let shared = &*self.shared;
-        let mut hand = Hand {
-            shared,
-            live: Vec::new(),
-            dead: Vec::new(),
-        };
-        {
-            let mut inner = shared.inner();
-            let now = shared.clock.now();
-            shared.forget_trimmed(&mut inner);
-            inner.state.advance(now);
-            hand.dead = inner.state.pick_spent(max, now);
-        }
-        let dead = shared.fetch(hand.dead.iter()).await?;
-        hand.give();
-        Ok(dead)
     }
 
     /// As [`Queue::take`], but waits up to `wait` for the first message.
@@ -253,13 +240,8 @@ impl Queue {
     /// What is seen of the queue as it is now. Those who wait for messages are told of what has become visible.
     fn seen_now<T>(&self, see: impl FnOnce(&mut State) -> T) -> T {
         let mut inner = self.shared.inner();
-        let available = inner.state.advance(self.shared.clock.now());
-        let seen = see(&mut inner.state);
-        drop(inner);
-        if available > 0 {
-            self.shared.pass_on();
-        }
-        seen
+        self.shared.advance(&mut inner);
+        see(&mut inner.state)
     }
 
     /// What a receipt is worth now.
@@ -290,68 +272,6 @@ impl Queue {
         let draft = Draft::default().done(&offsets);
         let finish = |state: &mut State| offsets.iter().for_each(|offset| state.finish(*offset));
         self.shared.write(draft, finish).await
-    }
-
-    /// As [`Queue::acknowledge`]. Nobody gets the messages meanwhile, however long it takes.
-    ///
-    /// # Errors
-    /// The store's. The messages are then as they were.
-    pub async fn acknowledge_held(&self, offsets: &[Offset]) -> Result<(), StoreError> {
-        let end = self.shared.end();
-        let offsets: Vec<Offset> = offsets.iter().copied().filter(|at| *at < end).collect();
-        if offsets.is_empty() {
-            return Ok(());
-        }
-        let write = |shared: Arc<Shared>, offsets: Vec<Offset>| async move {
-            let draft = Draft::default().done(&offsets);
-            let finish =
-                |state: &mut State| offsets.iter().for_each(|offset| state.finish(*offset));
-            shared.write(draft, finish).await
-        };
-        self.while_held(offsets, write).await
-    }
-
-    /// As [`Queue::acknowledge`], in one transaction with `txn`: all of it is done, or nothing. Nobody gets the messages meanwhile,
-    /// however long it takes: they would be moved twice.
-    ///
-    /// # Errors
-    /// The transaction's. The messages are then as they were.
-    pub async fn move_to(&self, offsets: &[Offset], txn: Txn) -> Result<Committed, StoreError> {
-        let write = |shared: Arc<Shared>, offsets: Vec<Offset>| async move {
-            let finish =
-                |state: &mut State| offsets.iter().for_each(|offset| state.finish(*offset));
-            shared.write_with(&offsets, txn, finish).await
-        };
-        self.while_held(offsets.to_vec(), write).await
-    }
-
-    /// Writes that messages are done with, which are kept from everybody until that is known.
-    async fn while_held<T, W>(
-        &self,
-        offsets: Vec<Offset>,
-        write: impl FnOnce(Arc<Shared>, Vec<Offset>) -> W,
-    ) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        W: Future<Output = Result<T, StoreError>> + Send + 'static,
-    {
-        let shared = Arc::clone(&self.shared);
-        let now = shared.clock.now();
-        let held_back = shared.inner().state.keep_back(&offsets, now);
-        let write = write(Arc::clone(&shared), offsets);
-        // Goes on if the caller does not: a move that was made must be known here, or it would be made again.
-        let writing = tokio::spawn(async move {
-            let written = write.await;
-            if let Err(error) = &written {
-                shared.let_go(held_back, error);
-            }
-            written
-        });
-        writing.await.unwrap_or_else(|error| {
-            Err(StoreError::Unknown {
-                during: format!("writing that messages are done with: {error}"),
-            })
-        })
     }
 
     /// The message of a delivery becomes visible again `after` from now. Waits for no write.
@@ -407,12 +327,12 @@ impl Queue {
     /// The store's.
     pub async fn counts(&self) -> Result<Counts, StoreError> {
         let shared = &*self.shared;
-        self.seen_now(|_| ());
         loop {
             let from = {
                 let mut inner = shared.inner();
                 shared.forget_trimmed(&mut inner);
-                inner.state.advance(shared.clock.now());
+                shared.advance(&mut inner);
+                shared.expire(&mut inner);
                 let from = inner.state.next_scan();
                 let counts = inner.state.counts(shared.end());
                 let known = inner.state.waiting_len() + counts.delayed as usize;
@@ -435,7 +355,6 @@ impl Queue {
         max: usize,
     ) -> Result<Vec<(Delivered, Lies)>, StoreError> {
         let shared = &*self.shared;
-        self.seen_now(|_| ());
         let mut found = Vec::new();
         let mut from = from;
         while found.len() < max {
@@ -449,7 +368,7 @@ impl Queue {
             from = batch.end();
             let mut inner = shared.inner();
             let now = shared.clock.now();
-            inner.state.advance(now);
+            shared.advance(&mut inner);
             for record in batch.records().filter(|record| record.offset >= next) {
                 let due = shared.arrival(&record).due;
                 let Some((lies, receives, first_received)) =
@@ -555,7 +474,15 @@ struct Hand<'a> {
     dead: Vec<Hold>,
 }
 
-impl Hand<'_> {
+impl<'a> Hand<'a> {
+    fn new(shared: &'a Shared) -> Hand<'a> {
+        Hand {
+            shared,
+            live: Vec::new(),
+            dead: Vec::new(),
+        }
+    }
+
     /// Each message once: one that was hidden for no time may have been picked again when others let time pass.
     fn newest(&self) -> impl Iterator<Item = &Hold> + Clone {
         let live = &self.live;
@@ -608,6 +535,3 @@ impl Drop for Waits<'_> {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -122,6 +122,32 @@ impl Shared {
         let start = self.watch.bounds().start;
         if inner.state.base() < start {
             inner.state.finish_below(start);
+            self.tell(&inner.state);
+        }
+    }
+
+    /// Lets time pass. Whoever waits for what became available by it is told here: the pump finds nothing new in it any more.
+    pub(super) fn advance(&self, inner: &mut Inner) {
+        if inner.state.advance(self.clock.now()) > 0 {
+            self.tell(&inner.state);
+        }
+    }
+
+    /// Lets go of messages that expired behind others. What waited for them may go.
+    pub(super) fn expire(&self, inner: &mut Inner) {
+        if inner.state.expire(self.clock.now()) > 0 {
+            self.tell(&inner.state);
+        }
+    }
+
+    /// Wakes who waits for messages to be given up, and one of those who wait to receive, if there is something for them. That one
+    /// passes on what it leaves.
+    fn tell(&self, state: &State) {
+        if self.mourning.load(Ordering::SeqCst) > 0 && state.has_spent() {
+            self.knell.notify_waiters();
+        }
+        if self.waiting.load(Ordering::SeqCst) > 0 && state.has_next(self.end()) {
+            self.bell.notify_one();
         }
     }
 
@@ -143,7 +169,7 @@ impl Shared {
     /// Whether a receive might find something.
     pub(super) fn has_next(&self) -> bool {
         let mut inner = self.inner();
-        inner.state.advance(self.clock.now());
+        self.advance(&mut inner);
         inner.state.has_next(self.end())
     }
 
@@ -168,7 +194,7 @@ impl Shared {
     /// Whether a message is to be given up.
     pub(super) fn has_spent(&self) -> bool {
         let mut inner = self.inner();
-        inner.state.advance(self.clock.now());
+        self.advance(&mut inner);
         inner.state.has_spent()
     }
 
@@ -178,18 +204,12 @@ impl Shared {
         waiting + self.mourning.load(Ordering::SeqCst) > 0
     }
 
-    /// Wakes those who wait for messages to be given up, if there are any.
-    pub(super) fn toll(&self) {
-        if self.mourning.load(Ordering::SeqCst) > 0 && self.has_spent() {
-            self.knell.notify_waiters();
-        }
-    }
-
     /// Wakes another, if somebody waits and there is something left.
     pub(super) fn pass_on(&self) {
-        self.toll();
-        if self.waiting.load(Ordering::SeqCst) > 0 && self.has_next() {
-            self.bell.notify_one();
+        if self.is_awaited() {
+            let mut inner = self.inner();
+            inner.state.advance(self.clock.now());
+            self.tell(&inner.state);
         }
     }
 
@@ -322,15 +342,14 @@ impl Shared {
         Ok(())
     }
 
-    /// As [`Shared::write`] of messages done with, in one transaction with `txn`.
+    /// As [`Shared::write`] of `draft` alone, in one transaction with `txn`.
     pub(super) async fn write_with(
         &self,
-        done: &[Offset],
+        draft: Draft,
         mut txn: Txn,
         finish: impl FnOnce(&mut State),
     ) -> Result<Committed, StoreError> {
         let _writing = self.writing.read().await;
-        let draft = Draft::default().done(done);
         let bytes = draft.len();
         let batch = draft.into_batch(self.clock.now());
         txn.appends.push(Append::to(self.logs.journal, batch));

@@ -34,6 +34,9 @@ const _: () = assert!(GROUPED_AHEAD <= 200_000);
 /// How long a message that is to be given up is held back, for its mover to be done.
 pub const DEAD_FOR: Duration = Duration::from_secs(30);
 
+/// Past all messages.
+const END: Offset = Offset(u64::MAX);
+
 /// Until when a message is held back that is being moved: however long that takes.
 const WHILE_MOVING: Timestamp = Timestamp(i64::MAX);
 
@@ -52,6 +55,8 @@ pub struct State {
     timers: BTreeSet<(Timestamp, Offset)>,
     in_flight: usize,
     delayed: usize,
+    /// None of those that wait or are delayed was sent before.
+    oldest: Timestamp,
 }
 
 /// What is known of one message.
@@ -88,6 +93,8 @@ pub struct Hold {
     pub receives: u32,
     /// When for the first time.
     pub first_received: Timestamp,
+    /// When the last time.
+    pub received: Timestamp,
     /// When it becomes visible again, or did.
     pub until: Timestamp,
 }
@@ -121,6 +128,7 @@ impl State {
             timers: BTreeSet::new(),
             in_flight: 0,
             delayed: 0,
+            oldest: Timestamp(i64::MAX),
         }
     }
 
@@ -216,6 +224,7 @@ impl State {
                 continue;
             }
             let Arrival { sent, due, group } = arrival;
+            self.oldest = self.oldest.min(sent);
             let status = if due > now {
                 self.delayed += 1;
                 self.timers.insert((due, offset));
@@ -266,11 +275,12 @@ impl State {
             group: hold.group,
             receives: hold.receives,
             first_received: hold.first_received,
-            received: hold.first_received,
+            received: hold.received,
             hidden_until: Some(hold.until),
             status: Status::Waiting,
         };
         self.held.insert(hold.offset, held);
+        self.oldest = self.oldest.min(hold.sent);
         if is_back {
             self.wait(hold.offset, hold.group, hold.receives);
         } else {
@@ -312,7 +322,7 @@ impl State {
             if may_scan && self.waiting.is_noisy() {
                 break;
             }
-            let Some(offset) = self.waiting.next(picked.last) else {
+            let Some(offset) = self.waiting.next(picked.last, END) else {
                 break;
             };
             if self.in_flight >= self.policy.in_flight_max {
@@ -376,6 +386,26 @@ impl State {
         self.policy.order == Order::Grouped && last.is_some_and(|last| last >= self.scanned)
     }
 
+    /// Makes messages done with that expired where nobody came across them. How many those are.
+    pub fn expire(&mut self, now: Timestamp) -> usize {
+        let expired_at = self.policy.retention.map(|age| now.minus(age));
+        let Some(expired_at) = expired_at.filter(|at| self.oldest <= *at) else {
+            return 0;
+        };
+        let mut expired = Vec::new();
+        self.oldest = Timestamp(i64::MAX);
+        for (offset, held) in &self.held {
+            match held.status {
+                // Somebody works on it.
+                Status::InFlight { .. } => {}
+                _ if held.sent <= expired_at => expired.push(*offset),
+                _ => self.oldest = self.oldest.min(held.sent),
+            }
+        }
+        expired.iter().for_each(|offset| self.finish(*offset));
+        expired.len()
+    }
+
     fn has_expired(&self, held: &Held, now: Timestamp) -> bool {
         let retention = self.policy.retention;
         retention.is_some_and(|retention| held.sent.plus(retention) <= now)
@@ -420,12 +450,14 @@ impl State {
             return;
         };
         let Held {
+            sent,
             status,
             group,
             receives,
             ..
         } = *held;
         held.status = Status::Waiting;
+        self.oldest = self.oldest.min(sent);
         // First, so that its group keeps its turn.
         self.wait(offset, group, receives);
         match status {
@@ -618,6 +650,7 @@ impl Held {
             group: self.group,
             receives: self.receives,
             first_received: self.first_received,
+            received: self.received,
             until,
         }
     }

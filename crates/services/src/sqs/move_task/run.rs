@@ -1,13 +1,14 @@
-//! A move task at work, step by step: some messages are taken, and moved in one transaction with the task's document. A task that was
-//! cancelled meanwhile makes that transaction conflict; the messages are then back where they were.
+//! A move task at work, step by step: some messages are held back from everybody, and moved in one transaction with the task's
+//! document. A task that was cancelled meanwhile makes that transaction conflict; the messages are then back where they were, as they
+//! were. Nobody deletes one meanwhile: it would be moved all the same.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{BatchBuilder, Offset};
+use model::BatchBuilder;
 use store::{Append, Scan, StoreError};
-use streams::delivery::{self, Delivered};
+use streams::delivery::HeldBack;
 
 use super::record::{self, Moves, Status, Task};
 use crate::sqs::error::SqsError;
@@ -20,9 +21,7 @@ use crate::sqs::{Sqs, naming};
 const MESSAGES_MAX: u32 = 20;
 /// Steps in a second of a task that may not move much: so soon is it known to be cancelled.
 const STEPS_PER_SECOND: u32 = 2;
-/// How long messages are hidden from others while they are moved.
-const HIDDEN: Duration = Duration::from_secs(30);
-/// When to look again: after an error, and for messages that are in flight, those of this task before a restart among them.
+/// When to look again: after an error, and for messages that are in flight.
 const AGAIN: Duration = Duration::from_secs(1);
 /// How often a task that finds nothing looks again for what is in flight.
 const LOOKS_MAX: u32 = 35;
@@ -123,9 +122,11 @@ async fn step(sqs: &Sqs, source: &QueueName, id: &str, looks: u32) -> Result<Ste
         Status::Completed | Status::Cancelled | Status::Failed => return Ok(Step::Done),
     }
     let delivery = queue.delivery().await?;
-    let size = task.step_size();
-    let letters = take(delivery, size as usize, task.until).await?;
-    if letters.is_empty() {
+    let size = task.step_size() as usize;
+    let _turn = queue.moving().mover().await;
+    let letters = delivery.hold_back(size, task.until).await?;
+    let count = letters.messages().len();
+    if count == 0 {
         let is_in_flight = delivery.counts().await?.in_flight > 0;
         if is_in_flight && looks < LOOKS_MAX {
             return Ok(Step::Waits);
@@ -133,19 +134,14 @@ async fn step(sqs: &Sqs, source: &QueueName, id: &str, looks: u32) -> Result<Ste
         return end(sqs, source, id, Status::Completed, None).await;
     }
     if let Some(task) = moves.task(id) {
-        task.moved += letters.len() as u64;
+        task.moved += count as u64;
     }
     let txn = moves.into_txn(source, document.as_ref());
-    match move_letters(sqs, delivery, &task, &letters, txn).await {
-        Ok(()) => Ok(Step::Moved(task.pause_after(letters.len()))),
-        Err(not_moved) => {
-            release(delivery, &letters);
-            match not_moved {
-                NotMoved::Changed => Ok(Step::Moved(Duration::ZERO)),
-                NotMoved::Fails(why) => end(sqs, source, id, Status::Failed, Some(why)).await,
-                NotMoved::Error(error) => Err(error),
-            }
-        }
+    match move_letters(sqs, &queue, &task, letters, txn).await {
+        Ok(()) => Ok(Step::Moved(task.pause_after(count))),
+        Err(NotMoved::Changed) => Ok(Step::Moved(Duration::ZERO)),
+        Err(NotMoved::Fails(why)) => end(sqs, source, id, Status::Failed, Some(why)).await,
+        Err(NotMoved::Error(error)) => Err(error),
     }
 }
 
@@ -165,38 +161,16 @@ impl Task {
     }
 }
 
-/// Messages from before the task began. Others are put back.
-async fn take(
-    delivery: &delivery::Queue,
-    max: usize,
-    until: Offset,
-) -> Result<Vec<Delivered>, SqsError> {
-    let taken = delivery.take(max, HIDDEN).await?;
-    let all = taken.messages.into_iter().chain(taken.dead);
-    let (letters, others): (Vec<Delivered>, Vec<Delivered>) =
-        all.partition(|letter| letter.receipt.offset < until);
-    release(delivery, &others);
-    Ok(letters)
-}
-
-fn release(delivery: &delivery::Queue, letters: &[Delivered]) {
-    for letter in letters {
-        if let Err(standing) = delivery.set_visibility(letter.receipt, Duration::ZERO) {
-            tracing::debug!(?standing, "a message to be moved was dealt with meanwhile");
-        }
-    }
-}
-
 /// Moves messages, in their order, by `txn`.
 async fn move_letters(
     sqs: &Sqs,
-    delivery: &delivery::Queue,
+    queue: &Queue,
     task: &Task,
-    letters: &[Delivered],
+    letters: HeldBack<'_>,
     mut txn: store::Txn,
 ) -> Result<(), NotMoved> {
     let mut targets: BTreeMap<String, (Arc<Queue>, BatchBuilder)> = BTreeMap::new();
-    for letter in letters {
+    for letter in letters.messages() {
         let record = letter.record().ok_or(SqsError::InternalFailure)?;
         let mut message = Message::read(&record).map_err(SqsError::from)?;
         let origin = message.origin.take().map(|origin| origin.source_arn);
@@ -225,9 +199,13 @@ async fn move_letters(
         txn.appends
             .push(Append::to(target.messages(), target.seal(builder.finish())));
     }
-    let offsets: Vec<Offset> = letters.iter().map(|letter| letter.receipt.offset).collect();
-    match delivery.move_to(&offsets, txn).await {
-        Ok(_) => Ok(()),
+    let offsets = letters.messages().iter().map(|it| it.receipt.offset);
+    let offsets: Vec<_> = offsets.collect();
+    match letters.move_to(txn).await {
+        Ok(_) => {
+            queue.moving().remember(&offsets);
+            Ok(())
+        }
         Err(StoreError::Conflict { .. }) => Err(NotMoved::Changed),
         // Deleted in this very moment.
         Err(StoreError::NoSuchLog { log }) if logs.contains(&log) => Err(NotMoved::Fails(NO_QUEUE)),

@@ -535,6 +535,23 @@ async fn nothing_is_hidden_for_more_than_twelve_hours() {
     world.hide(&url, &handle(&message), 43_100).await;
 }
 
+#[tokio::test]
+async fn after_a_restart_the_twelve_hours_are_those_of_the_last_receive() {
+    let before = world();
+    let url = before.plain("q").await;
+    before.send(&url, "x").await;
+    before.receive(&url, json!({})).await;
+    before.later(43_200);
+    let message = before.receive(&url, json!({})).await.remove(0);
+    before.sqs.close().await;
+    let (store, clock) = (Arc::clone(&before.sqs.store), before.clock.clone());
+    drop(before);
+    let after = World::over(store, clock, Limits::None);
+    after.hide(&url, &handle(&message), 60).await;
+    after.later(59);
+    assert!(after.bodies(&url).await.is_empty());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_long_poll_waits_for_a_message() {
     let world = world();

@@ -2,6 +2,7 @@
 
 use super::messages::{handle, text};
 use super::*;
+use crate::kinesis::slow::Slow;
 
 impl World {
     /// A queue whose messages are given up after so many receives, and where they go; their URLs.
@@ -132,4 +133,85 @@ async fn a_letter_is_in_one_of_the_two_queues_after_a_restart() {
     let letter = after.receive(&dead, json!({})).await.remove(0);
     after.delete(&dead, &handle(&letter)).await;
     assert_eq!(letter["Attributes"]["ApproximateReceiveCount"], "2");
+}
+
+/// A server over a store that lets others in before each answer.
+fn slow_world() -> World {
+    let clock = Clock::manual(START);
+    let store = Arc::new(Slow(Memory::new(clock.clone())));
+    World::over(store, clock, Limits::None)
+}
+
+#[tokio::test]
+async fn a_message_that_is_deleted_while_it_is_given_up_is_no_dead_letter() {
+    let world = slow_world();
+    let (url, dead) = world.with_dead_letters("q", "dead", 1).await;
+    for deletion_is_first in [true, false] {
+        world.send(&url, "x").await;
+        let message = world.receive(&url, json!({})).await.remove(0);
+        let handle = handle(&message);
+        let (deletion, receive) = (world.delete(&url, &handle), world.bodies(&url));
+        let received = if deletion_is_first {
+            tokio::join!(deletion, receive).1
+        } else {
+            tokio::join!(receive, deletion).0
+        };
+        assert!(received.is_empty());
+        assert!(world.bodies(&url).await.is_empty());
+        assert!(world.bodies(&dead).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_was_given_up_is_not_deleted_by_the_handle_it_had() {
+    let world = slow_world();
+    for (queue, target) in [("q", "dead"), ("q.fifo", "dead.fifo")] {
+        let (url, dead) = world.with_dead_letters(queue, target, 1).await;
+        let mut input = json!({"QueueUrl": url, "MessageBody": "x"});
+        if queue == "q.fifo" {
+            input["MessageGroupId"] = json!("a");
+            input["MessageDeduplicationId"] = json!("1");
+        }
+        world.done("SendMessage", input).await;
+        let message = world.receive(&url, json!({})).await.remove(0);
+        assert!(world.bodies(&url).await.is_empty());
+        let handle = handle(&message);
+        if queue == "q" {
+            // Answered as to an older handle.
+            world.delete(&url, &handle).await;
+        } else {
+            let text = format!(
+                "Value {handle} for parameter ReceiptHandle is invalid. Reason: The receipt handle has expired."
+            );
+            let input = json!({"QueueUrl": url, "ReceiptHandle": handle});
+            world
+                .refused(
+                    "InvalidParameterValueException",
+                    &text,
+                    "DeleteMessage",
+                    input,
+                )
+                .await;
+        }
+        assert_eq!(world.bodies(&dead).await, ["x"]);
+    }
+}
+
+#[tokio::test]
+async fn a_letter_that_expired_behind_others_is_not_counted() {
+    let world = world();
+    let (url, dead) = world.with_dead_letters("q", "dead", 1).await;
+    world
+        .set(&dead, json!({"MessageRetentionPeriod": "60"}))
+        .await;
+    world.send(&url, "letter").await;
+    assert_eq!(world.bodies(&url).await, ["letter"]);
+    world.later(10);
+    world.send(&dead, "other").await;
+    assert!(world.bodies(&url).await.is_empty());
+    let name = "ApproximateNumberOfMessages";
+    assert_eq!(world.attributes(&dead, &[name]).await[name], "2");
+    // A letter is as old as it was.
+    world.later(50);
+    assert_eq!(world.attributes(&dead, &[name]).await[name], "1");
 }

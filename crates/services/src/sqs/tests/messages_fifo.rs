@@ -307,6 +307,22 @@ async fn repeats_are_known_after_a_restart() {
 }
 
 #[tokio::test]
+async fn what_is_sent_in_the_moment_of_a_purge_is_known_after_a_restart() {
+    let clock = Clock::manual(START);
+    let store: Arc<dyn Store> = Arc::new(Memory::new(clock.clone()));
+    let before = World::over(Arc::clone(&store), clock.clone(), Limits::None);
+    let url = before.plain("q.fifo").await;
+    before.send_as(&url, "a", "1", "purged").await;
+    before.done("PurgeQueue", json!({"QueueUrl": url})).await;
+    before.send_as(&url, "a", "2", "kept").await;
+    drop(before);
+    let after = World::over(store, clock, Limits::None);
+    after.send_as(&url, "a", "2", "again").await;
+    after.send_as(&url, "a", "1", "anew").await;
+    assert_eq!(after.bodies(&url).await, ["kept", "anew"]);
+}
+
+#[tokio::test]
 async fn an_attempt_that_is_repeated_gives_the_same_again() {
     let world = world();
     let url = world

@@ -164,12 +164,38 @@ async fn a_task_fails_where_letters_have_nowhere_to_go() {
         task["FailureReason"],
         "AWS.SimpleQueueService.NonExistentQueue"
     );
-    assert_eq!(world.bodies(&dead).await, ["2"]);
+    let left = world.receive(&dead, json!({})).await;
+    assert_eq!(left.len(), 1);
+    assert_eq!(text(&left[0], "Body"), "2");
+    // Once in the queue it comes from, and now.
+    assert_eq!(left[0]["Attributes"]["ApproximateReceiveCount"], "2");
     world.later(30);
     world.send(&dead, "sent here").await;
     world.start("dead", json!({})).await;
     let task = world.ended("dead").await;
     assert_eq!(task["FailureReason"], "CouldNotDetermineMessageSource");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_leaves_alone_what_came_after_it_began() {
+    let world = world();
+    let (url, dead) = world.with_dead_letters("q.fifo", "dead.fifo", 1).await;
+    world.lose(&url, &["1", "2", "3"]).await;
+    world
+        .start("dead.fifo", json!({"MaxNumberOfMessagesPerSecond": 1}))
+        .await;
+    let late = json!({
+        "QueueUrl": dead, "MessageBody": "late", "MessageGroupId": "b", "MessageDeduplicationId": "late",
+    });
+    world.done("SendMessage", late).await;
+    let task = world.ended("dead.fifo").await;
+    assert_eq!(task["Status"], "COMPLETED");
+    assert_eq!(task["ApproximateNumberOfMessagesMoved"], 3);
+    assert_eq!(world.bodies(&url).await, ["1", "2", "3"]);
+    let left = world.receive(&dead, json!({})).await;
+    assert_eq!(left.len(), 1);
+    assert_eq!(text(&left[0], "Body"), "late");
+    assert_eq!(left[0]["Attributes"]["ApproximateReceiveCount"], "1");
 }
 
 /// Runs `work` as a process would: with its end, all that goes on ends.

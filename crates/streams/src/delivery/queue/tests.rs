@@ -134,7 +134,7 @@ async fn messages_done_with_are_purged_and_stay_so() {
     let queue = world.open().await;
     world.send(2_000).await;
     assert_eq!(queue.take(10, VISIBILITY).await.unwrap().messages.len(), 10);
-    queue.purge().await.unwrap();
+    queue.start_at(queue.end()).await.unwrap();
     world.send(1).await;
     let left = offsets(&queue.take(10, VISIBILITY).await.unwrap());
     assert_eq!(left, [Offset(2_000)]);
@@ -240,6 +240,43 @@ async fn messages_whose_time_is_over_wake_who_waits_to_give_them_up() {
         .await
         .expect("it is woken")
         .unwrap();
+}
+
+/// What a receive that waits gets when `look`, and nothing else, sees that messages in flight have come back; and how long it took.
+async fn woken_by(look: impl AsyncFn(&Queue)) -> (Vec<Offset>, Duration) {
+    let world = World::new().await;
+    let queue = Arc::new(world.open().await);
+    world.send(1).await;
+    assert_eq!(queue.take(1, BRIEF).await.unwrap().messages.len(), 1);
+    let waiter = {
+        let queue = Arc::clone(&queue);
+        tokio::spawn(async move { queue.receive(1, VISIBILITY, WAIT).await.unwrap() })
+    };
+    while !queue.shared.is_awaited() {
+        tokio::task::yield_now().await;
+    }
+    let begun = Instant::now();
+    // The queue's own task does not look: for it, no time passes.
+    world.clock.advance(BRIEF);
+    look(&queue).await;
+    let taken = waiter.await.unwrap();
+    (offsets(&taken), begun.elapsed())
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_sees_that_messages_are_back_tells_who_waits_for_them() {
+    let found = [
+        woken_by(async |queue| assert!(queue.take_dead(10).await.unwrap().is_empty())).await,
+        woken_by(async |queue| assert!(!queue.shared.has_spent())).await,
+        woken_by(async |queue| assert_eq!(queue.counts().await.unwrap().visible, 1)).await,
+        woken_by(async |queue| assert_eq!(queue.browse(Offset::ZERO, 9).await.unwrap().len(), 1))
+            .await,
+        woken_by(async |queue| assert_eq!(queue.in_flight(), 0)).await,
+    ];
+    for (offsets, waited) in found {
+        assert_eq!(offsets, [Offset(0)]);
+        assert_eq!(waited, Duration::ZERO);
+    }
 }
 
 #[tokio::test]
@@ -384,6 +421,34 @@ async fn what_is_released_is_visible_at_once_and_counts_as_delivered() {
         .iter()
         .map(|message| message.receipt.receives);
     assert_eq!(receives.collect::<Vec<_>>(), [3, 2, 1]);
+}
+
+#[tokio::test]
+async fn what_is_held_back_to_be_moved_was_not_received() {
+    let world = World::new().await;
+    let queue = world.open().await;
+    world.send(3).await;
+    let before = queue.take(1, BRIEF).await.unwrap().messages[0].receipt;
+    world.clock.advance(BRIEF);
+    let held = queue.hold_back(10, Offset(2)).await.unwrap();
+    let messages = held.messages().iter();
+    let found: Vec<Offset> = messages.map(|message| message.receipt.offset).collect();
+    assert_eq!(found, [Offset(0), Offset(1)]);
+    let others = queue.take(10, VISIBILITY).await.unwrap();
+    assert_eq!(offsets(&others), [Offset(2)]);
+    drop(held);
+    assert_eq!(queue.standing(before), Standing::Lapsed);
+    let again = queue.take(10, BRIEF).await.unwrap();
+    let again = again
+        .messages
+        .iter()
+        .map(|message| message.receipt.receives);
+    assert_eq!(again.collect::<Vec<_>>(), [2, 1]);
+    world.clock.advance(BRIEF);
+    let held = queue.hold_back(1, Offset(2)).await.unwrap();
+    held.move_to(Txn::default()).await.unwrap();
+    let counts = queue.counts().await.unwrap();
+    assert_eq!((counts.visible, counts.in_flight), (1, 1));
 }
 
 /// Messages are read by those who claim them.

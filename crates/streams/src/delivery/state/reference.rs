@@ -113,8 +113,9 @@ impl Reference {
             })
     }
 
-    fn next(&self, just_now: &[usize]) -> Option<usize> {
-        let all = 0..self.messages.len();
+    /// Of those before `before`.
+    fn next(&self, just_now: &[usize], before: usize) -> Option<usize> {
+        let all = 0..before.min(self.messages.len());
         if self.policy.order == Order::Fair {
             let rank = |at: &usize| {
                 let group = self.messages[*at].arrival.group;
@@ -152,13 +153,13 @@ impl Reference {
         run: &mut Vec<usize>,
     ) -> (Vec<u64>, Vec<u64>) {
         let (mut live, mut dead) = (Vec::new(), Vec::new());
-        let is_ahead = |message: &Message| message.is_known && message.status != Status::Done;
-        if self.policy.order == Order::Grouped && self.messages[self.scanned..].iter().any(is_ahead)
-        {
+        if self.knows_ahead() {
             return (live, dead);
         }
         while live.len() < max && dead.len() < max {
-            let Some(at) = self.next(run) else { break };
+            let Some(at) = self.next(run, usize::MAX) else {
+                break;
+            };
             if self.in_flight() >= self.policy.in_flight_max as u64 {
                 break;
             }
@@ -190,10 +191,7 @@ impl Reference {
             }
             message.status = Status::InFlight(now.plus(visibility));
             live.push(at as u64);
-            let group = message.arrival.group;
-            self.serve(group);
-            run.retain(|last| self.messages[*last].arrival.group == group);
-            run.push(at);
+            self.follow(at, run);
         }
         (live, dead)
     }
@@ -223,6 +221,65 @@ impl Reference {
         dead
     }
 
+    fn pick_to_move(
+        &mut self,
+        max: usize,
+        before: usize,
+        may_scan: bool,
+        now: Timestamp,
+        run: &mut Vec<usize>,
+    ) -> Vec<u64> {
+        let mut picked = Vec::new();
+        if may_scan && self.knows_ahead() {
+            return picked;
+        }
+        while picked.len() < max {
+            let Some(at) = self.next(run, before) else {
+                break;
+            };
+            let retention = self.policy.retention;
+            let message = &mut self.messages[at];
+            if retention.is_some_and(|age| message.arrival.sent.plus(age) <= now) {
+                message.status = Status::Done;
+                self.line_up();
+                continue;
+            }
+            message.status = Status::HeldBack(now.plus(DEAD_FOR));
+            picked.push(at as u64);
+            self.follow(at, run);
+        }
+        picked
+    }
+
+    fn expire(&mut self, now: Timestamp) -> usize {
+        let Some(age) = self.policy.retention else {
+            return 0;
+        };
+        let mut count = 0;
+        for message in self.messages.iter_mut().filter(|message| message.is_known) {
+            let is_idle = matches!(message.status, Status::Waiting | Status::Delayed(_));
+            if is_idle && message.arrival.sent.plus(age) <= now {
+                message.status = Status::Done;
+                count += 1;
+            }
+        }
+        count
+    }
+
+    /// A message goes out: it is of the group whose turn it is.
+    fn follow(&mut self, at: usize, run: &mut Vec<usize>) {
+        let group = self.messages[at].arrival.group;
+        self.serve(group);
+        run.retain(|last| self.messages[*last].arrival.group == group);
+        run.push(at);
+    }
+
+    /// Where order is strict: whether messages are known behind some that were not looked at.
+    fn knows_ahead(&self) -> bool {
+        let is_ahead = |message: &Message| message.is_known && message.status != Status::Done;
+        self.policy.order == Order::Grouped && self.messages[self.scanned..].iter().any(is_ahead)
+    }
+
     fn standing(&self, receipt: Receipt) -> Standing {
         let message = &self.messages[receipt.offset.0 as usize];
         match message.status {
@@ -239,6 +296,8 @@ enum Event {
     Arrive(Vec<(u8, Option<u8>)>),
     Pick(u8, u8),
     PickSpent(u8),
+    /// Up to so many of those before, which are moved or not.
+    Move(u8, u8, bool),
     Finish(u8),
     Hide(u8, u8),
     Pass(u8),
@@ -247,6 +306,7 @@ enum Event {
     MaxReceives(Option<u8>),
     Retention(Option<u8>),
     InFlightMax(u8),
+    Expire,
     Restart,
 }
 
@@ -256,6 +316,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         4 => arrivals.prop_map(Event::Arrive),
         8 => (1u8..12, 0u8..60).prop_map(|(max, visibility)| Event::Pick(max, visibility)),
         2 => (1u8..12).prop_map(Event::PickSpent),
+        2 => (1u8..12, any::<u8>(), any::<bool>()).prop_map(|(max, before, goes)| Event::Move(max, before, goes)),
         6 => any::<u8>().prop_map(Event::Finish),
         3 => (any::<u8>(), 0u8..60).prop_map(|(which, after)| Event::Hide(which, after)),
         5 => (0u8..40).prop_map(Event::Pass),
@@ -264,6 +325,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         1 => proptest::option::of(1u8..4).prop_map(Event::MaxReceives),
         1 => proptest::option::of(20u8..200).prop_map(Event::Retention),
         1 => (1u8..40).prop_map(Event::InFlightMax),
+        1 => Just(Event::Expire),
         2 => Just(Event::Restart),
     ];
     proptest::collection::vec(event, 1..60)
@@ -342,6 +404,10 @@ impl Pair {
                 let ours: Vec<u64> = ours.iter().map(|hold| hold.offset.0).collect();
                 assert_eq!(ours, self.reference.pick_spent(max.into(), self.now));
             }
+            Event::Move(max, before, goes) => {
+                let before = u64::from(before) % (self.end().0 + 1);
+                self.move_some(max.into(), Offset(before), goes);
+            }
             Event::Finish(which) => {
                 if let Some(receipt) = self.some(which) {
                     self.ours.finish(receipt.offset);
@@ -374,6 +440,11 @@ impl Pair {
                 in_flight_max: most.into(),
                 ..policy
             }),
+            Event::Expire => {
+                self.advance();
+                let expired = self.ours.expire(self.now);
+                assert_eq!(expired, self.reference.expire(self.now));
+            }
             Event::Restart => self.restart(),
         }
         self.reference.line_up();
@@ -429,6 +500,39 @@ impl Pair {
             let end = self.ours.next_scan().plus(SCANNED).min(self.end());
             self.scan(end);
         }
+    }
+
+    fn move_some(&mut self, max: usize, before: Offset, goes: bool) {
+        self.advance();
+        let (mut last, mut run, mut picked) = (None, Vec::new(), Vec::new());
+        loop {
+            let wanted = max - picked.len();
+            let may_scan = self.ours.next_scan() < self.end().min(before);
+            let ours = self
+                .ours
+                .pick_to_move(wanted, before, may_scan, self.now, &mut last);
+            let end = before.0 as usize;
+            let expected = self
+                .reference
+                .pick_to_move(wanted, end, may_scan, self.now, &mut run);
+            let offsets: Vec<u64> = ours.iter().map(|hold| hold.offset.0).collect();
+            assert_eq!(offsets, expected);
+            picked.extend(ours);
+            if !may_scan || picked.len() == max {
+                break;
+            }
+            let end = self.ours.next_scan().plus(SCANNED).min(self.end());
+            self.scan(end);
+        }
+        for hold in &picked {
+            let message = &mut self.reference.messages[hold.offset.0 as usize];
+            assert_eq!(hold.receives, message.receives);
+            message.status = if goes { Status::Done } else { Status::Waiting };
+            if goes {
+                self.ours.finish(hold.offset);
+            }
+        }
+        self.ours.restore_dead(&picked);
     }
 
     /// Whether there were dead letters.

@@ -2,9 +2,44 @@
 
 use model::{Offset, Timestamp};
 
-use super::{Hold, State, Status, WHILE_MOVING};
+use super::{Group, Hold, State, Status, WHILE_MOVING};
 
 impl State {
+    /// Puts up to `max` messages that lie before `before` and may go out, in the order in which they may, out of reach until their
+    /// mover is done. With `may_scan`, none where what comes first was not looked at. After the `last` one of a group that the
+    /// same mover took, the next of it may follow.
+    pub fn pick_to_move(
+        &mut self,
+        max: usize,
+        before: Offset,
+        may_scan: bool,
+        now: Timestamp,
+        last: &mut Option<(Group, Offset)>,
+    ) -> Vec<Hold> {
+        let mut picked = Vec::new();
+        if may_scan && self.knows_ahead() {
+            return picked;
+        }
+        while picked.len() < max {
+            let Some(offset) = self.waiting.next(*last, before) else {
+                break;
+            };
+            let Some(held) = self.held.get(&offset).copied() else {
+                debug_assert!(false, "{offset} waits but is not held");
+                self.waiting.remove(offset, None);
+                continue;
+            };
+            if self.has_expired(&held, now) {
+                self.finish(offset);
+                continue;
+            }
+            picked.push(self.hold_back(offset, &held, now));
+            *last = held.group.map(|group| (group, offset));
+            self.waiting.serve(held.group);
+        }
+        picked
+    }
+
     /// Takes back deliveries that did not reach anybody.
     pub fn undo(&mut self, picks: &[Hold]) {
         // The newest first: one that was back at once may have been picked twice.

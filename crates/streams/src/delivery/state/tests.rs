@@ -196,6 +196,58 @@ fn a_restart_keeps_what_lasts() {
 }
 
 #[test]
+fn a_restart_knows_when_a_message_was_received_last() {
+    let mut state = queue(Order::Fair, &[None]);
+    assert_eq!(pick(&mut state, 1, START), [0]);
+    let later = START.plus(VISIBILITY);
+    assert_eq!(pick(&mut state, 1, later), [0]);
+    let (_, holds) = state.lasting();
+    let mut again = State::new(policy(Order::Fair), Offset::ZERO);
+    for hold in holds {
+        again.restore(hold, later);
+    }
+    assert_eq!(again.received_at(receipt(0, 2)), Some(later));
+}
+
+#[test]
+fn what_expired_behind_others_is_not_counted() {
+    let sent = [START, START.minus(VISIBILITY), START];
+    let mut state = State::new(policy(Order::Fair), Offset::ZERO);
+    let arrivals = sent.iter().enumerate().map(|(offset, &sent)| {
+        let due = START.plus(VISIBILITY * offset as u32);
+        let arrival = Arrival {
+            sent,
+            due,
+            group: None,
+        };
+        (Offset(offset as u64), arrival)
+    });
+    state.arrive(Offset(3), arrivals, START);
+    state.set_policy(Policy {
+        retention: Some(VISIBILITY * 2),
+        ..policy(Order::Fair)
+    });
+    let counts = |state: &mut State, seconds: u64| {
+        let now = START.plus(Duration::from_secs(seconds));
+        state.advance(now);
+        let expired = state.expire(now);
+        let counts = state.counts(Offset(3));
+        (expired, counts.visible, counts.in_flight, counts.delayed)
+    };
+    assert_eq!(counts(&mut state, 29), (0, 1, 0, 2));
+    assert_eq!(counts(&mut state, 30), (1, 1, 0, 1));
+    let picked = state.pick(1, VISIBILITY, false, START.plus(VISIBILITY), None);
+    assert_eq!(picked.live.len(), 1);
+    // The first is in flight a while longer.
+    state
+        .set_visibility(receipt(0, 1), START.plus(VISIBILITY * 3))
+        .unwrap();
+    assert_eq!(counts(&mut state, 60), (1, 0, 1, 0));
+    assert_eq!(counts(&mut state, 89), (0, 0, 1, 0));
+    assert_eq!(counts(&mut state, 90), (1, 0, 0, 0));
+}
+
+#[test]
 fn what_is_done_with_leaves_no_more_than_its_gaps() {
     let mut state = queue(Order::Fair, &vec![None; 10_000]);
     state.set_policy(Policy {

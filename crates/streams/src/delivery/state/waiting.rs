@@ -160,14 +160,20 @@ impl Waiting {
         }
     }
 
-    /// The next message to go out. After the `last` one of a group, where order is strict, the next of it may follow at once.
-    pub(super) fn next(&self, last: Option<(Group, Offset)>) -> Option<Offset> {
+    /// The next message to go out, of those that lie before `before`. After the `last` one of a group, where order is strict, the
+    /// next of it may follow at once.
+    pub(super) fn next(&self, last: Option<(Group, Offset)>, before: Offset) -> Option<Offset> {
         let follower = last
             .filter(|_| self.order == Order::Grouped)
-            .and_then(|(group, last)| self.lines.get(&group)?.next(self.order, Some(last)));
+            .and_then(|(group, last)| self.lines.get(&group)?.next(self.order, Some(last)))
+            .filter(|offset| *offset < before);
         follower.or_else(|| {
-            let loose = self.loose.first().map(|offset| (0, *offset));
-            let grouped = self.heads.first().map(|(rank, offset, _)| (*rank, *offset));
+            let loose = self.loose.first().filter(|offset| **offset < before);
+            let loose = loose.map(|offset| (0, *offset));
+            // A head is the first of its group: where it lies too far on, so does the rest.
+            let mut heads = self.heads.iter();
+            let grouped = heads.find(|(_, offset, _)| *offset < before);
+            let grouped = grouped.map(|(rank, offset, _)| (*rank, *offset));
             let best = match (loose, grouped) {
                 (Some(loose), Some(grouped)) => Some(loose.min(grouped)),
                 (loose, grouped) => loose.or(grouped),
