@@ -20,7 +20,7 @@ from confluent_kafka import (
     Producer,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 KAFKA = os.environ["HEADWATER_KAFKA"]
 PATIENCE = 30
@@ -356,6 +356,39 @@ def split_and_merged_streams_are_read_to_the_end_of_each_partition():
     except KafkaException as error:
         equal("refused", error.args[0].code(), KafkaError.POLICY_VIOLATION)
     equal("open", produce(name, [{"value": b"on time"}], partition=3), [1])
+
+
+@check
+def partitions_are_not_added_under_a_reader_that_follows_shards():
+    name = stream("followed", shards=2)
+    arn = kinesis.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]["StreamARN"]
+    kinesis.register_stream_consumer(StreamARN=arn, ConsumerName="app")
+    try:
+        admin.create_partitions([NewPartitions(name, 4)])[name].result(PATIENCE)
+        raise AssertionError("partitions were added")
+    except KafkaException as error:
+        equal("refused", error.args[0].code(), KafkaError.POLICY_VIOLATION)
+        true(f"'{error}' says what to do", "UpdateShardCount" in str(error))
+    kinesis.deregister_stream_consumer(StreamARN=arn, ConsumerName="app")
+    admin.create_partitions([NewPartitions(name, 4)])[name].result(PATIENCE)
+    found = kinesis.list_shards(StreamName=name, ShardFilter={"Type": "AT_TRIM_HORIZON"})["Shards"]
+    ranges = sorted((int(it["HashKeyRange"]["StartingHashKey"]), int(it["HashKeyRange"]["EndingHashKey"])) for it in found)
+    equal("shards of the beginning", len(ranges), 4)
+    equal("without holes", [start for start, _ in ranges[1:]], [end + 1 for _, end in ranges[:-1]])
+
+
+@check
+def a_number_of_a_deleted_stream_is_refused_by_the_next():
+    name = stream("again")
+    kept = kinesis.put_record(StreamName=name, PartitionKey="k", Data=b"old")["SequenceNumber"]
+    kinesis.delete_stream(StreamName=name)
+    stream(name)
+    kinesis.put_record(StreamName=name, PartitionKey="k", Data=b"new")
+    try:
+        iterator(name, kind="AFTER_SEQUENCE_NUMBER", StartingSequenceNumber=kept)
+        raise AssertionError("it was taken")
+    except kinesis.exceptions.InvalidArgumentException as error:
+        true(f"'{error}' says why", "did not come from this stream" in str(error))
 
 
 @check

@@ -216,7 +216,7 @@ pub(crate) async fn look_by_name(call: &Call, names: BTreeSet<String>) -> Found 
     for name in names {
         match call.broker.topic(&name).await {
             Ok(topic) => {
-                let shards = topic.stream.topology.shards();
+                let shards = topic.stream.topology.partitions();
                 let known = KnownTopic {
                     stream: topic.stream.settings.id,
                     partitions: shards.map(|shard| shard.index).collect(),

@@ -1,8 +1,7 @@
 //! CreatePartitions 0–3 (KIP-195, KIP-599): partitions are added beside those there are, which go on as they were.
 //!
-//! A topic's partition numbers are its stream's shard numbers. In a stream that Kinesis has resharded some are closed and the
-//! oldest of them may be gone; a topic has as many partitions as its highest number says all the same, as in Kafka numbers
-//! have no holes.
+//! A topic's partition numbers are its stream's shard numbers, which have no holes. In a stream that Kinesis has resharded some
+//! are closed, and of these the oldest are empty.
 
 use std::sync::Arc;
 
@@ -51,6 +50,7 @@ async fn create(call: &Call, asked: &CreatePartitionsTopic, is_trial: bool) -> R
     }
     let topic: Arc<Topic> = call.broker.topic(name).await?;
     let added = check(asked, topic.stream.settings.next_shard)?;
+    call.broker.streams.may_grow(&topic.stream.name).await?;
     if is_trial {
         return Ok(());
     }

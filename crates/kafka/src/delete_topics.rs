@@ -69,7 +69,7 @@ async fn delete(
     if name.is_none() && !may(topic.name()) {
         return Err(ErrorCode::TopicAuthorizationFailed.into());
     }
-    let partitions = topic.stream.topology.shards().count();
+    let partitions = topic.stream.topology.partitions().count();
     call.take_mutations(u32::try_from(partitions).unwrap_or(u32::MAX), 5)?;
     call.broker.streams.delete(&topic.stream.name).await?;
     Ok((text(topic.name()), topic.id))

@@ -125,7 +125,7 @@ fn described(
     first: u32,
     count: usize,
 ) -> (DescribeTopicPartitionsResponseTopic, Option<u32>) {
-    let mut shards = topic.stream.topology.shards_from(first);
+    let mut shards = topic.stream.topology.partitions_from(first);
     let partitions = shards
         .by_ref()
         .take(count)

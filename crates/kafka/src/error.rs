@@ -79,6 +79,13 @@ impl From<StreamsError> for Refusal {
                 let why = "queues deliver the topic's records; delete them first";
                 Refusal::new(ErrorCode::PolicyViolation, why)
             }
+            StreamsError::Followed(reader) => {
+                let why = format!(
+                    "the Kinesis consumer {reader} is registered for the topic's stream and would not find partitions that are \
+                     added; call Kinesis's UpdateShardCount instead, or deregister it first"
+                );
+                Refusal::new(ErrorCode::PolicyViolation, why)
+            }
             StreamsError::Store(error) => error.into(),
         }
     }

@@ -93,7 +93,7 @@ async fn partitions(
 ) -> Result<Vec<DescribeLogDirsPartition>, Refusal> {
     let wanted: Option<HashSet<i32>> = wanted.map(|wanted| wanted.iter().copied().collect());
     let mut partitions = Vec::new();
-    for shard in topic.stream.topology.shards() {
+    for shard in topic.stream.topology.partitions() {
         let index = i32::try_from(shard.index).unwrap_or(i32::MAX);
         if wanted
             .as_ref()

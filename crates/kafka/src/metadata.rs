@@ -187,7 +187,7 @@ async fn by_id(call: &Call, id: KafkaUuid) -> Result<Arc<Topic>, Refusal> {
 }
 
 fn described(call: &Call, topic: &Topic, tells_operations: bool) -> MetadataResponseTopic {
-    let shards = topic.stream.topology.shards();
+    let shards = topic.stream.topology.partitions();
     let partitions = shards.map(|shard| MetadataResponsePartition {
         partition_index: i32::try_from(shard.index).unwrap_or(i32::MAX),
         leader_id: NODE_ID,

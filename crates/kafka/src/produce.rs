@@ -269,11 +269,14 @@ async fn accept(
     if !shard.is_open() {
         let children = topic.stream.topology.children(shard.index);
         let children: Vec<String> = children.map(|child| child.index.to_string()).collect();
+        let on = match children.as_slice() {
+            [] => "later ones".to_owned(),
+            children => children.join(" and "),
+        };
         return Err(Refusal::new(
             ErrorCode::PolicyViolation,
             format!(
-                "partition {partition} was closed by resharding its stream and can only be read; its records go to {}",
-                children.join(" and ")
+                "partition {partition} was closed by resharding its stream and can only be read; its records go to {on}"
             ),
         ));
     }

@@ -38,7 +38,7 @@ impl Topic {
     pub(crate) fn partition(&self, index: i32) -> Result<&Shard, Refusal> {
         let shard = u32::try_from(index)
             .ok()
-            .and_then(|index| self.stream.topology.get(index));
+            .and_then(|index| self.stream.topology.partition(index));
         shard.ok_or_else(|| ErrorCode::UnknownTopicOrPartition.into())
     }
 

@@ -20,7 +20,7 @@ use crate::log::Offset;
 /// A record's sequence number in a stream.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SequenceNumber {
-    /// The stream's reshard count when the shard was made, below 2^40.
+    /// The shard's generation in its stream, below 2^40.
     pub generation: u64,
     /// The shard's number in its stream.
     pub shard: u32,

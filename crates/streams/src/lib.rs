@@ -44,11 +44,11 @@ pub mod delivery;
 pub use inflate::{InflateError, inflate, inflated};
 pub use numbers::Number;
 pub use records::{Position, ReadBatch};
-pub use registry::{NewStream, Streams, StreamsError};
+pub use registry::{Follower, NewStream, Streams, StreamsError};
 pub use reshard::{Plan, Planner, ReshardError};
 pub use seal::{Keyring, Sealer, WrappedKey};
 pub use stream::{Mode, Settings, Status, Stream, StreamName};
-pub use topology::{Shard, Topology};
+pub use topology::{FORMER_FOR, Former, Shard, Topology};
 pub use visible::Visible;
 
 #[cfg(test)]

@@ -4,15 +4,18 @@
 //! also writes its stream's settings, so that their version tells whether a stream in the cache is still as it was.
 
 mod delete;
+mod growth;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use model::sequence::GENERATION_MAX;
 use model::{AccountId, Clock, HashRange, LogId, Region, StreamId};
 use store::key::encode;
 use store::{Check, Document, Expect, Key, LogChange, Scan, Store, StoreError, Txn, Write};
 
+pub use self::growth::Follower;
 use crate::aborted::Aborted;
 use crate::inflated::Inflated;
 use crate::numbers::Number;
@@ -38,6 +41,9 @@ pub enum StreamsError {
     /// Queues deliver its records.
     #[error("the stream has queues")]
     HasQueues,
+    /// It can't grow in place under this reader.
+    #[error("the reader {0} would not find shards that have no parents")]
+    Followed(String),
     /// Its shards can't be divided so.
     #[error(transparent)]
     Reshard(#[from] ReshardError),
@@ -81,6 +87,8 @@ pub struct Streams {
     changing: Turns,
     /// As [`Streams::own_documents`] was told.
     owned: Mutex<BTreeSet<&'static str>>,
+    /// As [`Streams::ask_before_growth`] was told.
+    asked: Mutex<Option<(&'static str, Follower)>>,
     pub(crate) inflated: Inflated,
 }
 
@@ -105,6 +113,7 @@ impl Streams {
             loading: Turns::default(),
             changing: Turns::default(),
             owned: Mutex::default(),
+            asked: Mutex::default(),
             inflated: Inflated::default(),
         }
     }
@@ -167,6 +176,7 @@ impl Streams {
     async fn creation(&self, name: &StreamName, new: &NewStream) -> Result<Txn, StoreError> {
         let number = Number::next(&*self.store).await?;
         let id = number.id;
+        let generation = first_generation(id);
         let now = self.clock.now();
         let mut settings = Settings {
             id,
@@ -181,7 +191,7 @@ impl Streams {
             shard_metrics: Vec::new(),
             extra: new.extra.clone(),
             busy: None,
-            generation: 0,
+            generation,
             next_shard: new.shards,
             queues: 0,
         };
@@ -204,9 +214,11 @@ impl Streams {
                 index,
                 range,
                 parents: Vec::new(),
-                generation: 0,
+                generation,
                 opened: now,
                 closed: None,
+                expired: false,
+                former: Vec::new(),
             };
             txn.writes.push(put_shard(id, &shard));
             txn.logs.push(LogChange::Create(LogId::new(id, index)));
@@ -371,7 +383,7 @@ impl Streams {
     /// Divides a stream's ring anew, in one step. `plan` is asked again where others get in between.
     ///
     /// # Errors
-    /// What `plan` refuses with, or the stream's own.
+    /// What `plan` refuses with, or the stream's own; [`StreamsError::Followed`] for growth in place.
     pub async fn reshard<E: From<StreamsError>>(
         &self,
         name: &StreamName,
@@ -390,7 +402,11 @@ impl Streams {
             if plan.opens.is_empty() {
                 return Ok(stream);
             }
-            match self.store.commit(self.resharding(&stream, &plan)).await {
+            let mut txn = self.resharding(&stream, &plan);
+            if !plan.moves.is_empty() {
+                txn.checks.extend(self.may_grow(name).await?);
+            }
+            match self.store.commit(txn).await {
                 Ok(_) => return Ok(self.find(name).await?),
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(StreamsError::from(error).into()),
@@ -426,9 +442,9 @@ impl Streams {
             txn.logs.push(LogChange::Seal(stream.log(shard.index)));
         }
         for &(index, range) in &plan.moves {
-            let moved = stream.topology.get(index).cloned();
-            let moved = moved.map(|shard| put_shard(id, &Shard { range, ..shard }));
-            txn.writes.extend(moved);
+            let moved = stream.topology.get(index);
+            txn.writes
+                .extend(moved.map(|shard| put_shard(id, &shard.moved(range, now))));
         }
         for shard in &plan.opens {
             let log = stream.log(shard.index);
@@ -444,6 +460,15 @@ impl Streams {
     fn cache(&self) -> MutexGuard<'_, HashMap<StreamName, Arc<Stream>>> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The generation that a stream's shards begin with. Each stream has a million of its own, so that what a reader kept of a
+/// deleted stream is told from what the next of its name gives; half a million streams later they come round again.
+fn first_generation(id: StreamId) -> u64 {
+    const OF_EACH: u64 = 1 << 20;
+    // Half of the numbers there are, so that no count of reshardings goes beyond them.
+    const STREAMS: u64 = (GENERATION_MAX + 1) / OF_EACH / 2;
+    id.0 % STREAMS * OF_EACH
 }
 
 /// A transaction that holds only if the stream is as it was looked up.

@@ -145,7 +145,8 @@ impl<'a> Planner<'a> {
 
     /// Adds `count` open shards. Those that are open stay so, with their numbers, logs and generations; all of them together
     /// divide the ring evenly, the new ones at its end. A key may move from one open shard to another, which no parent tells
-    /// of: only who reads without regard to lineage, as Kafka's clients do, asks for this.
+    /// of: only who reads without regard to lineage, as Kafka's clients do, asks for this. The new ones count as opened when
+    /// the oldest was: who begins in the past finds shards for the whole ring there.
     #[must_use]
     pub fn grow(mut self, count: u32) -> Plan {
         let open: Vec<u32> = self
@@ -159,8 +160,13 @@ impl<'a> Planner<'a> {
         let mut ranges = HashRange::even(all).into_iter();
         let moves = open.into_iter().zip(ranges.by_ref()).collect();
         let generation = self.generation + 1;
+        let opened = self.topology.open_shards().map(|shard| shard.opened).min();
+        let opened = opened.unwrap_or(self.now);
         let opens = ranges
-            .map(|range| self.make(range, Vec::new(), generation, None))
+            .map(|range| Shard {
+                opened,
+                ..self.make(range, Vec::new(), generation, None)
+            })
             .collect();
         Plan {
             closes: Vec::new(),
@@ -262,6 +268,8 @@ impl<'a> Planner<'a> {
             generation,
             opened: self.now,
             closed,
+            expired: false,
+            former: Vec::new(),
         }
     }
 }

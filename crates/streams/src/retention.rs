@@ -48,7 +48,7 @@ impl Streams {
         }
         pass.trimmed += trims.len();
         if let Some(retention) = retention {
-            self.forget_closed(&stream, now.minus(retention + CLOSED_GRACE))
+            self.expire_closed(&stream, now.minus(retention + CLOSED_GRACE))
                 .await?;
         }
         Ok(())
@@ -84,7 +84,7 @@ impl Streams {
         trims
     }
 
-    async fn forget_closed(&self, stream: &Stream, before: Timestamp) -> Result<(), StoreError> {
+    async fn expire_closed(&self, stream: &Stream, before: Timestamp) -> Result<(), StoreError> {
         let mut gone = Vec::new();
         for shard in stream
             .topology
@@ -100,7 +100,7 @@ impl Streams {
         if gone.is_empty() {
             return Ok(());
         }
-        self.forget_shards(stream, &gone)
+        self.expire_shards(stream, &gone)
             .await
             .or_else(deleted_meanwhile)
     }

@@ -461,6 +461,21 @@ async fn records_expire_and_then_their_closed_shards() {
             .collect::<Vec<_>>(),
         [1, 2]
     );
+    // As a partition it is there still, at the offset where it ended, closed and empty.
+    let partitions = stream.topology.partitions().map(|shard| shard.index);
+    assert_eq!(partitions.collect::<Vec<_>>(), [0, 1, 2]);
+    let bounds = streams.store().bounds(stream.log(0)).await.unwrap();
+    assert_eq!((bounds.start, bounds.end), (Offset(2), Offset(2)));
+    assert!(matches!(
+        put(&streams, &stream, 0, "late").await,
+        Err(StoreError::Sealed { .. })
+    ));
+    let logs = stream.topology.partitions().map(|it| stream.log(it.index));
+    let logs: Vec<_> = logs.collect();
+    streams.delete(&name("s")).await.unwrap();
+    for log in logs {
+        assert!(streams.store().bounds(log).await.is_err(), "{log:?}");
+    }
 }
 
 /// A stream that can't be opened must not let the disk fill with the others' records.
@@ -594,7 +609,7 @@ proptest! {
     /// each child's generation is above its parents'.
     #[test]
     fn any_plans_keep_the_ring_whole(steps in proptest::collection::vec((0..4u8, any::<u32>(), any::<u128>()), 1..12)) {
-        let first = Shard { index: 0, range: HashRange::ALL, parents: vec![], generation: 0, opened: Timestamp(0), closed: None };
+        let first = Shard { index: 0, range: HashRange::ALL, parents: vec![], generation: 0, opened: Timestamp(0), closed: None, expired: false, former: vec![] };
         let mut topology = Topology::of([first]);
         let (mut generation, mut next) = (0, 1);
         for (kind, pick, key) in steps {

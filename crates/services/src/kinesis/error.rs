@@ -174,6 +174,8 @@ impl From<StreamsError> for KinesisError {
             StreamsError::NotFound => KinesisError::ResourceNotFound("Stream not found.".into()),
             StreamsError::Exists => KinesisError::ResourceInUse("Stream already exists.".into()),
             StreamsError::HasQueues => KinesisError::ResourceInUse("Stream has queues.".into()),
+            // Only Kafka's clients ask for it.
+            error @ StreamsError::Followed(_) => KinesisError::ResourceInUse(error.to_string()),
             StreamsError::Reshard(error) => error.into(),
             StreamsError::Store(error) => error.into(),
         }

@@ -181,6 +181,7 @@ impl Kinesis {
     #[must_use]
     pub fn new(streams: Arc<Streams>, limits: Limits) -> Kinesis {
         streams.own_documents(&records::OF_STREAMS);
+        records::before_growth(&streams);
         Kinesis {
             store: Arc::clone(streams.store()),
             clock: streams.clock().clone(),

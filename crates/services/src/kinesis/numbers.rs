@@ -93,6 +93,8 @@ mod tests {
             generation: 3,
             opened: Timestamp(0),
             closed: None,
+            expired: false,
+            former: Vec::new(),
         }
     }
 

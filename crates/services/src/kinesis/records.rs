@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use store::key::encode;
 use store::{Check, Document, Expect, Key, StoreError, Txn, Write};
 use streams::stream::BUSY_FOR;
-use streams::{Mode, Stream, StreamName};
+use streams::{Mode, Stream, StreamName, Streams};
 
 use super::Kinesis;
 use super::error::KinesisError;
@@ -46,6 +46,15 @@ pub(super) struct Attached {
     pub mode_changes: Vec<Timestamp>,
     /// When UpdateShardCount was called lately.
     pub scalings: Vec<Timestamp>,
+}
+
+/// Asks for [`Attached`] before a stream grows in place: who registers a consumer goes from parents to children, as AWS's
+/// client library does.
+pub(super) fn before_growth(streams: &Streams) {
+    streams.ask_before_growth(ATTACHED, |document| {
+        let attached: Attached = document.decode()?;
+        Ok(attached.consumers.into_keys().next())
+    });
 }
 
 /// A registered consumer.

@@ -94,6 +94,14 @@ impl World {
             .unwrap()
     }
 
+    /// As Kafka's CreatePartitions.
+    pub(super) async fn grow(&self, name: &str, count: u32) -> Result<Arc<Stream>, StreamsError> {
+        let plan = |_: &Stream, planner: streams::reshard::Planner<'_>| {
+            Ok::<_, StreamsError>(planner.grow(count))
+        };
+        self.kinesis.streams.reshard(&self.name(name), plan).await
+    }
+
     pub(super) async fn uniform(&self, name: &str, count: u32) -> Arc<Stream> {
         let plan = |_: &Stream, planner: streams::reshard::Planner<'_>| {
             Ok::<_, StreamsError>(planner.uniform(count)?)

@@ -1,12 +1,15 @@
-//! Streams deleted, with all that is kept under their names, and shards forgotten.
+//! Streams deleted, with all that is kept under their names, and shards expired.
 
 use std::sync::PoisonError;
 
 use store::{LogChange, StoreError, Txn, Write};
 
-use super::{ATTEMPTS, Streams, StreamsError, contended, put_settings, shard_key, unchanged};
+use super::{
+    ATTEMPTS, Streams, StreamsError, contended, put_settings, put_shard, shard_key, unchanged,
+};
 use crate::compaction;
 use crate::stream::{Stream, StreamName};
+use crate::topology::Shard;
 
 impl Streams {
     /// From now on a stream's documents of these kinds, at [`StreamName::key_of`], go when it does, whoever deletes it: the next
@@ -30,7 +33,7 @@ impl Streams {
             let mut txn = unchanged(&stream);
             txn.writes = self.without_documents(name);
             txn.writes.push(Write::Delete { key: name.key() });
-            for shard in stream.topology.shards() {
+            for shard in stream.topology.partitions() {
                 forget_shard(&stream, shard.index, &mut txn);
             }
             match self.store.commit(txn).await {
@@ -51,8 +54,8 @@ impl Streams {
         keys.map(|key| Write::Delete { key }).collect()
     }
 
-    /// Forgets closed shards and their logs, whose records have all expired.
-    pub(crate) async fn forget_shards(
+    /// Marks closed shards as expired, whose records all have. Their logs stay, sealed and empty, as partitions of the topic.
+    pub(crate) async fn expire_shards(
         &self,
         stream: &Stream,
         shards: &[u32],
@@ -61,9 +64,16 @@ impl Streams {
             writes: vec![put_settings(&stream.name, &stream.settings)],
             ..unchanged(stream)
         };
-        for &index in shards {
-            forget_shard(stream, index, &mut txn);
-        }
+        let expired = shards
+            .iter()
+            .filter_map(|&index| stream.topology.get(index));
+        txn.writes.extend(expired.map(|shard| {
+            let expired = Shard {
+                expired: true,
+                ..shard.clone()
+            };
+            put_shard(stream.settings.id, &expired)
+        }));
         self.store.commit(txn).await.map(drop)
     }
 }

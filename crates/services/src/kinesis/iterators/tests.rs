@@ -220,6 +220,30 @@ async fn members_must_fit_the_kind() {
     .await;
 }
 
+/// A reader's checkpoint in a stream that was deleted says nothing of the next of its name.
+#[tokio::test]
+async fn a_number_of_a_deleted_stream_is_not_one_of_the_next() {
+    let world = World::new(Limits::None);
+    world.stream("s", 1).await;
+    let put = world.put("s", &[("a", "1"), ("a", "2")]).await;
+    let kept = put[1].1.clone();
+    let after = |number: &str| {
+        let mut more = kind("AFTER_SEQUENCE_NUMBER");
+        more.push(("StartingSequenceNumber", number.into()));
+        more
+    };
+    world.iterator("s", 0, after(&kept)).await.unwrap();
+    let streams = &world.kinesis.streams;
+    streams.delete(&world.name("s")).await.unwrap();
+    world.stream("s", 1).await;
+    world.put("s", &[("a", "3"), ("a", "4"), ("a", "5")]).await;
+    let error = world.iterator("s", 0, after(&kept)).await.unwrap_err();
+    assert!(
+        error.to_string().contains("did not come from this stream"),
+        "{error}"
+    );
+}
+
 #[tokio::test]
 async fn what_is_not_there_is_not_found() {
     let world = World::new(Limits::None);

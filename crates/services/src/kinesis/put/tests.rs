@@ -226,6 +226,36 @@ async fn a_repeated_request_is_written_once_also_across_a_split() {
 }
 
 #[tokio::test]
+async fn a_repeated_request_is_written_once_also_when_partitions_were_added() {
+    let world = World::new(Limits::None);
+    world.stream("s", 2).await;
+    let input = || {
+        let keys = ["a", "b", "c", "d", "e", "f", "g", "h"];
+        puts("s", &keys.map(|key| (key, "data")))
+    };
+    let put = async |token| placed(&world.put_with(input(), Some(token)).await.unwrap());
+    let before = put("before").await;
+    world.grow("s", 3).await.unwrap();
+    assert_eq!(put("before").await, before);
+    let between = put("between").await;
+    assert_ne!(between, before);
+    world.grow("s", 1).await.unwrap();
+    assert_eq!(put("before").await, before);
+    assert_eq!(put("between").await, between);
+    world.uniform("s", 3).await;
+    assert_eq!(put("before").await, before);
+    assert_eq!(put("between").await, between);
+    let changed = puts("s", &[("a", "changed")]);
+    let error = world.put_with(changed, Some("between")).await.unwrap_err();
+    assert!(error.to_string().contains("other records"), "{error}");
+    let mut records = 0;
+    for shard in 0..6 {
+        records += world.read("s", shard).await.len();
+    }
+    assert_eq!(records, 16);
+}
+
+#[tokio::test]
 async fn a_stream_that_distributes_by_itself_spreads_one_key() {
     let world = World::new(Limits::None);
     let stream = world.stream_of("s", 4, Mode::OnDemand).await;

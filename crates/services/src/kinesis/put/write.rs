@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use model::{BatchBuilder, HashKey, Offset, SequenceNumber, Timestamp};
+use model::{BatchBuilder, HashKey, HashRange, LogId, Offset, SequenceNumber, Timestamp};
 use store::{Appended, StoreError};
 use streams::{Mode, Shard, Stream, Topology};
 
@@ -274,32 +274,68 @@ impl<'a> Write<'a> {
         }
     }
 
-    /// Looks for what an earlier sending of this request wrote to shards that were closed since. They are sealed: an append
-    /// is either known there or refused. Ancestors come first, as they have the smaller numbers.
+    /// Looks for what an earlier sending of this request wrote to shards that were closed since, or whose range was another.
+    /// Ancestors come first, as they have the smaller numbers.
     async fn find_repeats(&mut self) -> Result<(), KinesisError> {
         let since = self.now.minus(REMEMBERED_FOR);
         let stream = Arc::clone(&self.stream);
-        let closed = stream
-            .topology
-            .shards()
-            .filter(|shard| shard.closed >= Some(since));
-        for shard in closed {
-            let members = self
-                .undecided()
-                .filter(|&member| shard.range.contains(self.keys[member]));
-            let members: Vec<usize> = members.collect();
-            if members.is_empty() {
-                continue;
+        for shard in stream.topology.shards() {
+            let former = shard.former.iter().filter(|former| former.until >= since);
+            for former in former {
+                match self.find_repeat(&stream, shard, former.range).await {
+                    // It came first when the shard had another range, and is found by that.
+                    Err(StoreError::OutOfOrderSequence { .. }) => {}
+                    found => found?,
+                }
             }
-            let group = self.group(shard, members);
-            let batch = vec![(shard.index, self.batch(&group))];
-            match self.kinesis.streams.append(&stream, batch).await.pop() {
-                Some(Ok(appended)) => self.place(&group, appended),
-                Some(Err(StoreError::Sealed { .. } | StoreError::NoSuchLog { .. })) | None => {}
-                Some(Err(StoreError::OutOfOrderSequence { .. })) => return Err(misused()),
-                Some(Err(error)) => return Err(error.into()),
+            if shard.closed >= Some(since) {
+                match self.find_repeat(&stream, shard, shard.range).await {
+                    Err(StoreError::OutOfOrderSequence { .. }) => return Err(misused()),
+                    found => found?,
+                }
             }
         }
         Ok(())
+    }
+
+    /// Looks for it in a shard that is not to take records of `range` now.
+    async fn find_repeat(
+        &mut self,
+        stream: &Stream,
+        shard: &Shard,
+        range: HashRange,
+    ) -> Result<(), StoreError> {
+        let members = self
+            .undecided()
+            .filter(|&member| range.contains(self.keys[member]));
+        let members: Vec<usize> = members.collect();
+        if members.is_empty() {
+            return Ok(());
+        }
+        let group = self.group(shard, members);
+        // What is not known there is refused by a shard that is sealed, and taken by one that is not.
+        if shard.is_open() && !self.is_known(stream.log(shard.index)).await? {
+            return Ok(());
+        }
+        let batch = vec![(shard.index, self.batch(&group))];
+        match self.kinesis.streams.append(stream, batch).await.pop() {
+            Some(Ok(appended)) => self.place(&group, appended),
+            Some(Err(StoreError::Sealed { .. } | StoreError::NoSuchLog { .. })) | None => {}
+            Some(Err(error)) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Whether the request's token was used in `log`.
+    async fn is_known(&self, log: LogId) -> Result<bool, StoreError> {
+        let Some(token) = &self.token else {
+            return Ok(false);
+        };
+        let id = token.producer(log, Fingerprint::new()).id;
+        match self.kinesis.streams.store().producers(log).await {
+            Ok(seen) => Ok(seen.iter().any(|producer| producer.id == id)),
+            Err(StoreError::NoSuchLog { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }

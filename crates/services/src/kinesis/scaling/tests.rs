@@ -22,6 +22,8 @@ fn topology(count: u32) -> Topology {
         generation: 0,
         opened: at(0),
         closed: None,
+        expired: false,
+        former: Vec::new(),
     }))
 }
 

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::model::{Clock, Timestamp};
+use ::model::{AccountId, Clock, Region, Timestamp};
 use serde_json::{Value, json};
+use streams::reshard::Planner;
+use streams::{Stream, StreamName, StreamsError};
 
 use super::{Limits, World, numbers, world};
 
@@ -69,6 +71,38 @@ async fn a_parent_with_records_of_the_moment_asked_for_is_listed() {
         check(&world, of(500), &[0, 1, 2]).await;
         check(&world, of(501), &[1, 2]).await;
     }
+}
+
+/// Who begins in the past finds shards for all keys, those that Kafka's clients added since among them.
+#[tokio::test]
+async fn shards_added_in_place_are_listed_for_the_time_before() {
+    let world = world();
+    world.stream("s", 2).await;
+    world.later();
+    let name = StreamName {
+        account: AccountId::parse(&world.account).unwrap(),
+        region: Region::parse(&world.region).unwrap(),
+        name: "s".into(),
+    };
+    let plan = |_: &Stream, planner: Planner<'_>| Ok::<_, StreamsError>(planner.grow(2));
+    let streams = &world.kinesis.streams;
+    streams.reshard(&name, plan).await.unwrap();
+    check(&world, json!({"Type": "AT_TRIM_HORIZON"}), &[0, 1, 2, 3]).await;
+    let begin = super::START.0 as f64 / 1000.0;
+    let filter = json!({"Type": "AT_TIMESTAMP", "Timestamp": begin});
+    check(&world, filter, &[0, 1, 2, 3]).await;
+    // Under a registered consumer, which goes from parents to children, none are added.
+    let arn = name.arn().to_string();
+    let consumer = json!({"StreamARN": arn, "ConsumerName": "app"});
+    world.done("RegisterStreamConsumer", consumer.clone()).await;
+    let refused = streams.reshard(&name, plan).await;
+    assert!(
+        matches!(&refused, Err(StreamsError::Followed(reader)) if reader == "app"),
+        "{refused:?}"
+    );
+    world.done("DeregisterStreamConsumer", consumer).await;
+    let grown = streams.reshard(&name, plan).await.unwrap();
+    assert_eq!(grown.topology.open_count(), 6);
 }
 
 #[tokio::test]
