@@ -21,8 +21,6 @@ use crate::error::ClientError;
 
 /// Requests at one time; further ones wait their turn.
 const REQUESTS_MAX: usize = 64;
-/// Longest an answer may take.
-const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
 /// Longest pause before a retry, which is a random part of it: first this much, each time twice that.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Largest refusal read.
@@ -204,11 +202,8 @@ impl Client {
             body: &body,
             token: None,
         };
-        let exchange = self.connections.open(self.request(&prepared));
-        let response = tokio::time::timeout(ANSWER_TIME_MAX, exchange)
-            .await
-            .map_err(|elapsed| self.unreachable(elapsed.into()))?
-            .map_err(|source| self.unreachable(source))?;
+        let opened = self.connections.open(self.request(&prepared)).await;
+        let response = opened.map_err(|source| self.unreachable(source))?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -274,10 +269,7 @@ impl Client {
             .await
             .map_err(|error| unreachable(error.into()))?;
         let exchange = self.connections.exchange(self.request(prepared));
-        let response = tokio::time::timeout(ANSWER_TIME_MAX, exchange)
-            .await
-            .map_err(|elapsed| unreachable(elapsed.into()))?
-            .map_err(unreachable)?;
+        let response = exchange.await.map_err(unreachable)?;
         if response.status().is_success() {
             return Ok(response.into_body());
         }

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::uri::Scheme;
@@ -17,14 +18,18 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::error::ClientError;
+use crate::pace::{Counted, Moved};
 
 /// Largest answer taken. GetRecords gives 10 MiB, a third more as base64.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// What a server may send ahead on a connection of one answer.
 const WINDOW_BYTES: u32 = 4 << 20;
+/// Longest that connecting may take, and again longest for a request and its answer beside what their bytes need.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
 /// Connections kept while nobody uses them.
 const IDLE_MAX: usize = 32;
 
@@ -32,7 +37,6 @@ const IDLE_MAX: usize = 32;
 const TRUST: &str = "a server's own certificate is trusted by --ca DATA/tls/certificate.pem";
 
 type Failed = Box<dyn Error + Send + Sync>;
-type Sender = SendRequest<Full<Bytes>>;
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
@@ -43,7 +47,7 @@ pub(crate) struct Connections {
     address: String,
     tls: Option<(ClientConfig, ServerName<'static>)>,
     origin: Uri,
-    idle: Mutex<Vec<Sender>>,
+    idle: Mutex<Vec<Connection>>,
 }
 
 impl Connections {
@@ -76,20 +80,18 @@ impl Connections {
         })
     }
 
-    /// Sends a request and waits for the whole answer.
+    /// Sends a request and waits for the whole answer: as long as there is hope for it.
     pub(crate) async fn exchange(
         &self,
         request: Request<Full<Bytes>>,
     ) -> Result<Response<Bytes>, Failed> {
-        let mut sender = match self.take() {
-            Some(sender) => sender,
+        let mut connection = match self.take() {
+            Some(connection) => connection,
             None => self.connect().await?,
         };
-        let response = sender.send_request(request).await?;
-        let (parts, body) = response.into_parts();
-        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await?;
-        self.give_back(sender);
-        Ok(Response::from_parts(parts, body.to_bytes()))
+        let response = connection.exchange(request, ANSWER_BYTES_MAX).await?;
+        self.give_back(connection);
+        Ok(response)
     }
 
     /// As [`Connections::exchange`], over a new connection that is not kept, for an answer of at most `bytes_max`.
@@ -98,14 +100,18 @@ impl Connections {
         request: Request<Full<Bytes>>,
         bytes_max: usize,
     ) -> Result<Response<Bytes>, Failed> {
-        let mut sender = self.connect().await?;
-        let (parts, body) = sender.send_request(request).await?.into_parts();
-        let body = Limited::new(body, bytes_max).collect().await?;
-        Ok(Response::from_parts(parts, body.to_bytes()))
+        self.connect().await?.exchange(request, bytes_max).await
     }
 
     /// Sends a request over an HTTP/2 connection of its own, which lives as long as the answer's body.
     pub(crate) async fn open(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, Failed> {
+        timeout(ANSWER_TIME_MAX, self.open_unhurried(request)).await?
+    }
+
+    async fn open_unhurried(
         &self,
         request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, Failed> {
@@ -125,29 +131,26 @@ impl Connections {
             .await?)
     }
 
-    fn take(&self) -> Option<Sender> {
+    fn take(&self) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(sender) = idle.pop() {
-            if sender.is_ready() {
-                return Some(sender);
+        while let Some(connection) = idle.pop() {
+            if connection.sender.is_ready() {
+                return Some(connection);
             }
         }
         None
     }
 
-    fn give_back(&self, sender: Sender) {
+    fn give_back(&self, connection: Connection) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < IDLE_MAX && !sender.is_closed() {
-            idle.push(sender);
+        if idle.len() < IDLE_MAX && !connection.sender.is_closed() {
+            idle.push(connection);
         }
     }
 
-    async fn connect(&self) -> Result<Sender, Failed> {
-        let stream = self.stream(&[]).await?;
-        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-        // Its errors come out of the request that meets them.
-        tokio::spawn(connection);
-        Ok(sender)
+    async fn connect(&self) -> Result<Connection, Failed> {
+        let connecting = async { Connection::over(self.stream(&[]).await?).await };
+        timeout(ANSWER_TIME_MAX, connecting).await?
     }
 
     /// A connection, plain or TLS, for one of these protocols where both sides choose.
@@ -164,6 +167,37 @@ impl Connections {
         Ok(Box::new(
             secured.map_err(|error| format!("{error}; {TRUST}"))?,
         ))
+    }
+}
+
+/// One HTTP/1.1 connection, for one request after the other.
+struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    moved: Moved,
+}
+
+impl Connection {
+    async fn over<S: Stream + 'static>(stream: S) -> Result<Connection, Failed> {
+        let moved = Moved::default();
+        let stream = Counted::new(stream, moved.clone());
+        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+        // Its errors come out of the request that meets them.
+        tokio::spawn(connection);
+        Ok(Connection { sender, moved })
+    }
+
+    async fn exchange(
+        &mut self,
+        request: Request<Full<Bytes>>,
+        bytes_max: usize,
+    ) -> Result<Response<Bytes>, Failed> {
+        let sender = &mut self.sender;
+        let exchange = async {
+            let (parts, body) = sender.send_request(request).await?.into_parts();
+            let body = Limited::new(body, bytes_max).collect().await?;
+            Ok(Response::from_parts(parts, body.to_bytes()))
+        };
+        self.moved.within(ANSWER_TIME_MAX, exchange).await?
     }
 }
 
@@ -200,3 +234,6 @@ fn configuration(roots: RootCertStore) -> Result<ClientConfig, ClientError> {
         .with_root_certificates(roots)
         .with_no_client_auth())
 }
+
+#[cfg(test)]
+mod tests;

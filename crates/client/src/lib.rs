@@ -3,7 +3,8 @@
 //! It must never know an engine, a store or a service's code: it sees a server as any client does, and works against AWS too.
 //!
 //! Read in this order:
-//! - [`call`]: one operation, signed, retried. `connection` is the HTTP below, [`error`] what can go wrong.
+//! - [`call`]: one operation, signed, retried. `connection` is the HTTP below, `pace` how long it is waited for, [`error`] what
+//!   can go wrong.
 //! - [`environment`]: where AWS's tools look for region, endpoint and keys.
 //! - [`kinesis`]: the operations of Kinesis Data Streams the verbs need, and their shapes.
 //! - [`sqs`]: those of SQS. [`dynamodb`]: those of DynamoDB that keep leases. [`kafka`]: those of Kafka.
@@ -24,6 +25,7 @@ pub mod error;
 pub mod kafka;
 pub mod kinesis;
 pub mod lineage;
+mod pace;
 pub mod page;
 pub mod producer;
 pub mod sqs;
