@@ -54,6 +54,14 @@ const PASSING: &[&str] = &[
     "ThrottlingException",
 ];
 
+/// Those of them that say "not so much".
+const THROTTLES: &[&str] = &[
+    "KMSThrottlingException",
+    "LimitExceededException",
+    "ProvisionedThroughputExceededException",
+    "ThrottlingException",
+];
+
 impl ClientError {
     /// AWS's name for the error, where the server gave one.
     #[must_use]
@@ -75,6 +83,11 @@ impl ClientError {
     /// Whether an error of this code says "not now".
     pub(crate) fn is_passing_code(code: &str) -> bool {
         PASSING.contains(&code)
+    }
+
+    /// Whether the server has been asked for more than it gives at a time.
+    pub(crate) fn is_throttle(&self) -> bool {
+        self.code().is_some_and(|code| THROTTLES.contains(&code))
     }
 
     /// Whether asking again may help. A retried put may then be there twice: Kinesis promises at least once.
@@ -104,6 +117,8 @@ mod tests {
                 status,
             };
             assert_eq!(error.is_passing(), expected, "{code}");
+            let is_throttle = status < 500 && expected;
+            assert_eq!(error.is_throttle(), is_throttle, "{code}");
         };
         check("ProvisionedThroughputExceededException", 400, true);
         check("InternalFailure", 500, true);

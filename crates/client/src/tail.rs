@@ -3,6 +3,7 @@
 //! **Promise.** Every record from the start on, once; a shard's records in order, a child's after its parents'. **Not
 //! promised:** an order between shards that are no relatives.
 
+use std::future::Future;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -36,14 +37,15 @@ struct Ended {
 /// by itself; one that is deleted fails the reading.
 ///
 /// # Errors
-/// What the server refuses or the network does, after retries.
+/// What the server refuses or the network does, after retries. Throttles pass: other readers of the stream take their part of
+/// what its shards give.
 pub async fn tail(
     kinesis: &Kinesis,
     stream: &str,
     start: &Start,
     sink: &mpsc::Sender<Delivery>,
 ) -> Result<(), ClientError> {
-    let shards = kinesis.shards(stream).await?;
+    let shards = unthrottled(kinesis, || kinesis.shards(stream)).await?;
     let shards = shards.iter().map(|shard| shard.info());
     let mut lineage = match start {
         Start::Latest => Lineage::from_now(shards),
@@ -111,7 +113,7 @@ impl Reader {
         let mut iterator = self.iterator(&position).await?;
         let mut children = Vec::new();
         while let Some(at) = iterator {
-            let read = match self.kinesis.read(&at).await {
+            let read = match unthrottled(&self.kinesis, || self.kinesis.read(&at)).await {
                 Ok(read) => read,
                 // The terminal slept for more than the five minutes an iterator lives.
                 Err(error) if error.code() == Some("ExpiredIteratorException") => {
@@ -144,8 +146,118 @@ impl Reader {
     }
 
     async fn iterator(&self, start: &Start) -> Result<Option<String>, ClientError> {
-        self.kinesis
-            .iterator(&self.stream, &self.shard_id, start)
+        let ask = || self.kinesis.iterator(&self.stream, &self.shard_id, start);
+        unthrottled(&self.kinesis, ask).await
+    }
+}
+
+/// What a call gives once it is not throttled any more. The client's own retries are behind it each time.
+async fn unthrottled<T, F>(kinesis: &Kinesis, call: impl Fn() -> F) -> Result<T, ClientError>
+where
+    F: Future<Output = Result<T, ClientError>>,
+{
+    let mut attempt = 1;
+    loop {
+        match call().await {
+            Err(error) if error.is_throttle() => {
+                tracing::debug!(%error, "throttled; asking again");
+                kinesis.client().pause(attempt).await;
+                attempt = attempt.saturating_add(1);
+            }
+            done => return done,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws::sigv4::Credentials;
+    use model::Region;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::{Client, Options};
+
+    /// Answers one request after the other with what `answers` has for it; gives a client, and in the end the operations.
+    async fn server(
+        answers: &'static [(u16, &'static str)],
+    ) -> (Kinesis, tokio::task::JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = Client::new(Options {
+            endpoint: format!("http://{}", listener.local_addr().unwrap()),
+            region: Region::unnamed(),
+            credentials: Credentials {
+                access_key: "a".to_owned(),
+                secret_key: "s".to_owned(),
+                session_token: None,
+            },
+            authorities: None,
+            attempts: 1,
+        });
+        let served = tokio::spawn(async move {
+            let mut operations = Vec::new();
+            for (status, body) in answers {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                let mut request = Vec::new();
+                // Inputs here are one structure without another in it.
+                while !request.ends_with(b"}") {
+                    assert_ne!(socket.read_buf(&mut request).await.unwrap(), 0);
+                }
+                let request = String::from_utf8(request).unwrap();
+                let (_, rest) = request
+                    .split_once("x-amz-target: Kinesis_20131202.")
+                    .unwrap();
+                operations.push(rest.lines().next().unwrap().to_owned());
+                let length = body.len();
+                let answer = format!(
+                    "HTTP/1.1 {status} x\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+                );
+                socket.write_all(answer.as_bytes()).await.unwrap();
+            }
+            operations
+        });
+        (Kinesis::new(client.unwrap()), served)
+    }
+
+    const LIMITED: (u16, &str) = (400, r#"{"__type":"LimitExceededException"}"#);
+    const EXCEEDED: (u16, &str) = (
+        400,
+        r#"{"__type":"ProvisionedThroughputExceededException"}"#,
+    );
+    const SHARDS: (u16, &str) = (
+        200,
+        r#"{"Shards":[{"ShardId":"shardId-000000000000",
+            "HashKeyRange":{"StartingHashKey":"0","EndingHashKey":"9"},
+            "SequenceNumberRange":{"StartingSequenceNumber":"1"}}]}"#,
+    );
+    const ITERATOR: (u16, &str) = (200, r#"{"ShardIterator":"i"}"#);
+    const RECORDS: (u16, &str) = (
+        200,
+        r#"{"Records":[{"SequenceNumber":"1","PartitionKey":"k","Data":"YQ=="}]}"#,
+    );
+    const GONE: (u16, &str) = (400, r#"{"__type":"ResourceNotFoundException"}"#);
+
+    #[tokio::test]
+    async fn throttles_do_not_end_it() {
+        let answers = &[
+            LIMITED, SHARDS, LIMITED, EXCEEDED, ITERATOR, EXCEEDED, EXCEEDED, RECORDS,
+        ];
+        let (kinesis, served) = server(answers).await;
+        let (sink, mut found) = mpsc::channel(1);
+        tail(&kinesis, "s", &Start::Oldest, &sink).await.unwrap();
+        assert_eq!(found.recv().await.unwrap().records[0].data, "a");
+        let operations = served.await.unwrap();
+        assert_eq!(operations[6..], ["GetRecords", "GetRecords"]);
+    }
+
+    #[tokio::test]
+    async fn refusals_end_it() {
+        let (kinesis, _served) = server(&[SHARDS, ITERATOR, GONE]).await;
+        let (sink, _found) = mpsc::channel(1);
+        let error = tail(&kinesis, "s", &Start::Oldest, &sink)
             .await
+            .unwrap_err();
+        assert_eq!(error.code(), Some("ResourceNotFoundException"));
     }
 }
