@@ -8,6 +8,8 @@
 //!   file that holds what another does waits until it has not grown for a while, to see whether it is such a copy.
 //! - **A new name**: a new file, read from its start.
 //!
+//! Where a directory cannot be read, nothing is known of its files: none of them counts as gone, or as never seen before.
+//!
 //! Files that left the patterns come first, then those read in part, then the others, all by their time of change: the old
 //! before the new.
 
@@ -20,7 +22,7 @@ use model::Timestamp;
 
 use super::copies::{Emptied, origin_of};
 use super::names::Names;
-use super::pattern::{Found, Pattern};
+use super::pattern::{Found, Pattern, Unread};
 use super::tracked::{Tracked, key_of};
 use crate::checkpoint::{FileKey, Mark, Place};
 use crate::config::InitialPosition;
@@ -41,7 +43,7 @@ pub(crate) struct Follower {
     initial: InitialPosition,
     header_lines: u64,
     checkpoint_life: Duration,
-    /// Where the last run left; looked for in the first scan.
+    /// Where the last run left; looked for in the first scan, and again where what is there could not be read.
     remembered: Vec<Place>,
     has_run: bool,
     pub(crate) files: Vec<Tracked>,
@@ -98,11 +100,14 @@ impl Follower {
 
     /// Looks for files that came, left or changed their names; then as [`Follower::refresh`].
     pub(crate) fn scan(&mut self, now: Timestamp) {
-        let mut found = self.list(now);
+        let (mut found, unread) = self.list(now);
         let is_first_run = !self.has_run;
         let mut names = Names::default();
         for file in &mut self.files {
             let one = found.remove(&file.key);
+            if one.is_none() && unread.hides(&file.path) && !file.is_deleted() {
+                continue;
+            }
             let leaves = one.is_none() && !file.is_departed;
             file.is_departed = one.is_none();
             if let Some(one) = one {
@@ -122,9 +127,9 @@ impl Follower {
                 }
             }
         }
-        self.recognize(&mut found, &mut names, now);
+        self.recognize(&mut found, &unread, &mut names, now);
         for (_, one) in found {
-            if let Some(file) = self.opened(&one.path, now) {
+            if let Ok(Some(file)) = self.opened(&one.path, now) {
                 self.welcome(file, is_first_run, now);
             }
         }
@@ -188,15 +193,21 @@ impl Follower {
         self.marks.push(Mark::Gone(key));
     }
 
-    fn list(&mut self, now: Timestamp) -> HashMap<FileKey, Found> {
+    fn list(&mut self, now: Timestamp) -> (HashMap<FileKey, Found>, Unread) {
         let mut failures = Vec::new();
         let mut all = HashMap::new();
+        let mut unread = Unread::default();
         let mut directories = Vec::new();
         for pattern in &self.patterns {
-            let mut failed = |path: &Path, error| failures.push((path.to_path_buf(), error));
-            let (found, looked_in) = pattern.list(&mut failed);
-            directories.extend(looked_in);
-            all.extend(found.into_iter().map(|one| (key_of(&one.metadata), one)));
+            let listing = pattern.list();
+            for (path, _) in &listing.unread {
+                unread.add(path.clone());
+            }
+            failures.extend(listing.unread);
+            failures.extend(listing.excess);
+            directories.extend(listing.looked_in);
+            let found = listing.found.into_iter();
+            all.extend(found.map(|one| (key_of(&one.metadata), one)));
         }
         directories.sort();
         directories.dedup();
@@ -204,13 +215,14 @@ impl Follower {
         for (path, error) in failures {
             self.warn(&path, &error, now);
         }
-        all
+        (all, unread)
     }
 
     /// Finds the files that the last run left, and takes them out of `found`.
     fn recognize(
         &mut self,
         found: &mut HashMap<FileKey, Found>,
+        unread: &Unread,
         names: &mut Names,
         now: Timestamp,
     ) {
@@ -218,14 +230,18 @@ impl Follower {
         for place in std::mem::take(&mut self.remembered) {
             let (path, is_departed) = match found.remove(&place.key) {
                 Some(one) => (Some(one.path), false),
-                None => (names.of(place.key, &place.path), true),
+                None => {
+                    let is_hidden = unread.hides(&place.path);
+                    (names.of(place.key, &place.path), !is_hidden)
+                }
             };
-            match path.and_then(|path| self.opened(&path, now)) {
-                Some(mut file) => {
+            match path.map_or(Ok(None), |path| self.opened(&path, now)) {
+                Ok(Some(mut file)) => {
                     file.is_departed = is_departed;
                     self.resume(file, &place, now);
                 }
-                None => missing.push(place),
+                Ok(None) if !names.may_miss(&place.path) => missing.push(place),
+                Ok(None) | Err(Unreadable) => self.remembered.push(place),
             }
         }
         self.find_renumbered(missing, found, names, now);
@@ -251,7 +267,12 @@ impl Follower {
             };
             // Where nothing was read, there is nothing to know it by, or to be read twice.
             let path = path.filter(|_| place.offset > 0);
-            let file = path.and_then(|path| self.opened(&path, now));
+            let Ok(file) = path.map_or(Ok(None), |path| self.opened(&path, now)) else {
+                // It is not to be taken for a new one.
+                one.map(|key| found.remove(key));
+                self.remembered.push(place);
+                continue;
+            };
             let is_new = |file: &Tracked| self.files.iter().all(|other| other.key != file.key);
             match file.filter(|file| holds(file, &place) && is_new(file)) {
                 Some(mut file) => {
@@ -415,16 +436,17 @@ impl Follower {
         }
     }
 
-    fn opened(&mut self, path: &Path, now: Timestamp) -> Option<Tracked> {
+    /// Opens a file, if it is there. What is wrong with one that cannot be read is said here.
+    fn opened(&mut self, path: &Path, now: Timestamp) -> Result<Option<Tracked>, Unreadable> {
         match Tracked::open(path, now) {
             Ok(file) => {
                 self.warned.remove(path);
-                Some(file)
+                Ok(Some(file))
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => {
                 self.warn(path, &error, now);
-                None
+                Err(Unreadable)
             }
         }
     }
@@ -444,6 +466,9 @@ impl Follower {
         tracing::warn!(path = %path.display(), %error, "cannot be read; trying again");
     }
 }
+
+/// A file is there and cannot be read now.
+struct Unreadable;
 
 fn begin_at(file: &mut Tracked, offset: u64, header_lines: u64) {
     file.is_undecided = false;

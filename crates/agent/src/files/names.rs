@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::pattern::is_compressed;
@@ -10,17 +11,29 @@ use crate::checkpoint::FileKey;
 
 /// Directories as they were when first asked for.
 #[derive(Debug, Default)]
-pub(crate) struct Names(HashMap<PathBuf, HashMap<FileKey, PathBuf>>);
+pub(crate) struct Names(HashMap<PathBuf, Listed>);
+
+#[derive(Debug, Default)]
+struct Listed {
+    files: HashMap<FileKey, PathBuf>,
+    /// Something could not be read.
+    is_partial: bool,
+}
 
 impl Names {
     /// What a file that was at `path` is called now, if it is still in that directory and not compressed.
     pub(crate) fn of(&mut self, key: FileKey, path: &Path) -> Option<PathBuf> {
-        self.beside(path)?.get(&key).cloned()
+        self.beside(path)?.files.get(&key).cloned()
+    }
+
+    /// Whether a file that was at `path` may still be in that directory although no name of it is found.
+    pub(crate) fn may_miss(&mut self, path: &Path) -> bool {
+        self.beside(path).is_some_and(|listed| listed.is_partial)
     }
 
     /// As [`Names::of`], where the file's device has another number by now: only what it holds tells whether that is it.
     pub(crate) fn of_inode(&mut self, key: FileKey, path: &Path) -> Option<PathBuf> {
-        let known = self.beside(path)?;
+        let known = &self.beside(path)?.files;
         if known.keys().any(|other| other.device == key.device) {
             return None;
         }
@@ -29,7 +42,7 @@ impl Names {
         Some(path.clone())
     }
 
-    fn beside(&mut self, path: &Path) -> Option<&HashMap<FileKey, PathBuf>> {
+    fn beside(&mut self, path: &Path) -> Option<&Listed> {
         let directory = path.parent()?;
         if !self.0.contains_key(directory) {
             self.0.insert(directory.to_owned(), list(directory));
@@ -38,15 +51,26 @@ impl Names {
     }
 }
 
-/// The files of a directory; none where it cannot be read, which whoever looks for files there says.
-fn list(directory: &Path) -> HashMap<FileKey, PathBuf> {
-    let Ok(entries) = fs::read_dir(directory) else {
-        return HashMap::new();
-    };
-    let known = |entry: fs::DirEntry| {
-        let (path, metadata) = (entry.path(), entry.metadata().ok()?);
-        let is_log = metadata.is_file() && !is_compressed(&path);
-        is_log.then(|| (key_of(&metadata), path))
-    };
-    entries.flatten().filter_map(known).collect()
+/// The files of a directory, as far as it can be read; whoever looks for files there says why it cannot.
+fn list(directory: &Path) -> Listed {
+    let mut listed = Listed::default();
+    if let Err(error) = list_into(&mut listed, directory) {
+        listed.is_partial |= error.kind() != io::ErrorKind::NotFound;
+    }
+    listed
+}
+
+fn list_into(listed: &mut Listed, directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let path = entry.path();
+        match entry.metadata() {
+            Ok(metadata) if metadata.is_file() && !is_compressed(&path) => {
+                listed.files.insert(key_of(&metadata), path);
+            }
+            Ok(_) => {}
+            Err(error) => listed.is_partial |= error.kind() != io::ErrorKind::NotFound,
+        }
+    }
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! A file pattern, and the files it names: `*`, `?`, `[a-z]` and `{a,b}` in any component of an absolute or relative path.
 
+use std::collections::HashSet;
 use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,33 @@ enum Component {
 pub(crate) struct Found {
     pub(crate) path: PathBuf,
     pub(crate) metadata: Metadata,
+}
+
+/// What a pattern names.
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    pub(crate) found: Vec<Found>,
+    /// The directories looked in.
+    pub(crate) looked_in: Vec<PathBuf>,
+    /// What could not be read.
+    pub(crate) unread: Vec<(PathBuf, io::Error)>,
+    /// The directory with more files than are taken, where there is one.
+    pub(crate) excess: Option<(PathBuf, io::Error)>,
+}
+
+/// What could not be read: what is not found in there may be there all the same.
+#[derive(Debug, Default)]
+pub(crate) struct Unread(HashSet<PathBuf>);
+
+impl Unread {
+    pub(crate) fn add(&mut self, path: PathBuf) {
+        self.0.insert(path);
+    }
+
+    /// Whether a file of this name would not have been found.
+    pub(crate) fn hides(&self, path: &Path) -> bool {
+        !self.0.is_empty() && path.ancestors().any(|one| self.0.contains(one))
+    }
 }
 
 impl Pattern {
@@ -76,79 +104,89 @@ impl Pattern {
         Ok(Pattern { base, components })
     }
 
-    /// The files there are, and the directories looked in. What cannot be read is told to `failed`.
-    pub(crate) fn list(
-        &self,
-        failed: &mut dyn FnMut(&Path, io::Error),
-    ) -> (Vec<Found>, Vec<PathBuf>) {
+    /// The files there are.
+    pub(crate) fn list(&self) -> Listing {
+        let mut listing = Listing::default();
         let mut directories = vec![self.base.clone()];
-        let mut looked_in = Vec::new();
-        let mut found = Vec::new();
         for (at, component) in self.components.iter().enumerate() {
             let is_last = at + 1 == self.components.len();
             let mut next = Vec::new();
             for directory in directories {
-                let paths = component.within(&directory, failed);
-                looked_in.push(directory);
+                let paths = component.within(&directory, &mut listing);
+                listing.looked_in.push(directory);
                 next.extend(paths);
                 if next.len() > FILES_MAX {
                     next.truncate(FILES_MAX);
                     let problem = format!(
                         "has more than {FILES_MAX} files that the pattern names; not all are read"
                     );
-                    failed(&self.base, io::Error::other(problem));
+                    listing.excess = Some((self.base.clone(), io::Error::other(problem)));
                     break;
                 }
             }
             if is_last {
-                found = files(next, failed);
+                listing.add(next);
                 break;
             }
-            next.retain(|path| path.is_dir());
+            next.retain(|path| listing.look(path).is_some_and(|one| one.is_dir()));
             directories = next;
         }
-        (found, looked_in)
+        listing
     }
 }
 
 impl Component {
-    fn within(&self, directory: &Path, failed: &mut dyn FnMut(&Path, io::Error)) -> Vec<PathBuf> {
+    fn within(&self, directory: &Path, listing: &mut Listing) -> Vec<PathBuf> {
         let glob = match self {
             Component::Name(name) => return vec![directory.join(name)],
             Component::Glob(glob) => glob,
         };
-        let entries = match fs::read_dir(directory) {
-            Ok(entries) => entries,
-            Err(error) => {
-                if error.kind() != io::ErrorKind::NotFound {
-                    failed(directory, error);
+        let mut paths = Vec::new();
+        let listed = fs::read_dir(directory).and_then(|entries| {
+            for entry in entries {
+                let name = entry?.file_name();
+                if glob.is_match(Path::new(&name)) {
+                    paths.push(directory.join(name));
                 }
-                return Vec::new();
             }
-        };
-        let names = entries.flatten().map(|entry| entry.file_name());
-        names
-            .filter(|name| glob.is_match(Path::new(name)))
-            .map(|name| directory.join(name))
-            .collect()
+            Ok(())
+        });
+        if let Err(error) = listed {
+            listing.fail(directory, error);
+        }
+        paths
     }
 }
 
-fn files(paths: Vec<PathBuf>, failed: &mut dyn FnMut(&Path, io::Error)) -> Vec<Found> {
-    let mut found = Vec::with_capacity(paths.len());
-    for path in paths {
-        if is_compressed(&path) {
-            continue;
-        }
-        match fs::metadata(&path) {
-            Ok(metadata) if metadata.is_file() => found.push(Found { path, metadata }),
-            Ok(_) => {}
-            // It was there a moment ago, or is yet to come.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => failed(&path, error),
+impl Listing {
+    fn add(&mut self, paths: Vec<PathBuf>) {
+        for path in paths {
+            if is_compressed(&path) {
+                continue;
+            }
+            match self.look(&path) {
+                Some(metadata) if metadata.is_file() => self.found.push(Found { path, metadata }),
+                _ => {}
+            }
         }
     }
-    found
+
+    fn look(&mut self, path: &Path) -> Option<Metadata> {
+        match fs::metadata(path) {
+            Ok(metadata) => Some(metadata),
+            Err(error) => {
+                self.fail(path, error);
+                None
+            }
+        }
+    }
+
+    fn fail(&mut self, path: &Path, error: io::Error) {
+        // It was there a moment ago, or is yet to come.
+        if error.kind() != io::ErrorKind::NotFound {
+            self.unread.push((path.to_owned(), error));
+        }
+    }
 }
 
 /// Whether a file's name says that it is compressed.
@@ -180,15 +218,15 @@ mod tests {
         }
         let check = |pattern: &str, expected: &[&str]| {
             let pattern = Pattern::parse(&format!("{}/{pattern}", root.display())).unwrap();
-            let mut failures = 0;
-            let (found, _) = pattern.list(&mut |_, _| failures += 1);
-            let mut found: Vec<String> = found
+            let listing = pattern.list();
+            let mut found: Vec<String> = listing
+                .found
                 .iter()
                 .map(|one| one.path.strip_prefix(root).unwrap().display().to_string())
                 .collect();
             found.sort();
             assert_eq!(
-                (found.as_slice(), failures),
+                (found.as_slice(), listing.unread.len()),
                 (
                     &expected
                         .iter()
