@@ -14,7 +14,8 @@ use crate::cloudwatch::Publishing;
 pub enum InitialPosition {
     /// At the oldest record there is.
     TrimHorizon,
-    /// With what comes from now on.
+    /// With what comes from now on. As in the KCL, a shard whose worker ends before its first checkpoint is begun so again: what
+    /// came in between is skipped.
     Latest,
     /// At the first record of that time or later.
     AtTimestamp(Timestamp),

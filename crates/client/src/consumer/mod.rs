@@ -3,7 +3,8 @@
 //!
 //! **Promise.** Every record from the start on reaches a processor at least once; a shard's records in order, a child's after
 //! its parents'. **Not promised:** exactly once. After a crash, or when a lease is taken from a worker that lives on, records
-//! after the last checkpoint come again; [`seen`] is the cure for those who need one.
+//! after the last checkpoint come again; [`seen`] is the cure for those who need one. Nor what comes between a crash and the next
+//! worker's start to a shard without a checkpoint, where the start is [`InitialPosition::Latest`].
 //!
 //! Read in this order:
 //! - [`config`] and [`processor`]: what a user says and writes. [`checkpointer`]: how far a shard is processed.
