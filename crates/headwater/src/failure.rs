@@ -1,6 +1,7 @@
 //! Why the program ends without having done what was asked.
 
 use std::error::Error;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 /// Why the program ends without having done what was asked.
@@ -67,8 +68,13 @@ impl Failure {
             }
             cause = error.source();
         }
-        eprintln!("{text}");
+        complain(&text);
     }
+}
+
+/// Says something on standard error. If that is closed, nobody wants to know.
+pub(crate) fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// An error of writing to standard output.

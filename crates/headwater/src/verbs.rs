@@ -1,5 +1,5 @@
-//! What people type. A verb that talks to a server does so as any client would: over AWS's wire.
-#![allow(clippy::print_stdout)] // printing is what a verb is for
+//! What people type. A verb that talks to a server does so as any client would: over AWS's wire. It prints by `writeln!`, as
+//! `println!` panics where nobody reads any more: `headwater stream ls | head -1`.
 
 pub(crate) mod agent;
 pub(crate) mod completions;

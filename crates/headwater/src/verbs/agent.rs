@@ -1,5 +1,6 @@
 //! `headwater agent`: tails log files into streams, configured as AWS's Kinesis Agent.
 
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use client::{Client, Credentials, Options};
 use model::{Clock, Region};
 
 use crate::Failure;
+use crate::failure::complain;
 use crate::serve::{Signals, logging, raise_descriptor_limit};
 
 /// Where the server is looked for, where nothing says.
@@ -90,10 +92,10 @@ pub(crate) fn run(verb: &AgentVerb) -> Result<(), Failure> {
     let mut settings = settings(verb, &config)?;
     if verb.check {
         for warning in &config.warnings {
-            eprintln!("{}: {warning}", verb.config.display());
+            complain(&format!("{}: {warning}", verb.config.display()));
         }
-        let flows = config.flows.len();
-        println!("{} is fine: {flows} flows", verb.config.display());
+        let (shown, flows) = (verb.config.display(), config.flows.len());
+        writeln!(io::stdout(), "{shown} is fine: {flows} flows")?;
         return Ok(());
     }
     logging::start(&verb.log)?;

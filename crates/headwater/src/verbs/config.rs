@@ -8,6 +8,7 @@ use crate::Failure;
 use crate::config::{
     AccessKey, Auth, Config, Durability, Limits, MetricsFor, Origin, Setting, StoreKind,
 };
+use crate::failure::complain;
 
 /// Prints every setting, its value and its origin. Secrets are not shown.
 pub(crate) fn print(config: &Config) -> Result<(), Failure> {
@@ -68,7 +69,7 @@ pub(crate) fn print(config: &Config) -> Result<(), Failure> {
     row("keys", keys(&config.keys.value), &config.keys.origin);
     write!(io::stdout(), "{table}")?;
     for name in &config.variables_unknown {
-        eprintln!("{name} is no setting and has no effect");
+        complain(&format!("{name} is no setting and has no effect"));
     }
     Ok(())
 }

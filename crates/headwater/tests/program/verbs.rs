@@ -1,6 +1,6 @@
 //! The friendly verbs against a server.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::process::Stdio;
 
 use serde_json::Value;
@@ -207,4 +207,35 @@ fn completions_and_help_are_printed() {
         assert!(help.contains(text), "{help}");
     }
     assert!(run(&["--version"]).succeeded().starts_with("headwater "));
+}
+
+/// A pipe that nobody reads.
+fn closed() -> io::PipeWriter {
+    let (_, writer) = io::pipe().unwrap();
+    writer
+}
+
+#[test]
+fn output_that_nobody_reads_is_no_failure() {
+    let directory = Directory::new();
+    let flow = r#"{"filePattern": "/x/a", "kinesisStream": "s"}"#;
+    let text = format!(r#"{{"hue": 1, "flows": [{flow}]}}"#);
+    let config = directory.file("agent.json", &text);
+    let check = ["agent", "--check", "--config", config.to_str().unwrap()];
+    let verbs: [&[&str]; 4] = [&check, &["config"], &["completions", "bash"], &["--help"]];
+    for arguments in verbs {
+        let mut verb = headwater(arguments);
+        let ended = verb.stdout(closed()).stderr(Stdio::piped()).output();
+        let ended = Finished::of(ended.unwrap());
+        assert_eq!(ended.code, Some(0), "{arguments:?}: {}", ended.err);
+        assert!(!ended.err.contains("panicked"), "{}", ended.err);
+        // And its warnings neither.
+        let mut verb = headwater(arguments);
+        verb.env("HEADWATER_HUE", "1").stderr(closed());
+        let ended = Finished::of(verb.stdout(Stdio::piped()).output().unwrap());
+        assert_eq!(ended.code, Some(0), "{arguments:?}");
+    }
+    let mut wrong = headwater(&["agent", "--config", "/nowhere/agent.json"]);
+    let status = wrong.stderr(closed()).status().unwrap();
+    assert_eq!(status.code(), Some(2));
 }
