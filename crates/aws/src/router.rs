@@ -26,8 +26,8 @@ use tokio::task::{AbortHandle, JoinError, JoinHandle};
 use tokio::time::Instant;
 
 use self::admit::{Bodies, Judged};
-use self::guest::Hosted;
 pub use self::guest::{Guest, Told};
+use self::guest::{Hosted, is_plain_read};
 use self::reply::Replier;
 use self::request_ids::RequestIds;
 use self::route::Lost;
@@ -41,7 +41,7 @@ use crate::service::Endpoint;
 use crate::sigv4::Verifier;
 
 /// Answers requests for our own pages: `/metrics`, and all under `/_headwater/`. Whatever body they have is thrown away: nobody has
-/// signed it.
+/// signed it. What a guest's clients ask of `/metrics` is not for them.
 pub type OwnPages =
     Arc<dyn Fn(Request<Bytes>) -> BoxFuture<'static, Response<Bytes>> + Send + Sync>;
 /// Is told of every request answered.
@@ -233,7 +233,7 @@ impl Router {
             let body = Incoming::new(body, &self.limits);
             return self.host(guest, parts, body, peer).await;
         }
-        if is_own_page(parts.uri.path()) {
+        if self.is_own_page(&parts) {
             discard(body, &self.limits).await;
             return self.own_page(parts, peer, &share).await;
         }
@@ -256,7 +256,7 @@ impl Router {
     /// no part in this.
     pub async fn answer(self: Arc<Self>, parts: Parts, body: Bytes, peer: Peer) -> Response<Body> {
         let share = self.share();
-        if is_own_page(parts.uri.path()) {
+        if self.is_own_page(&parts) {
             return self.own_page(parts, peer, &share).await;
         }
         match self.judge(&parts) {
@@ -377,6 +377,13 @@ impl Router {
         }
     }
 
+    fn is_own_page(&self, parts: &Parts) -> bool {
+        match parts.uri.path() {
+            METRICS => is_plain_read(parts) || self.claimed_by_guest(parts).is_none(),
+            path => path == "/_headwater" || path.starts_with("/_headwater/"),
+        }
+    }
+
     /// Health is small, and asked for just when there is no room; the metrics are not.
     async fn own_page(&self, mut parts: Parts, peer: Peer, share: &Buffered) -> Response<Body> {
         if parts.uri.path() == METRICS && share.is_over(&self.limits) {
@@ -415,12 +422,8 @@ fn stopping() -> ServiceError {
         .with_status(503)
 }
 
-/// The one page of our own that is large.
+/// The one page of our own that is large. It may also be the name of a guest's bucket.
 const METRICS: &str = "/metrics";
-
-fn is_own_page(path: &str) -> bool {
-    path == METRICS || path == "/_headwater" || path.starts_with("/_headwater/")
-}
 
 #[cfg(test)]
 mod tests;

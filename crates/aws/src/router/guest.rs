@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use futures_util::future::BoxFuture;
-use http::header::CONTENT_TYPE;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::request::Parts;
 use http::{Method, Request, Response};
 
 use super::route::{Lost, header, is_form, is_rpc_v2};
-use super::{Peer, Router, is_own_page};
+use super::{Peer, Router};
 use crate::body::{Body, Incoming};
 use crate::error::ServiceError;
 use crate::protocol::Protocol;
@@ -53,15 +53,20 @@ impl Router {
 
     /// The guest, if the request is for it.
     pub(super) fn guest_for(&self, parts: &Parts) -> Option<Hosted> {
-        let hosted = self.guest.as_ref()?;
-        if is_own_page(parts.uri.path()) {
+        if self.is_own_page(parts) {
             return None;
         }
+        self.claimed_by_guest(parts).cloned()
+    }
+
+    /// The guest, if the request is signed for it, or for nobody and in no protocol of ours.
+    pub(super) fn claimed_by_guest(&self, parts: &Parts) -> Option<&Hosted> {
+        let hosted = self.guest.as_ref()?;
         let is_for_guest = match Identity::of(parts) {
             Some(identity) => identity.service == hosted.signing_name,
             None => !self.speaks_ours(parts),
         };
-        is_for_guest.then(|| hosted.clone())
+        is_for_guest.then_some(hosted)
     }
 
     fn speaks_ours(&self, parts: &Parts) -> bool {
@@ -103,4 +108,18 @@ impl Router {
             failed.lost(&Lost::in_none(ServiceError::internal()))
         })
     }
+}
+
+/// Whether this is a GET as probes and scrapers send it, who may have credentials of another kind: nothing in it is AWS's.
+pub(super) fn is_plain_read(parts: &Parts) -> bool {
+    let is_signed = header(parts, AUTHORIZATION.as_str()).is_some_and(|by| by.starts_with("AWS"));
+    let is_mark = |name: &str| name.starts_with("x-amz-") || name.starts_with("amz-sdk-");
+    let is_presigned = parts.uri.query().is_some_and(|query| {
+        let mut names = query.split('&');
+        names.any(|name| name.to_ascii_lowercase().starts_with("x-amz-"))
+    });
+    matches!(parts.method, Method::GET | Method::HEAD)
+        && !is_signed
+        && !is_presigned
+        && !parts.headers.keys().any(|name| is_mark(name.as_str()))
 }

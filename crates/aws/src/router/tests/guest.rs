@@ -104,6 +104,32 @@ async fn the_guest_does_not_get_what_is_ours() {
 }
 
 #[tokio::test]
+async fn a_bucket_may_have_the_name_of_our_page() {
+    let get = |query: &str| Request::get(format!("/metrics{query}"));
+    check(scope(get("?list-type=2"), "s3"), true).await;
+    check(get("").header("authorization", "AWS a:b"), true).await;
+    check(get("").header("x-amz-content-sha256", "e3b0"), true).await;
+    check(get("").header("amz-sdk-invocation-id", "1"), true).await;
+    let presigned =
+        "?X-Amz-Credential=a%2F20150830%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Signature=0";
+    check(get(presigned), true).await;
+    for method in ["PUT", "DELETE", "POST", "OPTIONS"] {
+        let head = || Request::builder().method(method).uri("/metrics");
+        check(head(), true).await;
+        check(scope(head(), "s3"), true).await;
+        check(scope(head(), "toy"), false).await;
+    }
+    check(scope(Request::head("/metrics"), "s3"), true).await;
+    // Probes and scrapers.
+    check(get(""), false).await;
+    check(get("?name=x"), false).await;
+    check(Request::head("/metrics"), false).await;
+    check(get("").header("authorization", "Bearer x"), false).await;
+    check(get("").header("authorization", "Basic eA=="), false).await;
+    check(scope(get(""), "toy"), false).await;
+}
+
+#[tokio::test]
 async fn guests_are_observed() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let observer: Observer = {
