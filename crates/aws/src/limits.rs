@@ -29,9 +29,12 @@ pub struct Limits {
     pub connections_max: usize,
     /// Requests at one time on one HTTP/2 connection.
     pub streams_max: u32,
-    /// Largest head of an HTTP/2 request, in bytes. HTTP/1.1's is bounded by hyper's read buffer (448 KiB by default here)
-    /// and by 100 headers.
+    /// Largest head of an HTTP/2 request, in bytes. HTTP/1.1's is bounded by 100 headers and by what is read ahead: 448 KiB,
+    /// or 64 KiB once `read_ahead_bytes_max` has no room for more.
     pub header_bytes_max: u32,
+    /// What all HTTP/1.1 connections read ahead at one time, in bytes: heads that are not whole, and parts of bodies. Never less
+    /// than 64 KiB for each of `connections_max`.
+    pub read_ahead_bytes_max: usize,
     /// Longest that requests under way may take to finish once the server is to stop.
     pub drain_time_max: Duration,
 }
@@ -53,6 +56,8 @@ impl Default for Limits {
             connections_max: 10_000,
             streams_max: 256,
             header_bytes_max: 64 << 10,
+            // The first thousand connections read far.
+            read_ahead_bytes_max: 1 << 30,
             drain_time_max: Duration::from_secs(10),
         }
     }

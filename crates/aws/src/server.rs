@@ -42,6 +42,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Most bytes read ahead on an HTTP/1.1 connection: bounds a request's head, and lets a large body come in large pieces.
 const READ_BUFFER_MAX: usize = 448 << 10;
+/// The same where many connections read that far ahead already. Heads are as large as they may be in HTTP/2.
+const READ_BUFFER_MIN: usize = 64 << 10;
 /// How long a neglected connection may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -55,7 +57,15 @@ struct Shared {
     router: Arc<Router>,
     limits: Limits,
     tls: Option<TlsAcceptor>,
-    http: Builder<Tasks>,
+    http: Http,
+}
+
+/// What is spoken, and how far connections read ahead. Nobody has signed what is in their buffers, and it counts among no request's
+/// bytes: so each may have a small one, and the first so many a large one.
+struct Http {
+    far: Builder<Tasks>,
+    near: Builder<Tasks>,
+    room_for_far: Semaphore,
 }
 
 impl fmt::Debug for Server {
@@ -80,7 +90,7 @@ impl Server {
     pub fn new(listener: TcpListener, router: Arc<Router>, tls: Option<Arc<ServerConfig>>) -> Self {
         let limits = router.limits_in_force().clone();
         let shared = Shared {
-            http: http(&limits),
+            http: Http::within(&limits),
             tls: tls.map(TlsAcceptor::from),
             router,
             limits,
@@ -155,7 +165,20 @@ impl Server {
     }
 }
 
-fn http(limits: &Limits) -> Builder<Tasks> {
+impl Http {
+    fn within(limits: &Limits) -> Http {
+        let least = limits.connections_max.saturating_mul(READ_BUFFER_MIN);
+        let rest = limits.read_ahead_bytes_max.saturating_sub(least);
+        let count = rest / (READ_BUFFER_MAX - READ_BUFFER_MIN);
+        Http {
+            far: builder(limits, READ_BUFFER_MAX),
+            near: builder(limits, READ_BUFFER_MIN),
+            room_for_far: Semaphore::new(count.min(Semaphore::MAX_PERMITS)),
+        }
+    }
+}
+
+fn builder(limits: &Limits, read_buffer_max: usize) -> Builder<Tasks> {
     let mut builder = Builder::new(Tasks);
     builder
         .http1()
@@ -163,7 +186,7 @@ fn http(limits: &Limits) -> Builder<Tasks> {
         // `Activity` watches over this, for both versions alike and without a timer for every request.
         .header_read_timeout(None)
         .keep_alive(true)
-        .max_buf_size(READ_BUFFER_MAX);
+        .max_buf_size(read_buffer_max);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -233,10 +256,10 @@ impl Connection {
                 Ok::<_, Infallible>(response.map(|body| busy.until_sent(body)))
             }
         });
-        let connection = self
-            .shared
-            .http
-            .serve_connection(TokioIo::new(socket), service);
+        let http = &self.shared.http;
+        let far = http.room_for_far.try_acquire();
+        let http = if far.is_ok() { &http.far } else { &http.near };
+        let connection = http.serve_connection(TokioIo::new(socket), service);
         let mut connection = pin!(connection);
         let mut neglected = pin!(activity.neglected(&self.shared.limits));
         let mut draining = false;

@@ -188,6 +188,7 @@ mod tests {
         connections_max: 0,
         streams_max: 0,
         header_bytes_max: 0,
+        read_ahead_bytes_max: 0,
         drain_time_max: Duration::ZERO,
     };
 

@@ -211,3 +211,50 @@ async fn one_connection_leaves_room_to_others() {
     drop((client, other, response));
     server.stop().await;
 }
+
+/// A head of more than 64 KiB, but for its end.
+fn long_head() -> String {
+    let long = "x".repeat(200 << 10);
+    format!("GET /none HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-long: {long}")
+}
+
+/// Ends a head; whether it is taken.
+async fn end_head(mut stream: TcpStream) -> bool {
+    // Who is refused may be hung up on meanwhile.
+    let _ = stream.write_all(b"\r\n\r\n").await;
+    let heard = rest(&mut stream).await;
+    heard.contains("HTTP/1.1 ") && !heard.contains("HTTP/1.1 431 ")
+}
+
+#[tokio::test]
+async fn unfinished_heads_have_a_bound_together() {
+    let limits = Limits {
+        connections_max: 4,
+        // Room for four that read 64 KiB ahead, and for one of them to read 448 KiB.
+        read_ahead_bytes_max: (3 * 64 + 448) << 10,
+        ..Limits::default()
+    };
+    let server = Running::start("heads", limits).await;
+    let mut far = server.connect().await;
+    let small = b"OPTIONS /none HTTP/1.1\r\nhost: x\r\n\r\n";
+    far.write_all(small).await.unwrap();
+    // The rest of the answer is not taken for another.
+    assert_ne!(far.read(&mut [0]).await.unwrap(), 0);
+    far.write_all(long_head().as_bytes()).await.unwrap();
+    let mut near = server.connect().await;
+    let _ = near.write_all(long_head().as_bytes()).await;
+    assert!(!end_head(near).await);
+    assert!(end_head(far).await);
+    // The server may notice last that it is gone.
+    let taken = async {
+        loop {
+            let mut next = server.connect().await;
+            let _ = next.write_all(long_head().as_bytes()).await;
+            if end_head(next).await {
+                break;
+            }
+        }
+    };
+    timeout(PATIENCE, taken).await.unwrap();
+    server.stop().await;
+}
