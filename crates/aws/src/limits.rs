@@ -23,7 +23,8 @@ pub struct Limits {
     /// Longest a connection may stay open without a request. SDKs keep idle connections for about a minute, and a
     /// server that hangs up first makes them fail a request now and then.
     pub idle_time_max: Duration,
-    /// Longest a client may leave a reply unread, or grant it no window in HTTP/2.
+    /// Longest a client may leave a reply unread, or take less than 16 KiB of what waits for it; in HTTP/2, also by granting it no
+    /// window.
     pub reply_pause_max: Duration,
     /// Connections at one time; further ones wait to be accepted.
     pub connections_max: usize,

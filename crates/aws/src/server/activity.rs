@@ -1,7 +1,7 @@
 //! Whether a connection is in use, and when it has not been for too long.
 //!
 //! Three ways to be neglected: to send nothing that becomes a request (idle); to begin a request's head and not end it
-//! (slow); to leave a reply unread (stuck). HTTP/2 clients send frames without requests, so slowness does not count once
+//! (slow); to leave a reply unread, or nearly so (stuck). HTTP/2 clients send frames without requests, so slowness does not count once
 //! one is known to speak it; and they can leave one reply unread of many, see `replies`.
 
 use std::io;
@@ -14,7 +14,7 @@ use http::Version;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::{Instant, sleep};
 
-use super::replies::{Piece, Replies, Sending};
+use super::replies::{Piece, Replies, Sending, TAKEN_MIN};
 use crate::body::{Body, BodyError};
 use crate::limits::Limits;
 
@@ -97,7 +97,7 @@ impl Watch {
         let heard = activity.bytes_heard.load(Ordering::Relaxed);
         let said = activity.bytes_said.load(Ordering::Relaxed);
         let begun = activity.requests_begun.load(Ordering::Relaxed);
-        if said != self.said || !activity.is_stuck.load(Ordering::Relaxed) {
+        if said - self.said >= TAKEN_MIN || !activity.is_stuck.load(Ordering::Relaxed) {
             self.said = said;
             self.stuck_since = now;
         }
@@ -212,6 +212,17 @@ mod tests {
         check(&idle, Some(5));
         idle.say(&Poll::Ready(Ok(1)));
         check(&idle, None);
+        for (step, expected) in [(1, Some(5)), (TAKEN_MIN as usize / 4, None)] {
+            let start = Instant::now();
+            let mut watch = Watch::new(start);
+            let found = (1..100).find(|second| {
+                idle.say(&Poll::Ready(Ok(step)));
+                idle.say(&Poll::Pending);
+                watch.is_neglected(&idle, &LIMITS, start + Duration::from_secs(*second))
+            });
+            assert_eq!(found, expected, "{step} bytes at a time");
+        }
+        idle.say(&Poll::Ready(Ok(0)));
         drop(busy);
         check(&idle, Some(11));
         let slow = Arc::new(Activity::default());

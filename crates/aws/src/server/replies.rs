@@ -18,6 +18,10 @@ use hyper::rt::Executor;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+/// What a client must take of a reply that waits for it, in bytes within `Limits::reply_pause_max`: one that drips holds memory as
+/// one that stands still does. A line of 1 Mbit/s gives that to each of 256 replies at once.
+pub(super) const TAKEN_MIN: u64 = 16 << 10;
+
 /// A task of hyper's, once it is known.
 type Task = Arc<OnceLock<AbortHandle>>;
 
@@ -120,7 +124,7 @@ pub(super) struct Replies(Mutex<Vec<Watched>>);
 struct Watched {
     sending: Weak<Sending>,
     sent: u64,
-    /// Since when it stands still, as far as was seen.
+    /// Since when it waits and less than [`TAKEN_MIN`] was taken, as far as was seen.
     since: Option<Instant>,
     is_ended: bool,
 }
@@ -149,7 +153,7 @@ impl Replies {
         sending
     }
 
-    /// Ends the replies that have waited for so long without a byte taken. Whether there is one that can't be ended.
+    /// Ends the replies that have waited for so long without [`TAKEN_MIN`] taken. Whether there is one that can't be ended.
     pub(super) fn end_stuck(&self, pause_max: Duration, now: Instant) -> bool {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut is_any_left = false;
@@ -171,7 +175,7 @@ impl Replies {
 impl Watched {
     fn is_stuck(&mut self, sending: &Sending, pause_max: Duration, now: Instant) -> bool {
         let sent = sending.sent.load(Ordering::Relaxed);
-        if sent != self.sent || !sending.is_waiting() {
+        if sent - self.sent >= TAKEN_MIN || !sending.is_waiting() {
             self.sent = sent;
             self.since = None;
             return false;
@@ -200,9 +204,13 @@ mod tests {
         let replies = Replies::default();
         let sending = replies.begin();
         check(&replies, start, None);
-        let mut first = sending.piece(Bytes::from("abc"));
+        let enough = TAKEN_MIN as usize;
+        let mut first = sending.piece(Bytes::from(vec![0; enough + 2]));
         check(&replies, start, Some(5));
+        // A drip is not enough.
         first.advance(1);
+        check(&replies, start, Some(5));
+        first.advance(enough - 1);
         check(&replies, start, Some(6));
         let second = sending.piece(Bytes::from("d"));
         first.advance(2);
@@ -217,12 +225,27 @@ mod tests {
         let start = Instant::now();
         let replies = Replies::default();
         let _stuck = replies.begin().piece(Bytes::from("a"));
-        let mut moving = replies.begin().piece(Bytes::from(vec![0; 100]));
+        let step = TAKEN_MIN as usize / 4;
+        let mut moving = replies.begin().piece(Bytes::from(vec![0; 100 * step]));
         let found = (0..100).find(|second| {
-            moving.advance(1);
+            moving.advance(step);
             replies.end_stuck(PAUSE_MAX, start + Duration::from_secs(*second))
         });
         assert_eq!(found, Some(5));
+    }
+
+    #[tokio::test]
+    async fn one_that_moves_is_let_be_and_one_that_drips_is_not() {
+        for (step, expected) in [(TAKEN_MIN as usize / 4, None), (1, Some(5))] {
+            let start = Instant::now();
+            let replies = Replies::default();
+            let mut moving = replies.begin().piece(Bytes::from(vec![0; 101 * step]));
+            let found = (0..100).find(|second| {
+                moving.advance(step);
+                replies.end_stuck(PAUSE_MAX, start + Duration::from_secs(*second))
+            });
+            assert_eq!(found, expected);
+        }
     }
 
     #[tokio::test]
