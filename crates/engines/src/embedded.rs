@@ -7,7 +7,8 @@
 //! order among frames. In between, whenever wanted: `prepare()` for journal files ahead, `mark_frame()` as in idle times,
 //! and a compaction: `plan_compaction(When::Now)`, `write_segments(&plan)`, submit what it gives and bring the answers about,
 //! `finish_compaction(&plan)`; or a rewrite: `plan_rewrite(log, &span)`, and as [`Step`] says, `plan_move(log, before)` and its
-//! segments, or `write_rewrite(&part, &mut rewriter)` and what it gives; `unwanted_segments()`, submit [`Request::RemoveSegment`] for each, `remove_segments(&ids)`.
+//! segments, or `write_rewrite(&part, &mut rewriter)` and what it gives; `unwanted_segments()`, `remove_segments(&ids)`, submit
+//! [`Request::RemoveSegment`] for each.
 //! `read`, `offset_for_time`, `offset_for_size`, `bounds`, `get` and `scan` read what is durable. Nothing in it knows the
 //! time or a thread.
 
@@ -20,6 +21,7 @@ mod open;
 mod options;
 mod read;
 mod rewrite;
+mod room;
 mod sequencer;
 mod stats;
 mod threads;

@@ -452,6 +452,57 @@ async fn without_syncs_a_power_cut_loses_but_damages_nothing() {
     }
 }
 
+/// More trims than a file's last reserve has room for, and room comes of them, over restarts as well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_is_emptied_by_trims_in_many_frames() {
+    for is_restarted in [false, true] {
+        let disk = SimDisk::new(Rng::seeded(1));
+        let options = |disk: &SimDisk| Options {
+            journal_file_bytes: 2 << 20,
+            journal_bytes_max: 16 << 20,
+            first_file_bytes: 1 << 20,
+            compact_files: 4,
+            ..Options::on(Arc::new(disk.clone()))
+        };
+        let mut store = Embedded::open(options(&disk)).unwrap();
+        store.commit(create(&[log(0)])).await.unwrap();
+        disk.set_capacity(24 << 20);
+        let append = async |store: &Embedded| {
+            let append = Append::to(log(0), numbered(0, 50_000));
+            store.append(vec![append]).await.remove(0)
+        };
+        let refused = loop {
+            if let Err(error) = append(&store).await {
+                break error;
+            }
+        };
+        assert!(matches!(refused, StoreError::Full), "{refused}");
+        let end = store.bounds(log(0)).await.unwrap().end.0;
+        assert!(end > 300, "{end} batches");
+        let mut after_crash = disk.clone();
+        if is_restarted {
+            after_crash = disk.crash();
+            drop(store);
+            store = Embedded::open(options(&after_crash)).unwrap();
+        }
+        for before in (1..=300).chain([end]) {
+            let trim = LogChange::Trim(log(0), Offset(before));
+            let trimmed = store.commit(Txn {
+                logs: vec![trim],
+                ..Txn::default()
+            });
+            trimmed.await.unwrap();
+        }
+        while append(&store).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+        store.close().unwrap();
+        drop(store);
+        let store = Embedded::open(options(&after_crash.crash())).unwrap();
+        assert_eq!(store.bounds(log(0)).await.unwrap().start.0, end);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn appends_wait_at_the_journals_limit_until_compaction_catches_up() {
     let folder = Folder::new();

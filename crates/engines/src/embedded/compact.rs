@@ -5,7 +5,8 @@
 //! 2. [`Core::write_segments`]: the segments, durable, each as a request to [`Core::submit`].
 //! 3. When all are answered, [`Core::finish_compaction`]: a checkpoint, then the files are free.
 //!
-//! [`Core::unwanted_segments`] names segments to remove: submit the requests, then [`Core::remove_segments`].
+//! [`Core::unwanted_segments`] names segments to remove: [`Core::remove_segments`], and submit the requests; in any order, since a
+//! file that is gone is only missed where something of it is wanted.
 //!
 //! A crash between any two steps costs the work only: segments that are not known are removed at the next start, and files
 //! whose batches are in known segments hold nothing that is looked up.
@@ -135,13 +136,17 @@ impl Core {
         let is_pressing =
             full.len() >= files_max || view.tail.len() >= self.options.compact_entries;
         let is_due = is_pressing || self.is_early(full.len(), view.tail.logs().count());
-        if when == When::Due && !is_due {
-            return None;
-        }
         let older = match when {
             When::Due => full.split_last().map_or(full, |(_, older)| older),
             When::Now => full,
         };
+        let wasted = self.wasted(&view, full);
+        let (full, is_pressing) = match when {
+            When::Due if !wasted.is_empty() => (wasted, true),
+            When::Due if !is_due => return None,
+            _ => (full, is_pressing),
+        };
+        let older = older.get(..full.len()).unwrap_or(older);
         let kept = self.keepable(&view, older, when);
         let is_little = |kept: &Sources| kept.files.len() < KEPT_FILES;
         if when == When::Due && !is_pressing && kept.as_ref().is_some_and(is_little) {
@@ -397,12 +402,15 @@ impl Core {
             .collect()
     }
 
-    /// Removes the files of segments that are not known any more.
+    /// Removes the files of segments that nothing is wanted of. That nothing is, is durable: a start that still knows of them does not
+    /// miss them.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`]: the files are removed at the next start.
+    /// [`StoreError::Unavailable`]: the files are removed at the next start, once they are not known any more.
     pub fn remove_segments(&self, ids: &[SegmentId]) -> Result<(), StoreError> {
-        ids.iter().try_for_each(|&id| self.segments.remove(id))
+        self.sync_files().map_err(refused)?;
+        let removed = ids.iter().map(|&id| self.segments.remove(id));
+        removed.fold(Ok(()), Result::and)
     }
 }
 

@@ -93,6 +93,13 @@ pub(super) struct Caller {
     room: usize,
 }
 
+impl Pending {
+    /// What it takes, and whether it makes room.
+    fn size(&self) -> (usize, bool) {
+        (self.footprint, self.request.frees())
+    }
+}
+
 impl Inbox {
     fn push(&mut self, pending: Pending) {
         if pending.request.is_compactors() {
@@ -318,16 +325,24 @@ impl Core {
     /// Sees to it that the first waiting request fits the current file. Refuses those that cannot be helped.
     fn make_room(&self, sequencer: &mut Sequencer, early: &mut Answers) -> bool {
         loop {
-            let mut inbox = locked(&self.inbox);
-            let Some(first) = inbox.first() else {
+            let Some((bytes, frees)) = self.first_waiting() else {
                 return false;
             };
-            if sequencer.fits(first.footprint, first.request.frees()) {
+            if self.fits(sequencer, bytes, frees) {
                 return true;
             }
-            if let Some(file) = self.pool.take() {
-                drop(inbox);
+            let file = if frees {
+                self.pool.take_last()
+            } else {
+                self.pool.take()
+            };
+            if let Some(file) = file {
                 self.turn_to(sequencer, file);
+                continue;
+            }
+            let mut inbox = locked(&self.inbox);
+            // The compactor's come first, whenever they come.
+            if inbox.first().map(Pending::size) != Some((bytes, frees)) {
                 continue;
             }
             let Some(error) = self.blocked_error(&inbox) else {
@@ -345,6 +360,16 @@ impl Core {
                     .map(|one| (one.caller, Err(error.clone()))),
             );
         }
+    }
+
+    /// What the first waiting request takes, and whether it makes room.
+    fn first_waiting(&self) -> Option<(usize, bool)> {
+        locked(&self.inbox).first().map(Pending::size)
+    }
+
+    /// Whether a frame with `bytes` of requests fits the current file: the last of a full disk is for what makes room.
+    fn fits(&self, sequencer: &Sequencer, bytes: usize, frees: bool) -> bool {
+        (frees || !self.pool.is_at_last()) && sequencer.fits(bytes, frees)
     }
 
     /// Why the first request, which finds no room, is to be refused rather than to wait.
@@ -385,7 +410,7 @@ impl Core {
             let is_first = taken.is_empty();
             if taken.len() >= FRAME_REQUESTS_MAX
                 || (!is_first && sum > self.options.frame_bytes_max)
-                || !sequencer.fits(sum, next.request.frees())
+                || !self.fits(sequencer, sum, next.request.frees())
             {
                 break;
             }
@@ -407,7 +432,9 @@ impl Core {
         if !is_needed {
             return None;
         }
-        if !sequencer.fits(0, true) {
+        // A full disk has no room to spare for it.
+        let frees = self.pool.blocked() != Some(Blocked::Full);
+        if !self.fits(&sequencer, 0, frees) {
             let file = self.pool.take()?;
             self.turn_to(&mut sequencer, file);
         }

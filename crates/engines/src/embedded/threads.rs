@@ -266,14 +266,14 @@ fn compact(core: &Core, signals: &Signals) {
 
 /// Whether there was work.
 fn compact_once(core: &Core, signals: &Signals) -> Result<bool, StoreError> {
-    let unwanted = core.unwanted_segments();
-    if !unwanted.is_empty() {
-        let requests = unwanted.iter().map(|&id| Request::RemoveSegment(id));
-        ask(core, signals, requests.collect())?;
-        core.remove_segments(&unwanted)?;
+    let forgotten = forget_unwanted(core, signals);
+    // A full disk that has no room for this may have some once journal files are free.
+    if !matches!(forgotten, Err(StoreError::Full)) {
+        forgotten.clone()?;
     }
     let _moving = locked(&core.moving);
     let Some(plan) = core.plan_compaction(When::Due) else {
+        forgotten?;
         return thin_out(core, signals);
     };
     let requests = core.write_segments(&plan)?;
@@ -281,6 +281,18 @@ fn compact_once(core: &Core, signals: &Signals) -> Result<bool, StoreError> {
     core.finish_compaction(&plan)?;
     signals.files.wake_all();
     Ok(true)
+}
+
+/// Removes segments that nothing is wanted of. The files go first: a full disk may have no room to say so.
+fn forget_unwanted(core: &Core, signals: &Signals) -> Result<(), StoreError> {
+    let unwanted = core.unwanted_segments();
+    if unwanted.is_empty() {
+        return Ok(());
+    }
+    let removed = core.remove_segments(&unwanted);
+    let requests = unwanted.iter().map(|&id| Request::RemoveSegment(id));
+    ask(core, signals, requests.collect())?;
+    removed
 }
 
 /// Moves something that is wanted out of kept files that hold little of it. Whether there was any.

@@ -4,6 +4,9 @@
 //! here, before anything is decided, and not in the middle of a frame. The next one to be handed out is written over with
 //! zeros meanwhile, bit by bit, while frames are small: their syncs then have nothing to do but their own bytes. Large frames
 //! are as fast without, and the zeros would take the disk from them. A file that was made a segment is none of these: it only leaves.
+//!
+//! On a full disk the last prepared file is for requests that make room, or nothing ever would again. There is one where the disk has
+//! a little left, if a short one.
 
 use std::collections::VecDeque;
 use std::io;
@@ -21,6 +24,9 @@ const READY: usize = 2;
 const ZEROS_STEP: u64 = 256 << 10;
 /// Frames of as many bytes, on average, gain nothing from a file that was written before.
 const LARGE_FRAME: u64 = 128 << 10;
+/// What a full disk's last file may be short of a whole one, where there is no room for more, and how short it gets.
+const LAST_DIVISOR: u64 = 64;
+const LAST_BYTES_MIN: u64 = 16 << 10;
 
 /// The prepared and the free files.
 #[derive(Debug)]
@@ -149,36 +155,50 @@ impl Pool {
                     io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Blocked::Full,
                     kind => Blocked::Refused(kind),
                 };
-                self.inner().blocked = Some(blocked);
+                self.block(disk, blocked);
                 Err(blocked)
             }
         }
     }
 
+    /// Takes note of why there is no file. For what makes room on a full disk there is to be one all the same.
+    fn block(&self, disk: &dyn Disk, blocked: Blocked) {
+        let has_any = {
+            let mut inner = self.inner();
+            inner.blocked = Some(blocked);
+            !inner.ready.is_empty()
+        };
+        let short = (self.file_bytes / LAST_DIVISOR).max(LAST_BYTES_MIN);
+        if blocked != Blocked::Full || has_any || short >= self.file_bytes {
+            return;
+        }
+        // Where there is no room for this one either, it is tried again with the next whole one.
+        if let Ok(file) = self.try_ready(disk, short) {
+            self.inner().ready.push_back(file);
+        }
+    }
+
     fn prepare_one(&self, disk: &dyn Disk, bytes: u64) -> io::Result<()> {
+        let file = self.try_ready(disk, bytes)?;
+        let mut inner = self.inner();
+        inner.ready.push_back(file);
+        inner.blocked = None;
+        inner.is_beyond_asked = false;
+        Ok(())
+    }
+
+    fn try_ready(&self, disk: &dyn Disk, bytes: u64) -> io::Result<Ready> {
         let (number, free) = {
             let mut inner = self.inner();
             inner.next_number += 1;
             (inner.next_number, inner.free.pop_front())
         };
-        let prepared = self.make_ready(disk, number, free, bytes);
-        let mut inner = self.inner();
-        match prepared {
-            Ok(file) => {
-                inner.ready.push_back(file);
-                inner.blocked = None;
-                inner.is_beyond_asked = false;
-                Ok(())
-            }
-            Err(error) => {
-                drop(inner);
-                // A file half prepared would keep the space that is missing. If this fails too, it is found free at the
-                // next start.
-                let _ = disk.remove(&file::free_name(free.unwrap_or(number)));
-                let _ = disk.remove(&file::free_name(number));
-                Err(error)
-            }
-        }
+        self.make_ready(disk, number, free, bytes).inspect_err(|_| {
+            // A file half prepared would keep the space that is missing. If this fails too, it is found free at the
+            // next start.
+            let _ = disk.remove(&file::free_name(free.unwrap_or(number)));
+            let _ = disk.remove(&file::free_name(number));
+        })
     }
 
     fn make_ready(
@@ -247,11 +267,32 @@ impl Pool {
         self.inner().frame_bytes = bytes;
     }
 
-    /// The next prepared file.
+    /// Whether what the file being filled has left is for what makes room: the disk is full, and no other file is there.
+    #[must_use]
+    pub fn is_at_last(&self) -> bool {
+        let inner = self.inner();
+        inner.blocked == Some(Blocked::Full) && inner.ready.is_empty()
+    }
+
+    /// The next prepared file; not the last of a full disk.
     #[must_use]
     pub fn take(&self) -> Option<JournalFile> {
+        let is_last = |inner: &Inner| inner.blocked == Some(Blocked::Full) && inner.ready.len() < 2;
+        self.take_unless(is_last)
+    }
+
+    /// The next prepared file, for what makes room.
+    #[must_use]
+    pub fn take_last(&self) -> Option<JournalFile> {
+        self.take_unless(|_| false)
+    }
+
+    fn take_unless(&self, is_kept_back: impl Fn(&Inner) -> bool) -> Option<JournalFile> {
         let ready = {
             let mut inner = self.inner();
+            if is_kept_back(&inner) {
+                return None;
+            }
             let ready = inner.ready.pop_front()?;
             inner.in_use += 1;
             ready

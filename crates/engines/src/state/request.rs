@@ -12,6 +12,9 @@ use crate::segments::{SegmentId, SegmentRange};
 /// Most bytes that a range takes in a frame, a generous guess.
 const RANGE_BYTES: usize = 128;
 
+/// Bytes that a transaction may write and still count as making room, where it deletes or trims logs.
+const WRITTEN_BESIDE_MAX: usize = 64 << 10;
+
 /// What the sequencer can be asked.
 #[derive(Clone, Debug)]
 pub enum Request {
@@ -126,17 +129,11 @@ impl Request {
         )
     }
 
-    /// Whether it can only make room: such requests may use a full disk's last reserve.
+    /// Whether it makes room: such requests may use a full disk's last reserve.
     #[must_use]
     pub fn frees(&self) -> bool {
         match self {
-            Request::Commit(txn) => {
-                let keeps = |write: &Write| matches!(write, Write::Put { .. });
-                let makes = |change: &LogChange| matches!(change, LogChange::Create(_));
-                txn.appends.is_empty()
-                    && !txn.writes.iter().any(keeps)
-                    && !txn.logs.iter().any(makes)
-            }
+            Request::Commit(txn) => txn_frees(txn),
             Request::AddSegment(_)
             | Request::RemoveSegment(_)
             | Request::Rewrite(_)
@@ -144,6 +141,18 @@ impl Request {
             Request::Append(_) | Request::Acquire { .. } => false,
         }
     }
+}
+
+/// Whoever deletes a stream writes down that it is gone: that may go along with what is let go of.
+fn txn_frees(txn: &Txn) -> bool {
+    let makes = |change: &LogChange| matches!(change, LogChange::Create(_));
+    if !txn.appends.is_empty() || txn.logs.iter().any(makes) {
+        return false;
+    }
+    let keeps = |write: &&Write| matches!(write, Write::Put { .. });
+    let kept: usize = txn.writes.iter().filter(keeps).map(write_footprint).sum();
+    let lets_go = |change: &LogChange| matches!(change, LogChange::Delete(_) | LogChange::Trim(..));
+    kept == 0 || (kept <= WRITTEN_BESIDE_MAX && txn.logs.iter().any(lets_go))
 }
 
 fn write_footprint(write: &Write) -> usize {

@@ -270,6 +270,12 @@ impl<'a> Driver<'a> {
     fn start_compaction(&mut self) -> Compaction {
         let unwanted = self.core.unwanted_segments();
         if !unwanted.is_empty() && self.rng.below(2) == 0 {
+            // Their files may go before it is written that they do, or whether or not it is.
+            if self.rng.below(2) == 0
+                && let Err(error) = self.core.remove_segments(&unwanted)
+            {
+                self.excuse(&error);
+            }
             let requests = unwanted.iter().map(|&id| Request::RemoveSegment(id));
             let answers = self.core.submit(requests.collect());
             return Compaction::Removing(unwanted, answers);
