@@ -178,18 +178,26 @@ impl Core {
     /// # Errors
     /// [`StoreError::Full`]; [`StoreError::Damaged`]; [`StoreError::Unavailable`]. The plan is of no use then.
     pub fn write_segments(&self, plan: &Plan) -> Result<Vec<Request>, StoreError> {
+        let mut requests = Vec::new();
+        let written = self.write_planned(plan, &mut requests);
+        if written.is_err() {
+            self.discard(&requests);
+        }
+        written.map(|()| requests)
+    }
+
+    fn write_planned(&self, plan: &Plan, requests: &mut Vec<Request>) -> Result<(), StoreError> {
         let (own, shared): (Vec<_>, Vec<_>) = plan
             .logs
             .iter()
             .partition(|log| log.bytes >= OWN_SEGMENT_BYTES);
-        let mut requests = Vec::new();
         for logs in own.chunks(OWN_AT_ONCE) {
-            self.write_own(plan, logs, &mut requests)?;
+            self.write_own(plan, logs, requests)?;
         }
-        self.write_shared(plan, &shared, &mut requests)?;
+        self.write_shared(plan, &shared, requests)?;
         // Last, since it is done again when a copy fails.
         requests.extend(self.keep_files(&plan.files, &plan.kept)?);
-        Ok(requests)
+        Ok(())
     }
 
     /// Writes logs that each have segments of their own, side by side: so the journal is read once, from front to back.

@@ -1,4 +1,4 @@
-//! Compaction where the disk has little room.
+//! Compaction where the disk has little room, and what is left of one that failed.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,8 @@ use crate::embedded::core::Core;
 use crate::embedded::view::View;
 use crate::journal::file::JournalFile;
 use crate::journal::pool::Blocked;
+use crate::segments::SegmentId;
+use crate::state::request::Request;
 
 impl Core {
     /// Of a full disk, the oldest of these files to be compacted whatever their number: as many as make room, at least twice what
@@ -31,5 +33,22 @@ impl Core {
             }
         }
         files.get(..count).unwrap_or_default()
+    }
+
+    /// Removes segments that were written and will not become known: the requests that say so were never made, or have certainly
+    /// failed.
+    pub fn discard(&self, requests: &[Request]) {
+        self.discard_segments(requests.iter().filter_map(Request::new_segment));
+    }
+
+    /// The same by their numbers. Those that were journal files stay: they take no room, and go with these.
+    pub(super) fn discard_segments(&self, ids: impl Iterator<Item = SegmentId>) {
+        for id in ids.filter(|id| id.journal().is_none()) {
+            // A request may make one known though it fails.
+            let is_known = self.view().state.segment(id).is_some();
+            if !is_known && let Err(error) = self.segments.remove(id) {
+                tracing::warn!(%error, "a segment of no use stays until the next start");
+            }
+        }
     }
 }

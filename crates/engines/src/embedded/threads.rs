@@ -354,12 +354,21 @@ pub(super) fn rewrite(
     }
 }
 
-fn ask(core: &Core, signals: &Signals, requests: Vec<Request>) -> Result<(), StoreError> {
+pub(super) fn ask(
+    core: &Core,
+    signals: &Signals,
+    requests: Vec<Request>,
+) -> Result<(), StoreError> {
+    let segments: Vec<_> = requests.iter().map(Request::new_segment).collect();
     let answers = core.submit(requests);
     signals.work.wake_all();
     // All of them, whatever the first says: what is known must be known before anything is tried again.
-    let answers = answers
+    let answers: Vec<_> = answers
         .into_iter()
-        .map(|answer| settled(answer.blocking_recv()).map(drop));
-    answers.fold(Ok(()), Result::and)
+        .map(|answer| settled(answer.blocking_recv()).map(drop))
+        .collect();
+    let is_refused = |answer: &Result<(), StoreError>| matches!(answer, Err(error) if !matches!(error, StoreError::Unknown { .. }));
+    let refused = segments.into_iter().zip(&answers);
+    core.discard_segments(refused.filter_map(|(id, answer)| id.filter(|_| is_refused(answer))));
+    answers.into_iter().fold(Ok(()), Result::and)
 }

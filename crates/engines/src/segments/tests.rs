@@ -437,6 +437,17 @@ fn a_full_disk_is_said_and_nothing_left_behind() {
         Err(StoreError::Unavailable { .. })
     ));
     assert!(sim.image().is_empty());
+    // Whichever of them fails, the folder's included.
+    sim.set_faults(Faults {
+        sync: 2,
+        ..Faults::default()
+    });
+    for _ in 0..20 {
+        match write(&disk, &some_logs()) {
+            Ok(summary) => disk.remove(&summary.id.file_name()).unwrap(),
+            Err(_) => assert!(sim.image().is_empty()),
+        }
+    }
     sim.set_faults(Faults::default());
     write(&disk, &some_logs()).unwrap();
 }

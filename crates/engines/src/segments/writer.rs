@@ -150,9 +150,11 @@ impl SegmentWriter {
             .rename(&self.id.temporary_name(), &self.id.file_name())
             .map_err(failed("cannot name"))?;
         self.is_finished = true;
-        self.disk
-            .sync_folder(FOLDER)
-            .map_err(failed("cannot make the name durable of"))?;
+        if let Err(error) = self.disk.sync_folder(FOLDER) {
+            // What stays behind is removed at the next start.
+            let _ = self.disk.remove(&self.id.file_name());
+            return Err(failed("cannot make the name durable of")(error));
+        }
         Ok(SegmentSummary {
             id: self.id,
             bytes: self.written,

@@ -129,6 +129,16 @@ impl Request {
         )
     }
 
+    /// The segment that becomes known with it.
+    #[must_use]
+    pub fn new_segment(&self) -> Option<SegmentId> {
+        match self {
+            Request::AddSegment(segment) => Some(segment.id),
+            Request::Rewrite(rewrite) => Some(rewrite.segment.as_ref()?.range.segment),
+            _ => None,
+        }
+    }
+
     /// Whether it makes room: such requests may use a full disk's last reserve.
     #[must_use]
     pub fn frees(&self) -> bool {
