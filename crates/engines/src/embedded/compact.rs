@@ -123,7 +123,8 @@ pub enum When {
 
 impl Core {
     /// The full journal files' batches, if it is time: all of them, so that segments are large and few; or the oldest, where these can
-    /// be kept. The newest full one is left then: what consumers that keep up read is in memory as long as the journal has it.
+    /// be kept. The newest full one is left then: what consumers that keep up read is in memory as long as the journal has it. Where
+    /// the disk has little room, see [`super::room`].
     #[must_use]
     pub fn plan_compaction(&self, when: When) -> Option<Plan> {
         let view = self.view();
@@ -146,6 +147,7 @@ impl Core {
             When::Due if !is_due => return None,
             _ => (full, is_pressing),
         };
+        let full = self.at_once(full);
         let older = older.get(..full.len()).unwrap_or(older);
         let kept = self.keepable(&view, older, when);
         let is_little = |kept: &Sources| kept.files.len() < KEPT_FILES;
@@ -180,7 +182,8 @@ impl Core {
     pub fn write_segments(&self, plan: &Plan) -> Result<Vec<Request>, StoreError> {
         let mut requests = Vec::new();
         let written = self.write_planned(plan, &mut requests);
-        if written.is_err() {
+        if let Err(error) = &written {
+            self.note_full(error);
             self.discard(&requests);
         }
         written.map(|()| requests)
@@ -357,6 +360,7 @@ impl Core {
         checkpoint.write(disk).map_err(refused)?;
         let files = self.view_mut().tail.take_files(plan.last_file);
         self.pool.give_back(disk, &files).map_err(refused)?;
+        self.note_room();
         self.forget_unknown(&files)
     }
 

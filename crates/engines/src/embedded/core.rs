@@ -43,6 +43,8 @@ pub struct Core {
     pub(super) pool: Pool,
     pub(super) segments: Segments,
     pub(super) next_segment: AtomicU64,
+    /// Journal files compacted at once, at most.
+    pub(super) files_at_once: AtomicUsize,
     /// Held by whoever moves batches from the journal to segments.
     pub(super) moving: Mutex<()>,
     /// Whether compaction fails, so that appends must not wait for it.
@@ -129,6 +131,7 @@ impl Core {
             pool: parts.pool,
             segments: parts.segments,
             next_segment: AtomicU64::new(parts.next_segment),
+            files_at_once: AtomicUsize::new(usize::MAX),
             moving: Mutex::default(),
             is_compaction_failing: AtomicBool::new(false),
             can_keep: parts.can_keep,

@@ -1,6 +1,9 @@
 //! Compaction where the disk has little room, and what is left of one that failed.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use store::StoreError;
 
 use crate::embedded::core::Core;
 use crate::embedded::view::View;
@@ -33,6 +36,27 @@ impl Core {
             }
         }
         files.get(..count).unwrap_or_default()
+    }
+
+    /// The first of these files, as many as are compacted at once: the oldest alone after there was no room for what was wanted of
+    /// more, and then twice as many each time.
+    pub(super) fn at_once<'a>(&self, files: &'a [JournalFile]) -> &'a [JournalFile] {
+        let count = self.files_at_once.load(Ordering::Relaxed);
+        files.get(..files.len().min(count)).unwrap_or(files)
+    }
+
+    /// Takes note of how a step of a compaction went.
+    pub(super) fn note_full(&self, error: &StoreError) {
+        if matches!(error, StoreError::Full) {
+            self.files_at_once.store(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes note of a compaction that went well.
+    pub(super) fn note_room(&self) {
+        let count = self.files_at_once.load(Ordering::Relaxed);
+        self.files_at_once
+            .store(count.saturating_mul(2), Ordering::Relaxed);
     }
 
     /// Removes segments that were written and will not become known: the requests that say so were never made, or have certainly

@@ -10,8 +10,8 @@ const SMALL: LogId = LogId {
     ..LOG
 };
 
-/// A log of 8 MB and one of 1 MB, in files that are copied.
-fn written(disk: &SimDisk) -> Core {
+/// A log of large batches and one of small ones, in files that are copied.
+fn written(disk: &SimDisk, rounds: usize) -> Core {
     let core = Core::open(Options {
         journal_file_bytes: 4 << 20,
         journal_bytes_max: 256 << 20,
@@ -28,7 +28,7 @@ fn written(disk: &SimDisk) -> Core {
             ..Txn::default()
         }),
     ));
-    for (length, log) in [(50_000, LOG), (6_000, SMALL)].repeat(100) {
+    for (length, log) in [(50_000, LOG), (6_000, SMALL)].repeat(rounds) {
         let append = Append::to(log, batch(&"x".repeat(length), 1, 0));
         drop(ask(&core, Request::Append(vec![append])));
         drive(&core);
@@ -44,7 +44,7 @@ fn segments(disk: &SimDisk) -> usize {
 #[test]
 fn a_compaction_without_room_leaves_nothing_behind() {
     let disk = disk();
-    let core = written(&disk);
+    let core = written(&disk, 100);
     let used = disk.used();
     let plan = core.plan_compaction(When::Now).unwrap();
     let whole = core.write_segments(&plan).unwrap();
@@ -59,10 +59,35 @@ fn a_compaction_without_room_leaves_nothing_behind() {
     assert_eq!(disk.used(), used);
 }
 
+/// Room for one file's batches is enough in the end.
+#[test]
+fn without_room_for_all_files_the_oldest_are_compacted() {
+    let disk = disk();
+    let core = written(&disk, 200);
+    let full = core.view().tail.files().count() - 1;
+    disk.set_capacity(disk.used() + (5 << 20));
+    let plan = core.plan_compaction(When::Now).unwrap();
+    assert!(matches!(core.write_segments(&plan), Err(StoreError::Full)));
+    let mut compacted = Vec::new();
+    while let Some(plan) = core.plan_compaction(When::Now) {
+        let before = core.view().tail.files().count();
+        let requests = core.write_segments(&plan).unwrap();
+        drop(core.submit(requests));
+        drive(&core);
+        core.finish_compaction(&plan).unwrap();
+        compacted.push(before - core.view().tail.files().count());
+        // What was freed is what the next takes.
+        disk.set_capacity(disk.used() + (10 << 20));
+    }
+    assert_eq!(compacted.iter().sum::<usize>(), full);
+    assert_eq!(compacted[..2], [1, 2], "{compacted:?}");
+    assert_eq!(core.read(LOG, Offset(0), usize::MAX).unwrap().len(), 200);
+}
+
 #[test]
 fn segments_that_cannot_be_made_known_go() {
     let disk = disk();
-    let core = written(&disk);
+    let core = written(&disk, 100);
     let plan = core.plan_compaction(When::Now).unwrap();
     let requests = core.write_segments(&plan).unwrap();
     core.close();
@@ -74,7 +99,7 @@ fn segments_that_cannot_be_made_known_go() {
 #[test]
 fn segments_that_are_known_stay() {
     let disk = disk();
-    let core = written(&disk);
+    let core = written(&disk, 100);
     let plan = core.plan_compaction(When::Now).unwrap();
     let requests = core.write_segments(&plan).unwrap();
     drop(core.submit(requests.clone()));
