@@ -198,6 +198,8 @@ impl Pool {
             // next start.
             let _ = disk.remove(&file::free_name(free.unwrap_or(number)));
             let _ = disk.remove(&file::free_name(number));
+            // It may have its name by then: no frame was written to it.
+            let _ = disk.remove(&file::name(number));
         })
     }
 

@@ -185,3 +185,20 @@ fn whoever_deletes_may_write_down_that_it_did() {
     assert!(!frees(&[LogChange::Seal(LOG)], 1));
     assert!(!frees(&[], 1));
 }
+
+#[test]
+fn a_journal_file_that_is_not_ready_in_the_end_does_not_stay() {
+    let disk = disk();
+    let core = Core::open(options(&disk)).unwrap();
+    disk.set_faults(crate::sim::Faults {
+        sync: 2,
+        ..Default::default()
+    });
+    for _ in 0..20 {
+        let ready = core.prepare();
+        let files = disk.list("journal").unwrap().len() as u64;
+        assert_eq!(files * (32 << 10), core.stats().journal_bytes, "{ready:?}");
+        while core.prepare() == Ok(true) {}
+        drop(core.pool.take());
+    }
+}
