@@ -215,10 +215,12 @@ fn start_pool(
     match pool.prepare_first(&*options.disk, first_bytes) {
         Ok(()) => {}
         // Reads can go on; writes wait for room.
-        Err(error) if error.kind() == io::ErrorKind::StorageFull => {
-            tracing::warn!("the disk is full: nothing can be written until there is room");
-        }
-        Err(error) => return Err(refused(error)),
+        Err(error) => match refused(error) {
+            StoreError::Full => {
+                tracing::warn!("the disk is full: nothing can be written until there is room");
+            }
+            error => return Err(error),
+        },
     }
     Ok(pool)
 }
