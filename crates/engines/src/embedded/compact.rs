@@ -16,15 +16,14 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use bytes::Bytes;
-use model::{Batch, LogId};
+use model::LogId;
 use store::{StoreError, StoredBatch};
 
 use crate::checkpoint::Checkpoint;
 use crate::embedded::core::{Core, unavailable};
 use crate::embedded::keep;
 use crate::embedded::options::Durability;
-use crate::embedded::read::{read_run, run_length};
+use crate::embedded::read::{detached, read_run, run_length};
 use crate::embedded::view::View;
 use crate::journal::file::JournalFile;
 use crate::segments::{SegmentId, SegmentSummary, SegmentWriter};
@@ -434,16 +433,6 @@ fn gathered_at_once(logs: &[&PlannedLog]) -> usize {
         bytes <= GATHERED_BYTES
     });
     fits.count().max(1)
-}
-
-/// The batch by itself, without the bytes around it that were read with it.
-fn detached(stored: &StoredBatch) -> Result<StoredBatch, StoreError> {
-    let bytes = Bytes::copy_from_slice(stored.batch.bytes());
-    let batch = Batch::parse_unverified(bytes).map_err(|error| unavailable(error.to_string()))?;
-    Ok(StoredBatch {
-        base_offset: stored.base_offset,
-        batch,
-    })
 }
 
 pub(super) fn planned(view: &View, log: LogId, last_file: u64) -> Option<PlannedLog> {

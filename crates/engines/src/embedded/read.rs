@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use model::{Batch, LogId, Offset, Timestamp};
 use store::{Bounds, StoreError, StoredBatch};
 
@@ -282,6 +283,7 @@ impl Core {
             if self.view().tail.file(file.number).is_none() {
                 return Ok(Err(Moved));
             }
+            let found = found.and_then(|found| apart(run, found));
             batches.extend(found.map_err(|error| self.located(error))?);
             rest = after;
         }
@@ -437,15 +439,41 @@ pub(super) fn run_length(entries: &[&Entry]) -> usize {
     count
 }
 
+/// What was read at once, each batch by itself where most of it is others': a reader that takes its time would hold all of it.
+fn apart(run: &[&Entry], found: Vec<StoredBatch>) -> Result<Vec<StoredBatch>, StoreError> {
+    let wanted: u64 = run.iter().map(|entry| u64::from(entry.length)).sum();
+    if run_bytes(run) <= 2 * wanted {
+        return Ok(found);
+    }
+    found.iter().map(detached).collect()
+}
+
+/// From the first batch to the end of the last.
+fn run_bytes(run: &[&Entry]) -> u64 {
+    let (Some(first), Some(last)) = (run.first(), run.last()) else {
+        return 0;
+    };
+    last.position + u64::from(last.length) - first.position
+}
+
+/// The batch by itself, without the bytes around it that were read with it.
+pub(super) fn detached(stored: &StoredBatch) -> Result<StoredBatch, StoreError> {
+    let bytes = Bytes::copy_from_slice(stored.batch.bytes());
+    let batch = Batch::parse_unverified(bytes).map_err(|error| unavailable(error.to_string()))?;
+    Ok(StoredBatch {
+        base_offset: stored.base_offset,
+        batch,
+    })
+}
+
 /// Reads batches that lie near each other.
 pub(super) fn read_run(run: &[&Entry], file: &JournalFile) -> Result<Vec<StoredBatch>, StoreError> {
-    let (Some(first), Some(last)) = (run.first(), run.last()) else {
+    let Some(first) = run.first() else {
         return Ok(Vec::new());
     };
-    let length = last.position + u64::from(last.length) - first.position;
     let bytes = file
         .file
-        .read(length as usize, first.position)
+        .read(run_bytes(run) as usize, first.position)
         .map_err(|error| StoreError::Unavailable {
             reason: format!("cannot read {}", file.name()),
             source: Some(Arc::new(error)),

@@ -1,5 +1,6 @@
 //! The engine driven by hand, in orders that threads seldom take.
 
+mod apart;
 mod discard;
 mod full;
 mod keep;
