@@ -99,9 +99,10 @@ impl Checkpoint {
     pub fn write(&self, disk: &dyn Disk) -> io::Result<()> {
         let bytes = self.encode();
         remove_if_there(disk, NEW)?;
-        let file = disk.create(NEW)?;
-        file.write_at(&[IoSlice::new(&bytes)], 0)?;
-        file.sync_data()?;
+        write_new(disk, &bytes).inspect_err(|_| {
+            // It would keep the room that is missing. If this fails too, the next one takes its place.
+            let _ = disk.remove(NEW);
+        })?;
         let name = name(self.sequence);
         disk.rename(NEW, &name)?;
         disk.sync_folder(FOLDER)?;
@@ -155,6 +156,12 @@ fn reaches(disk: &dyn Disk, checkpoint: &Checkpoint) -> bool {
 fn checksum(bytes: &[u8]) -> u32 {
     let head = crc32c::crc32c(&bytes[..16]);
     crc32c::crc32c_append(head, &bytes[HEADER_BYTES..])
+}
+
+fn write_new(disk: &dyn Disk, bytes: &[u8]) -> io::Result<()> {
+    let file = disk.create(NEW)?;
+    file.write_at(&[IoSlice::new(bytes)], 0)?;
+    file.sync_data()
 }
 
 /// Twenty digits, so that names sort as their numbers do.

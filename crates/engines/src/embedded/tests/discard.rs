@@ -97,6 +97,22 @@ fn segments_that_cannot_be_made_known_go() {
 }
 
 #[test]
+fn a_checkpoint_without_room_leaves_nothing_behind() {
+    let disk = disk();
+    let core = written(&disk, 100);
+    let plan = core.plan_compaction(When::Now).unwrap();
+    drop(core.submit(core.write_segments(&plan).unwrap()));
+    drive(&core);
+    disk.set_capacity(disk.used() + 100);
+    let finished = core.finish_compaction(&plan);
+    assert!(matches!(finished, Err(StoreError::Full)), "{finished:?}");
+    assert!(disk.list("checkpoint").unwrap().is_empty());
+    disk.set_capacity(u64::MAX);
+    core.finish_compaction(&plan).unwrap();
+    assert_eq!(disk.list("checkpoint").unwrap().len(), 1);
+}
+
+#[test]
 fn segments_that_are_known_stay() {
     let disk = disk();
     let core = written(&disk, 100);
