@@ -1,10 +1,15 @@
 //! OffsetFetch 1–10 (KIP-88, KIP-447, KIP-709, KIP-848): how far groups have read, of some partitions or of all.
+//!
+//! Of a partition that a reshard has made, a group that read what it was made of is told the start: see `lineage.rs`.
+
+mod lineage;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use store::{Document, Scan};
 
+use self::lineage::Lineage;
 use crate::access::{Operation, Resource};
 use crate::connection::Reply;
 use crate::error::Refusal;
@@ -189,10 +194,13 @@ async fn of_topic(
         Ok(topic) => topic,
         Err(refusal) => return refused(asked, refusal.code),
     };
+    let mut lineage = topic
+        .as_deref()
+        .map(|topic| Lineage::new(call, group, topic, is_stable_wanted));
     let mut partitions = Vec::with_capacity(asked.partition_indexes.len());
     for &index in &asked.partition_indexes {
-        let found = match &topic {
-            Some(topic) => committed(call, group, topic, index, is_stable_wanted).await,
+        let found = match &mut lineage {
+            Some(lineage) => committed_or_start(lineage, index).await,
             None => Ok(None),
         };
         partitions.push(partition_answer(index, found));
@@ -246,10 +254,32 @@ async fn committed(
     let key = offsets::key(group, topic.stream.settings.id, partition);
     let found = call.broker.streams.store().get(&key).await;
     let found = found.and_then(|found| found.as_ref().map(Document::decode).transpose());
-    found.map_err(|error| match Refusal::from(error).code {
+    found.map_err(|error| told(&error.into()))
+}
+
+async fn committed_or_start(
+    lineage: &mut Lineage<'_>,
+    index: i32,
+) -> Result<Option<CommittedOffset>, ErrorCode> {
+    let Lineage {
+        call, group, topic, ..
+    } = *lineage;
+    let found = committed(call, group, topic, index, lineage.is_stable_wanted).await?;
+    let (None, Ok(partition)) = (&found, u32::try_from(index)) else {
+        return Ok(found);
+    };
+    lineage
+        .start(partition)
+        .await
+        .map_err(|refusal| told(&refusal))
+}
+
+/// As clients that ask for offsets understand it.
+fn told(refusal: &Refusal) -> ErrorCode {
+    match refusal.code {
         ErrorCode::KafkaStorageError => ErrorCode::CoordinatorNotAvailable,
         other => other,
-    })
+    }
 }
 
 /// Whether a transaction is about to change what somebody wants to be certain of.

@@ -41,11 +41,17 @@ pub(crate) fn folder(group: &str) -> Key {
     Key::from_bytes(key.freeze())
 }
 
+/// The path above a group's offsets of one stream.
+pub(crate) fn folder_of(group: &str, stream: StreamId) -> Key {
+    let mut key = BytesMut::from(folder(group).children().as_bytes());
+    key.put_slice(format!("{:016x}", stream.0).as_bytes());
+    Key::from_bytes(key.freeze())
+}
+
 /// Where a group's offset of a partition lies.
 pub(crate) fn key(group: &str, stream: StreamId, partition: u32) -> Key {
-    let place = format!("{:016x}\0{partition:08x}", stream.0);
-    let mut key = BytesMut::from(folder(group).children().as_bytes());
-    key.put_slice(place.as_bytes());
+    let mut key = BytesMut::from(folder_of(group, stream).children().as_bytes());
+    key.put_slice(format!("{partition:08x}").as_bytes());
     Key::from_bytes(key.freeze())
 }
 
