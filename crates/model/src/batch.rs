@@ -18,10 +18,10 @@
 //! | 61 | | records | see [`crate::record`] |
 //!
 //! A batch is valid when its length is its bytes', its magic 2, its CRC right, and its last offset delta its count less one
-//! (a compacted batch may have a greater delta). The records inside are checked when read.
+//! (a compacted batch may have a greater delta). The records inside are checked when read, and by [`Batch::checked_records`].
 
+pub mod checked;
 mod compacted;
-
 mod times;
 
 use std::fmt;

@@ -31,6 +31,24 @@ pub fn read(source: &[u8]) -> Option<(i64, &[u8])> {
     None
 }
 
+/// As [`read`], of a number that Kafka's clients read as one of 32 bits: over five bytes they stop at it, and greater ones they
+/// cut.
+#[must_use]
+pub fn read_short(source: &[u8]) -> Option<(i32, &[u8])> {
+    let mut value: u32 = 0;
+    for (index, &byte) in source.iter().enumerate().take(5) {
+        if index == 4 && byte > 0x0F {
+            return None;
+        }
+        value |= u32::from(byte & 0x7F) << (7 * index);
+        if byte & 0x80 == 0 {
+            let number = (value >> 1) as i32 ^ -((value & 1) as i32);
+            return source.get(index + 1..).map(|rest| (number, rest));
+        }
+    }
+    None
+}
+
 fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
 }
@@ -59,6 +77,24 @@ mod tests {
             bytes.push(9);
             assert_eq!(read(&bytes), Some((value, &[9u8][..])));
         }
+    }
+
+    #[test]
+    fn a_short_number_is_one_of_32_bits_in_five_bytes() {
+        for value in [0, 1, -1, 63, -64, 64, 300, i32::MAX, i32::MIN] {
+            let mut bytes = Vec::new();
+            write(&mut bytes, i64::from(value));
+            bytes.push(9);
+            assert_eq!(read_short(&bytes), Some((value, &[9u8][..])));
+        }
+        for value in [i64::from(i32::MAX) + 1, i64::from(i32::MIN) - 1, i64::MAX] {
+            let mut bytes = Vec::new();
+            write(&mut bytes, value);
+            assert_eq!(read_short(&bytes), None, "{value}");
+        }
+        assert_eq!(read_short(&[0x82, 0x80, 0]), Some((1, &[][..])));
+        assert_eq!(read_short(&[0x82, 0x80, 0x80, 0x80, 0x80, 0]), None);
+        assert_eq!(read_short(&[0x80]), None);
     }
 
     #[test]

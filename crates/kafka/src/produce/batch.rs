@@ -8,7 +8,7 @@
 
 use bytes::Bytes;
 use model::batch::{BatchError, Producer, declared_length};
-use model::{Batch, Offset, Timestamp};
+use model::{Batch, Timestamp};
 use streams::inflate;
 
 use super::NOTHING;
@@ -111,9 +111,12 @@ fn check_records(
     let earliest = now.0.saturating_sub(config.timestamp_before_max_ms);
     let latest = now.0.saturating_add(config.timestamp_after_max_ms);
     let mut newest = NOTHING;
-    let mut count = 0;
-    for record in plain.records(Offset::ZERO) {
-        count += 1;
+    for record in plain.checked_records() {
+        let record = record.map_err(|error| {
+            invalid(&format!(
+                "a batch's records do not read as its header says: {error}"
+            ))
+        })?;
         if config.is_compacted && record.key.is_none() {
             return Err(invalid("a compacted topic takes no record without a key"));
         }
@@ -126,9 +129,6 @@ fn check_records(
             ));
         }
         newest = newest.max(time);
-    }
-    if count != batch.record_count() {
-        return Err(invalid("a batch's records do not read as its header says"));
     }
     Ok(Timestamp(newest))
 }

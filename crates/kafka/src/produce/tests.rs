@@ -139,6 +139,27 @@ async fn a_header_tells_what_is_in_the_batch() {
     }
 }
 
+/// Java's consumers stop for good at a batch that has more in it than its records, or a header without a name.
+#[tokio::test]
+async fn a_batch_has_its_records_and_nothing_else_in_it() {
+    use ErrorCode::InvalidRecord;
+    let good = batch(&["a", "b"]);
+    let longer = [good.payload(), &[0]].concat();
+    let nameless = [&good.payload()[..good.payload().len() - 1], &[2, 1, 1]].concat();
+    for (payload, codec, why) in [
+        (&longer, 0u8, "record 2"),
+        (&nameless, 0, "record 1"),
+        (
+            &zstd::stream::encode_all(&longer[..], 1).unwrap(),
+            4,
+            "record 2",
+        ),
+    ] {
+        let wrong = patched(&good.with_payload(payload, false), 22, &[codec]);
+        check_refused(&[], wrong, InvalidRecord, why).await;
+    }
+}
+
 #[tokio::test]
 async fn compressed_records_must_inflate_and_read() {
     let good = batch(&["a", "b"]);
