@@ -206,15 +206,20 @@ impl Batch {
         self.attributes() & CONTROL != 0
     }
 
-    /// The same batch with its records as they are before compression: `payload`.
-    #[must_use]
-    pub fn uncompressed(&self, payload: &[u8]) -> Batch {
-        let mut bytes = Vec::with_capacity(HEADER_BYTES + payload.len());
-        bytes.extend_from_slice(&self.bytes[..HEADER_BYTES]);
-        bytes.extend_from_slice(payload);
+    /// The same batch with its records as they are before compression: `write` adds them to what it is given, and leaves that as
+    /// it is.
+    ///
+    /// # Errors
+    /// Those of `write`.
+    pub fn uncompressed_by<E>(
+        &self,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<Batch, E> {
+        let mut bytes = self.bytes[..HEADER_BYTES].to_vec();
+        write(&mut bytes)?;
         let attributes = self.attributes() & !CODEC_MASK;
         bytes[21..23].copy_from_slice(&attributes.to_be_bytes());
-        close(bytes)
+        Ok(close(bytes))
     }
 
     /// The bytes after the header: records as they lie, compressed or sealed.

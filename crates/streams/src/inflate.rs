@@ -1,16 +1,31 @@
 //! Compressed batches, as Kafka's producers write them, read back: gzip, Snappy (raw, or in the blocks of Java's snappy-java),
 //! LZ4 frames and Zstandard.
 //!
-//! What comes out is bounded by [`INFLATED_BYTES_MAX`], so that a small batch cannot fill the memory.
+//! What comes out is bounded by [`INFLATED_BYTES_MAX`], so that a small batch cannot fill the memory, and so is what comes out
+//! at one time: up to [`FREE_BYTES`] each batch as it likes, up to [`MEDIUM_BYTES`] so many at once as there are [`MEDIUM`]
+//! places, and beyond one after another. Whoever waits has the smaller place and keeps a thread; who has the larger one waits
+//! for nobody. [`inflate`] leaves its place with its return, and what it gives is its caller's to bound.
 
 use std::io::Read;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use model::Batch;
 use store::StoredBatch;
 
 /// Most bytes that a batch's records may have without compression: over ten times what is taken in as one batch.
 pub const INFLATED_BYTES_MAX: usize = 256 << 20;
+/// What most batches stay below.
+const FREE_BYTES: usize = 1 << 20;
+/// What nearly all batches stay below.
+const MEDIUM_BYTES: usize = 16 << 20;
 
+/// Places for batches that come to more than [`FREE_BYTES`].
+static MEDIUM: Places = Places::new(16);
+/// The place for a batch that comes to more than [`MEDIUM_BYTES`].
+static LARGE: Places = Places::new(1);
+
+/// Greatest that Snappy gets out of a byte: 64 of three, rounded up.
+const SNAPPY_RATIO: usize = 22;
 /// What snappy-java's streams begin with, then two version numbers of four bytes each.
 pub(crate) const SNAPPY_JAVA_MAGIC: &[u8] = &[0x82, b'S', b'N', b'A', b'P', b'P', b'Y', 0];
 /// Those: the format's, and the oldest that reads it.
@@ -43,19 +58,43 @@ pub enum InflateError {
 /// # Errors
 /// [`InflateError`].
 pub fn inflate(batch: &Batch) -> Result<Batch, InflateError> {
+    look_into(batch, Batch::clone)
+}
+
+/// What `look` finds in the batch with its records uncompressed, which is gone afterwards: until then it has its place, so that
+/// `look` must not inflate another.
+///
+/// # Errors
+/// [`InflateError`].
+pub fn look_into<T>(batch: &Batch, look: impl FnOnce(&Batch) -> T) -> Result<T, InflateError> {
+    if batch.codec() == 0 {
+        return Ok(look(batch));
+    }
+    let mut room = Room::default();
+    let plain = batch.uncompressed_by(|records| write(batch, records, &mut room))?;
+    Ok(look(&plain))
+}
+
+/// Adds a batch's records to `target`.
+fn write(batch: &Batch, target: &mut Vec<u8>, room: &mut Room) -> Result<(), InflateError> {
     let source = batch.payload();
-    let records = match batch.codec() {
-        0 => return Ok(batch.clone()),
-        1 => read_all("gzip", flate2::read::MultiGzDecoder::new(source))?,
-        2 => snappy(source)?,
-        3 => read_all("lz4", lz4_flex::frame::FrameDecoder::new(source))?,
+    match batch.codec() {
+        1 => {
+            let decoder = flate2::read::MultiGzDecoder::new(source);
+            read_all("gzip", decoder, target, room)
+        }
+        2 => snappy(source, target, room),
+        3 => {
+            let decoder = lz4_flex::frame::FrameDecoder::new(source);
+            read_all("lz4", decoder, target, room)
+        }
         4 => {
             let decoder = zstd::stream::read::Decoder::with_buffer(source);
-            read_all("zstd", decoder.map_err(|error| malformed("zstd", &error))?)?
+            let decoder = decoder.map_err(|error| malformed("zstd", &error))?;
+            read_all("zstd", decoder, target, room)
         }
-        unknown => return Err(InflateError::Codec(unknown)),
-    };
-    Ok(batch.uncompressed(&records))
+        unknown => Err(InflateError::Codec(unknown)),
+    }
 }
 
 /// As [`inflate`], of a batch in its place.
@@ -74,48 +113,120 @@ fn malformed(codec: &'static str, why: &dyn std::fmt::Display) -> InflateError {
     InflateError::Malformed { codec, why }
 }
 
-fn read_all(codec: &'static str, reader: impl Read) -> Result<Vec<u8>, InflateError> {
-    let mut records = Vec::new();
-    let one_too_many = INFLATED_BYTES_MAX as u64 + 1;
-    reader
-        .take(one_too_many)
-        .read_to_end(&mut records)
-        .map_err(|error| malformed(codec, &error))?;
-    if records.len() > INFLATED_BYTES_MAX {
-        return Err(InflateError::TooLarge);
+fn read_all(
+    codec: &'static str,
+    mut reader: impl Read,
+    target: &mut Vec<u8>,
+    room: &mut Room,
+) -> Result<(), InflateError> {
+    let mut length = 0;
+    for bound in [FREE_BYTES, MEDIUM_BYTES, INFLATED_BYTES_MAX + 1] {
+        room.grow(length + 1);
+        let part = reader.by_ref().take((bound - length) as u64);
+        length += { part }
+            .read_to_end(target)
+            .map_err(|error| malformed(codec, &error))?;
+        if length < bound {
+            return Ok(());
+        }
     }
-    Ok(records)
+    Err(InflateError::TooLarge)
 }
 
-fn snappy(source: &[u8]) -> Result<Vec<u8>, InflateError> {
-    let mut records = Vec::new();
+fn snappy(source: &[u8], target: &mut Vec<u8>, room: &mut Room) -> Result<(), InflateError> {
+    let mut length = 0;
     if !source.starts_with(SNAPPY_JAVA_MAGIC) {
-        snappy_block(source, &mut records)?;
-        return Ok(records);
+        return snappy_block(source, target, &mut length, room);
     }
     let cut = || malformed("snappy", &"a block is cut short");
     let mut rest = source.get(SNAPPY_JAVA_HEADER_BYTES..).ok_or_else(cut)?;
     while !rest.is_empty() {
-        let (length, after) = rest.split_first_chunk::<4>().ok_or_else(cut)?;
-        let length = u32::from_be_bytes(*length) as usize;
-        let (block, after) = after.split_at_checked(length).ok_or_else(cut)?;
-        snappy_block(block, &mut records)?;
+        let (block_length, after) = rest.split_first_chunk::<4>().ok_or_else(cut)?;
+        let block_length = u32::from_be_bytes(*block_length) as usize;
+        let (block, after) = after.split_at_checked(block_length).ok_or_else(cut)?;
+        snappy_block(block, target, &mut length, room)?;
         rest = after;
     }
-    Ok(records)
+    Ok(())
 }
 
-fn snappy_block(block: &[u8], records: &mut Vec<u8>) -> Result<(), InflateError> {
-    let length = snap::raw::decompress_len(block).map_err(|error| malformed("snappy", &error))?;
-    let start = records.len();
-    if start.saturating_add(length) > INFLATED_BYTES_MAX {
+/// Adds a block's bytes, where there are `length` of the batch.
+fn snappy_block(
+    block: &[u8],
+    target: &mut Vec<u8>,
+    length: &mut usize,
+    room: &mut Room,
+) -> Result<(), InflateError> {
+    let added = snap::raw::decompress_len(block).map_err(|error| malformed("snappy", &error))?;
+    *length = length.saturating_add(added);
+    if *length > INFLATED_BYTES_MAX {
         return Err(InflateError::TooLarge);
     }
-    records.resize(start + length, 0);
+    if added > block.len().saturating_mul(SNAPPY_RATIO) {
+        return Err(malformed("snappy", &"a block says more than it can hold"));
+    }
+    room.grow(*length);
+    let start = target.len();
+    target.resize(start + added, 0);
     snap::raw::Decoder::new()
-        .decompress(block, &mut records[start..])
+        .decompress(block, &mut target[start..])
         .map_err(|error| malformed("snappy", &error))?;
     Ok(())
+}
+
+/// What one batch has of the places.
+#[derive(Default)]
+struct Room {
+    medium: Option<Place>,
+    large: Option<Place>,
+}
+
+impl Room {
+    /// Waits until the batch may come to so many bytes.
+    fn grow(&mut self, bytes: usize) {
+        if bytes > FREE_BYTES && self.medium.is_none() {
+            self.medium = Some(MEDIUM.take());
+        }
+        if bytes > MEDIUM_BYTES && self.large.is_none() {
+            self.large = Some(LARGE.take());
+        }
+    }
+}
+
+/// Places that threads wait for.
+struct Places {
+    left: Mutex<usize>,
+    given_back: Condvar,
+}
+
+/// One of them, until it is dropped.
+struct Place(&'static Places);
+
+impl Places {
+    const fn new(count: usize) -> Places {
+        Places {
+            left: Mutex::new(count),
+            given_back: Condvar::new(),
+        }
+    }
+
+    fn take(&'static self) -> Place {
+        let left = self.left();
+        let waited = self.given_back.wait_while(left, |left| *left == 0);
+        *waited.unwrap_or_else(PoisonError::into_inner) -= 1;
+        Place(self)
+    }
+
+    fn left(&self) -> MutexGuard<'_, usize> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        *self.0.left() += 1;
+        self.0.given_back.notify_one();
+    }
 }
 
 #[cfg(test)]
@@ -219,5 +330,47 @@ mod tests {
         let payload = zstd::stream::encode_all(zeros.as_slice(), 1).unwrap();
         let batch = with_codec(&plain(), 4, &payload);
         assert!(matches!(inflate(&batch), Err(InflateError::TooLarge)));
+    }
+
+    fn zeros(bytes: usize) -> Batch {
+        let payload = zstd::stream::encode_all(vec![0; bytes].as_slice(), 1).unwrap();
+        with_codec(&plain(), 4, &payload)
+    }
+
+    #[test]
+    fn large_batches_are_looked_into_one_after_another() {
+        let left = |places: &Places| *places.left();
+        let looked = look_into(&zeros(MEDIUM_BYTES + 1), |large| {
+            assert_eq!(large.payload().len(), MEDIUM_BYTES + 1);
+            assert_eq!(left(&LARGE), 0);
+            // Others go on meanwhile, as long as they are smaller.
+            for bytes in [1, FREE_BYTES, FREE_BYTES + 1, MEDIUM_BYTES - 1] {
+                let inflated = inflate(&zeros(bytes)).unwrap();
+                assert_eq!(inflated.payload().len(), bytes);
+            }
+        });
+        looked.unwrap();
+        look_into(&zeros(FREE_BYTES + 1), |_| assert!(left(&MEDIUM) < 16)).unwrap();
+    }
+
+    #[test]
+    fn who_finds_no_place_waits_for_one() {
+        static PLACES: Places = Places::new(2);
+        let (one, two) = (PLACES.take(), PLACES.take());
+        let third = std::thread::spawn(|| drop(PLACES.take()));
+        assert!(!third.is_finished());
+        drop(one);
+        third.join().unwrap();
+        assert_eq!(*PLACES.left(), 1);
+        drop(two);
+        assert_eq!(*PLACES.left(), 2);
+    }
+
+    #[test]
+    fn snappy_that_says_more_than_it_can_hold_takes_no_memory() {
+        let says_200_mib = [0x80, 0x80, 0x80, 0x64, 0, b'a'];
+        let batch = with_codec(&plain(), 2, &says_200_mib);
+        let error = inflate(&batch).unwrap_err().to_string();
+        assert!(error.contains("more than it can hold"), "{error}");
     }
 }

@@ -41,7 +41,7 @@ pub mod aborted;
 
 pub mod delivery;
 
-pub use inflate::{InflateError, inflate, inflated};
+pub use inflate::{InflateError, inflate, inflated, look_into};
 pub use numbers::Number;
 pub use records::{Position, ReadBatch};
 pub use registry::{Follower, NewStream, Streams, StreamsError};

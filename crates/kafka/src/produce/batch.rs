@@ -9,7 +9,7 @@
 use bytes::Bytes;
 use model::batch::{BatchError, Producer, declared_length};
 use model::{Batch, Timestamp};
-use streams::inflate;
+use streams::InflateError;
 
 use super::NOTHING;
 use crate::configs::{TimestampType, TopicConfig};
@@ -25,7 +25,8 @@ pub(super) fn taken(
     let batch = one_batch(records, config.max_message_bytes)?;
     check_header(&batch)?;
     let batch = with_own_times(batch, config.timestamp_type)?;
-    let newest = check_records(&batch, config, now)?;
+    let newest = streams::look_into(&batch, |plain| check_records(plain, config, now));
+    let newest = newest.map_err(|error| unreadable(&error))??;
     Ok(match config.timestamp_type {
         TimestampType::LogAppendTime => batch.taken_in_at(now),
         // Retention goes by time: what came without one would be gone at once.
@@ -99,14 +100,21 @@ fn with_own_times(batch: Batch, timestamp_type: TimestampType) -> Result<Batch, 
     Ok(batch.timed_by_records(claimed))
 }
 
-/// Holds each record to the topic's rules; gives the greatest of their timestamps, or -1.
+fn unreadable(error: &InflateError) -> Refusal {
+    let code = match error {
+        // Java's producer sends such a batch again in parts.
+        InflateError::TooLarge => ErrorCode::MessageTooLarge,
+        InflateError::Codec(_) | InflateError::Malformed { .. } => ErrorCode::CorruptMessage,
+    };
+    Refusal::new(code, error.to_string())
+}
+
+/// Holds each record of an uncompressed batch to the topic's rules; gives the greatest of their timestamps, or -1.
 fn check_records(
-    batch: &Batch,
+    plain: &Batch,
     config: &TopicConfig,
     now: Timestamp,
 ) -> Result<Timestamp, Refusal> {
-    let plain = inflate(batch)
-        .map_err(|error| Refusal::new(ErrorCode::CorruptMessage, error.to_string()))?;
     let takes_client_times = config.timestamp_type == TimestampType::CreateTime;
     let earliest = now.0.saturating_sub(config.timestamp_before_max_ms);
     let latest = now.0.saturating_add(config.timestamp_after_max_ms);

@@ -182,6 +182,25 @@ async fn compressed_records_must_inflate_and_read() {
     assert_eq!(lies, zipped, "it lies as it came");
 }
 
+/// A batch of 10 MiB that compresses to a few hundred bytes is one like others; one that comes to more than may is to be sent
+/// in parts.
+#[tokio::test]
+async fn a_batch_may_compress_very_well() {
+    let zipped = |plain: &[u8]| {
+        let payload = zstd::stream::encode_all(plain, 1).unwrap();
+        patched(&batch(&["a"]).with_payload(&payload, false), 22, &[4])
+    };
+    let large = batch(&[&"x".repeat(10 << 20)]);
+    let world = World::new().await;
+    world.topic("t", 1, &[]).await;
+    assert_eq!(
+        world.produce("t", zipped(large.payload())).await.error_code,
+        0
+    );
+    let bomb = zipped(&vec![0; streams::inflate::INFLATED_BYTES_MAX + 1]);
+    check_refused(&[], bomb, ErrorCode::MessageTooLarge, "smaller batches").await;
+}
+
 #[tokio::test]
 async fn a_compacted_topic_wants_keys() {
     for policy in ["compact", "compact,delete"] {
