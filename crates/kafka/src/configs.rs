@@ -260,10 +260,10 @@ pub(crate) fn value(settings: &Settings, name: &str, defaults: &Defaults) -> Str
 }
 
 /// The configurations that a stream has fields for, and under what is noted in its settings that a field follows the broker:
-/// the value it was given for that. Whoever else changes the field, as Kinesis does, so ends the following.
+/// the value it was given for that. Who sets the field, as Kinesis does, takes the note away.
 const LIMITS: [(&str, &str); 2] = [
     ("retention.bytes", "followed.retention.bytes"),
-    ("retention.ms", "followed.retention.ms"),
+    ("retention.ms", streams::stream::FOLLOWED_RETENTION),
 ];
 
 /// The note of a configuration that a stream has a field for.

@@ -89,6 +89,9 @@ pub enum Status {
     Active,
 }
 
+/// In [`Settings::extra`]: the `retention.ms` that a stream has from Kafka's broker, which it follows while it has that.
+pub const FOLLOWED_RETENTION: &str = "followed.retention.ms";
+
 /// A state that passes by itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Busy {
@@ -152,6 +155,12 @@ impl Settings {
     pub fn retention(&self) -> Option<Duration> {
         let ms = self.retention_ms.filter(|_| self.drops_old());
         ms.map(Duration::from_millis)
+    }
+
+    /// Has records kept for so many milliseconds, which is the stream's own choice from now on, whatever it had before.
+    pub fn set_retention(&mut self, ms: Option<u64>) {
+        self.retention_ms = ms;
+        self.extra.remove(FOLLOWED_RETENTION);
     }
 
     /// Whether records are dropped by age and size. A topic whose `cleanup.policy` is `compact` alone keeps the newest of each

@@ -110,11 +110,19 @@ async fn topics_that_do_not_say_follow_the_brokers_retention() {
     let name = world.broker.stream_name("follows");
     let streams = &world.broker.streams;
     let told = streams.update(&name, |_, settings| {
-        settings.retention_ms = Some(86_400_000);
+        settings.set_retention(Some(86_400_000));
         Ok::<_, streams::StreamsError>(())
     });
     told.await.unwrap();
+    world.topic("same", 1, &[]).await;
+    let name = world.broker.stream_name("same");
+    let same = streams.update(&name, |_, settings| {
+        settings.set_retention(Some(60_000));
+        Ok::<_, streams::StreamsError>(())
+    });
+    same.await.unwrap();
     change(&world, Kinds::Broker, "", broker, Some("-1")).await;
+    assert_eq!(of("same").await, is("60000", Source::Topic));
     assert_eq!(of("own").await, is("-1", Source::Cluster));
     assert_eq!(kept("own").await, None);
     assert_eq!(of("after").await, is("5", Source::Topic));

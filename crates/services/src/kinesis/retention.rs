@@ -75,10 +75,13 @@ async fn change(
             in_bounds(hours_asked)?;
             allowed(hours(&stream.settings), &stream.name.name)?;
             kinesis.must_be_active(stream)?;
+            // As it is, but asked for: it does not follow Kafka's broker any more.
+            let mut wanted = settings.retention_ms;
             if hours_asked != hours(settings) {
-                settings.retention_ms = Some(hours_asked.unsigned_abs() * HOUR_MS);
+                wanted = Some(hours_asked.unsigned_abs() * HOUR_MS);
                 settings.show(Status::Updating, kinesis.clock.now());
             }
+            settings.set_retention(wanted);
             Ok(())
         })
         .await
@@ -99,4 +102,39 @@ fn in_bounds(hours: i64) -> Result<(), KinesisError> {
         )));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use streams::stream::FOLLOWED_RETENTION;
+
+    use super::super::Limits;
+    use super::super::world::World;
+    use super::*;
+
+    /// Whatever Kafka's broker says later.
+    #[tokio::test]
+    async fn what_is_asked_for_is_the_streams_own_though_it_had_it_from_the_broker() {
+        let world = World::new(Limits::None);
+        world.stream("s", 1).await;
+        let follow = |_: &streams::Stream, settings: &mut Settings| {
+            let note = (FOLLOWED_RETENTION.to_owned(), "86400000".to_owned());
+            settings.extra.extend([note]);
+            Ok::<_, KinesisError>(())
+        };
+        let name = world.name("s");
+        world.kinesis.streams.update(&name, follow).await.unwrap();
+        let input = RetentionPeriodInput {
+            stream_name: Some("s".into()),
+            stream_arn: None,
+            retention_period_hours: 24,
+        };
+        let (kinesis, caller) = (Arc::clone(&world.kinesis), world.caller.clone());
+        increase_stream_retention_period(kinesis, caller, input)
+            .await
+            .unwrap();
+        let stream = world.kinesis.streams.find(&name).await.unwrap();
+        assert_eq!(stream.settings.retention_ms, Some(24 * HOUR_MS));
+        assert_eq!(stream.settings.extra.get(FOLLOWED_RETENTION), None);
+    }
 }
