@@ -8,6 +8,7 @@
 //! Kept: `kafka-quota, entity` → [`Stored`].
 
 mod bucket;
+mod taker;
 pub(crate) mod time;
 
 use std::collections::{BTreeMap, HashMap};
@@ -21,6 +22,7 @@ use bytes::{BufMut, BytesMut};
 use serde::{Deserialize, Serialize};
 use store::key::encode;
 use store::{Key, Scan, Store, StoreError, Txn, Write};
+use taker::{Name, Taker};
 use tokio::time::Instant;
 
 use crate::error::Refusal;
@@ -63,9 +65,6 @@ struct Stored {
     entity: Entity,
     limits: Limits,
 }
-
-/// Who takes from one bucket, and of what.
-type Taker = (&'static str, Option<String>, Option<String>);
 
 /// All quotas.
 #[derive(Debug)]
@@ -182,7 +181,7 @@ impl Quotas {
         let Some(rate) = state.connection_rate(&from) else {
             return Duration::ZERO;
         };
-        let taker = (CONNECTIONS, Some(from), None);
+        let taker = (CONNECTIONS, Some(Name::of(&from)), None);
         self.ask(state, rate, taker, |bucket, now| {
             if bucket.has_any(now) {
                 bucket.take(1.0, now);
@@ -230,17 +229,18 @@ impl State {
             (None, default()),
         ];
         order.into_iter().find_map(|(of_user, of_client)| {
-            let shared_by = (
-                what,
-                of_user.is_some().then(|| user.to_owned()),
-                of_client.is_some().then(|| client.to_owned()),
-            );
+            let (by_user, by_client) = (of_user.is_some(), of_client.is_some());
             let entity = Entity {
                 user: of_user,
                 client: of_client,
                 ip: None,
             };
             let rate = self.limits.get(&entity)?.get(what)?;
+            let shared_by = (
+                what,
+                by_user.then(|| Name::of(user)),
+                by_client.then(|| Name::of(client)),
+            );
             Some((*rate, shared_by))
         })
     }
@@ -481,7 +481,10 @@ mod tests {
             assert!(again.state().limit(CONSUMER, "ann", "app").is_none());
         }
         let (_, taker) = quotas.state().limit(PRODUCER, "bob", "x").unwrap();
-        assert_eq!(taker, (PRODUCER, Some("bob".into()), Some("x".into())));
+        assert_eq!(
+            taker,
+            (PRODUCER, Some(Name::of("bob")), Some(Name::of("x")))
+        );
         for (user, client) in order {
             let change = [(PRODUCER.to_owned(), None)];
             let entity = entity(user, client);
