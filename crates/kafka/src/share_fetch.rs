@@ -218,6 +218,10 @@ pub(crate) async fn open(
         return Err(ErrorCode::TopicAuthorizationFailed.into());
     }
     let shard = topic.partition(partition)?.index;
+    // Deleted since the request came, it must not begin anew.
+    if !call.broker.groups.is_share(group) {
+        return Err(ErrorCode::GroupIdNotFound.into());
+    }
     let shared = call.broker.shared(group, &topic, shard).await?;
     Ok((topic, shard, shared))
 }

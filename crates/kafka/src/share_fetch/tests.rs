@@ -1,3 +1,5 @@
+mod deleted;
+
 use std::time::Duration;
 
 use model::batch::Producer;
