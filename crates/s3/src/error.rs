@@ -117,7 +117,8 @@ impl Error {
     /// An error of the disk under the bodies; logged here, once.
     #[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
     pub(crate) fn disk(error: std::io::Error) -> Error {
-        if error.kind() == std::io::ErrorKind::StorageFull {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        if matches!(error.kind(), StorageFull | QuotaExceeded) {
             return Error::Unavailable(FULL);
         }
         tracing::error!(%error, "the disk under the objects failed");

@@ -43,8 +43,8 @@ async fn a_topic_that_many_ask_for_at_once_is_made_once() {
                 let (world, name) = (Arc::clone(&world), name.clone());
                 tokio::spawn(async move {
                     let topic = ask(&world, &name).await;
-                    let batch = crate::world::batch(&["x"]);
-                    let written = world.produce(&name, batch.bytes().clone()).await;
+                    let records = batch(&["x"]).bytes().clone();
+                    let written = world.produce(&name, records).await;
                     (topic, written)
                 })
             })
