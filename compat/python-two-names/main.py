@@ -359,6 +359,25 @@ def split_and_merged_streams_are_read_to_the_end_of_each_partition():
 
 
 @check
+def a_group_at_the_latest_misses_nothing_after_a_split():
+    name = stream("split-under-a-group")
+    kinesis.put_record(StreamName=name, PartitionKey="k", Data=b"before")
+    settings = {"group.id": name, "auto.offset.reset": "latest"}
+    first = reader(**settings)
+    first.commit(offsets=[TopicPartition(name, 0, 1)], asynchronous=False)
+    first.close()
+    kinesis.split_shard(StreamName=name, ShardToSplit="shardId-000000000000", NewStartingHashKey=MIDDLE)
+    until("the stream is ACTIVE", lambda: status(name) == "ACTIVE")
+    for key in ("0", MIDDLE):
+        kinesis.put_record(StreamName=name, PartitionKey="k", Data=key.encode(), ExplicitHashKey=key)
+    second = reader(**settings)
+    second.subscribe([name])
+    found = [until("a record", lambda: second.poll(0.2)) for _ in range(2)]
+    equal("values", sorted(message.value() for message in found), [b"0", MIDDLE.encode()])
+    second.close()
+
+
+@check
 def partitions_are_not_added_under_a_reader_that_follows_shards():
     name = stream("followed", shards=2)
     arn = kinesis.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]["StreamARN"]

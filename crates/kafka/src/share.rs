@@ -12,7 +12,7 @@ pub(crate) mod session;
 mod source;
 pub(crate) mod together;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -257,7 +257,8 @@ impl Broker {
         Err(ErrorCode::CoordinatorNotAvailable.into())
     }
 
-    /// Where a group begins to read.
+    /// Where a group begins to read: where it is told to, but at the start of what a reshard made of a partition that it reads, or
+    /// what was put since would be passed over.
     async fn share_start(
         &self,
         group: &str,
@@ -271,10 +272,35 @@ impl Broker {
                 Position::Time(self.clock.now().minus(back))
             }
             None if reset == "earliest" => Position::Start,
+            None if self.shares_ancestor(group, topic, shard).await? => Position::Start,
             None if self.share_isolation(group) == Isolation::Committed => Position::End,
             None => Position::At(Offset(u64::MAX)),
         };
         self.streams.locate(&topic.stream, shard, position).await
+    }
+
+    /// Whether a group reads a shard that this one was made of, be it several reshards ago.
+    async fn shares_ancestor(
+        &self,
+        group: &str,
+        topic: &Topic,
+        shard: u32,
+    ) -> Result<bool, StoreError> {
+        let (stream, topology) = (topic.stream.settings.id, &topic.stream.topology);
+        let parents = |shard| topology.partition(shard).map_or(&[][..], |it| &it.parents);
+        let mut seen = BTreeSet::new();
+        let mut next = parents(shard).to_vec();
+        while let Some(ancestor) = next.pop() {
+            if !seen.insert(ancestor) {
+                continue;
+            }
+            let key = kept::key(group, stream, ancestor);
+            if self.streams.store().get(&key).await?.is_some() {
+                return Ok(true);
+            }
+            next.extend(parents(ancestor));
+        }
+        Ok(false)
     }
 
     /// Has a group read a partition from `start` on, by a new journal in place of the one it had.
@@ -361,3 +387,6 @@ impl Broker {
         Ok(meant.len())
     }
 }
+
+#[cfg(test)]
+mod tests;

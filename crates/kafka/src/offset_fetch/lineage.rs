@@ -57,7 +57,7 @@ impl<'a> Lineage<'a> {
     /// # Errors
     /// [`ErrorCode::UnstableOffsetCommit`], or the store's.
     pub(super) async fn start(&mut self, index: u32) -> Result<Option<CommittedOffset>, Refusal> {
-        let shard = self.topic.stream.topology.get(index);
+        let shard = self.topic.stream.topology.partition(index);
         let Some(shard) = shard.filter(|shard| !shard.parents.is_empty()) else {
             return Ok(None);
         };
@@ -88,7 +88,7 @@ impl<'a> Lineage<'a> {
         }
     }
 
-    /// In the order of their numbers, so that a shard comes after its parents. Of those that are forgotten nothing is known.
+    /// In the order of their numbers, so that a shard comes after its parents.
     async fn look(&self) -> Result<HashMap<u32, Reading>, Refusal> {
         let folder = offsets::folder_of(self.group, self.topic.stream.settings.id);
         let store = self.call.broker.streams.store();
@@ -96,7 +96,7 @@ impl<'a> Lineage<'a> {
         let places = found.iter().filter_map(|(key, _)| offsets::place(key));
         let committed: HashSet<u32> = places.map(|(_, partition)| partition).collect();
         let mut known = HashMap::new();
-        for shard in self.topic.stream.topology.shards() {
+        for shard in self.topic.stream.topology.partitions() {
             let of_parents = shard.parents.iter().filter_map(|parent| known.get(parent));
             let inherited = of_parents.copied().max().unwrap_or(Reading::Never);
             known.insert(shard.index, inherited.max(self.own(shard, &committed)));

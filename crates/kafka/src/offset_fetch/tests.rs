@@ -1,5 +1,7 @@
 //! Offsets that a transaction is about to change (KIP-447), and those of partitions that a reshard has made.
 
+use std::time::Duration;
+
 use model::HashKey;
 use streams::StreamsError;
 
@@ -163,7 +165,7 @@ async fn told(world: &World, version: i16, group: &str, is_stable: bool) -> Vec<
 #[tokio::test]
 async fn who_has_read_a_shard_begins_at_the_start_of_what_it_was_split_into() {
     let world = World::new().await;
-    world.topic("t", 1, &[]).await;
+    world.topic("t", 1, &[("retention.ms", "1000")]).await;
     answer(world.commit("g", None, "t", 3).await).await;
     split(&world, 0).await;
     split(&world, 1).await;
@@ -181,6 +183,16 @@ async fn who_has_read_a_shard_begins_at_the_start_of_what_it_was_split_into() {
     let all = world.offsets("g", false).await;
     let partitions = &all.groups[0].topics[0].partitions;
     assert_eq!(partitions.len(), 1, "what was committed alone: {all:?}");
+    // A group that was away for as long as records are kept has still read the shard that is gone.
+    for _ in 0..2 {
+        world.clock.advance(Duration::from_secs(3_600));
+        world.broker.streams.expire().await.unwrap();
+    }
+    let name = world.broker.stream_name("t");
+    let stream = world.broker.streams.find(&name).await.unwrap();
+    assert!(stream.topology.get(0).is_none());
+    let expected = [3, 0, 0, 0, 0, -1].map(|offset| (offset, 0));
+    assert_eq!(told(&world, 8, "g", false).await, expected);
 }
 
 #[tokio::test]
