@@ -335,7 +335,7 @@ impl Core {
                 return true;
             }
             let file = if frees {
-                self.pool.take_last()
+                self.pool.take_last(Sequencer::file_bytes_for(bytes))
             } else {
                 self.pool.take()
             };
@@ -398,8 +398,8 @@ impl Core {
     fn turn_to(&self, sequencer: &mut Sequencer, file: JournalFile) {
         match sequencer.turn_to(file) {
             None => {}
-            Some((0, _)) => self.pool.abandon(),
-            Some((frames, bytes)) => self.pool.note_frames(bytes / frames),
+            Some(left) if left.frames == 0 => self.pool.abandon(left.file),
+            Some(left) => self.pool.note_frames(left.bytes / left.frames),
         }
     }
 

@@ -33,6 +33,11 @@ pub(super) struct Sequencer {
 }
 
 impl Sequencer {
+    /// What a file has to have for a frame with `bytes` of requests.
+    pub(super) fn file_bytes_for(bytes: usize) -> u64 {
+        FRAMES_FROM + aligned((frame::HEADER_BYTES + bytes) as u64)
+    }
+
     /// Whether a frame with `bytes` of requests fits the current file.
     pub(super) fn fits(&self, bytes: usize, frees: bool) -> bool {
         let Some(current) = &self.current else {
@@ -47,8 +52,8 @@ impl Sequencer {
         current.position + aligned((frame::HEADER_BYTES + bytes) as u64) <= limit
     }
 
-    /// Goes on with `file`. Gives the frames in the one before, and their bytes.
-    pub(super) fn turn_to(&mut self, file: JournalFile) -> Option<(u64, u64)> {
+    /// Goes on with `file`. Gives what is left behind.
+    pub(super) fn turn_to(&mut self, file: JournalFile) -> Option<Left> {
         let anchor = Anchor {
             file: file.number,
             sequence: self.sequence,
@@ -60,8 +65,11 @@ impl Sequencer {
             position: FRAMES_FROM,
         };
         let left = self.current.replace(next)?;
-        let frames = self.sequence - left.anchor.sequence;
-        Some((frames, left.position - FRAMES_FROM))
+        Some(Left {
+            frames: self.sequence - left.anchor.sequence,
+            bytes: left.position - FRAMES_FROM,
+            file: left.file,
+        })
     }
 
     /// Gives the draft its number and place.
@@ -116,6 +124,14 @@ pub(super) struct Current {
     file: JournalFile,
     anchor: Anchor,
     position: u64,
+}
+
+/// A file that is not filled any further.
+pub(super) struct Left {
+    pub(super) file: JournalFile,
+    pub(super) frames: u64,
+    /// Of all its frames.
+    pub(super) bytes: u64,
 }
 
 /// A frame being written.

@@ -283,10 +283,14 @@ impl Pool {
         self.take_unless(is_last)
     }
 
-    /// The next prepared file, for what makes room.
+    /// The next prepared file, for what makes room and needs a file of so many bytes. On a full disk, where no file is as long, none:
+    /// the room would go with it, and nothing come of that.
     #[must_use]
-    pub fn take_last(&self) -> Option<JournalFile> {
-        self.take_unless(|_| false)
+    pub fn take_last(&self, bytes: u64) -> Option<JournalFile> {
+        let is_too_short = |ready: &Ready| ready.file.capacity < bytes;
+        self.take_unless(|inner| {
+            inner.blocked == Some(Blocked::Full) && inner.ready.iter().all(is_too_short)
+        })
     }
 
     fn take_unless(&self, is_kept_back: impl Fn(&Inner) -> bool) -> Option<JournalFile> {
@@ -304,10 +308,9 @@ impl Pool {
         Some(ready.file)
     }
 
-    /// Counts out a file that was taken and left without a frame: it is found free at the next start.
-    pub fn abandon(&self) {
-        let mut inner = self.inner();
-        inner.in_use = inner.in_use.saturating_sub(1);
+    /// Takes back a file that was taken and left without a frame, with the next [`Pool::prepare`].
+    pub fn abandon(&self, file: JournalFile) {
+        self.inner().owed.push(file);
     }
 
     /// Has the next [`Pool::prepare`] prepare one file past the limit, for what makes room.

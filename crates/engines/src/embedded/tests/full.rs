@@ -202,3 +202,48 @@ fn a_journal_file_that_is_not_ready_in_the_end_does_not_stay() {
         drop(core.pool.take());
     }
 }
+
+/// The room for short files is not spent on what fits none of them.
+#[test]
+fn what_fits_no_file_of_a_full_disk_leaves_the_room_to_others() {
+    let disk = disk();
+    let core = filled(&disk);
+    let end = end(&core);
+    let disk = disk.crash();
+    let core = Core::open(large_files(&disk)).unwrap();
+    trim_in_steps(&core, end - 20, 1);
+    let disk = disk.crash();
+    disk.set_capacity(disk.used() + (1 << 20));
+    let core = Core::open(large_files(&disk)).unwrap();
+    assert_eq!(core.prepare(), Err(Blocked::Full));
+    let used = disk.used();
+    for before in end - 10..end {
+        let delete = Write::Delete {
+            key: Key::of(&["k"]),
+        };
+        let large = Request::Commit(Txn {
+            writes: vec![delete; 4_000],
+            ..Txn::default()
+        });
+        let reply = answer(&core, large);
+        assert!(matches!(reply, Err(StoreError::Full)), "{reply:?}");
+        trim_in_steps(&core, before, 1);
+        assert_eq!(core.prepare(), Err(Blocked::Full));
+    }
+    // The one that is being filled, and the next.
+    assert!(disk.used() - used <= 64 << 10, "{}", disk.used() - used);
+}
+
+#[test]
+fn a_file_that_is_left_without_a_frame_does_not_stay() {
+    let disk = disk();
+    let core = Core::open(Options {
+        first_file_bytes: 16 << 10,
+        ..options(&disk)
+    })
+    .unwrap();
+    while core.prepare() == Ok(true) {}
+    answer(&core, put(20_000)).unwrap();
+    let files = disk.list("journal").unwrap().len() as u64;
+    assert_eq!(files * (32 << 10), core.stats().journal_bytes);
+}
