@@ -11,6 +11,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use model::Batch;
 use store::StoredBatch;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// Most bytes that a batch's records may have without compression: over ten times what is taken in as one batch.
 pub const INFLATED_BYTES_MAX: usize = 256 << 20;
@@ -211,10 +212,27 @@ impl Places {
     }
 
     fn take(&'static self) -> Place {
-        let left = self.left();
-        let waited = self.given_back.wait_while(left, |left| *left == 0);
-        *waited.unwrap_or_else(PoisonError::into_inner) -= 1;
-        Place(self)
+        if let Some(place) = self.take_now() {
+            return place;
+        }
+        let wait = || {
+            let waited = self.given_back.wait_while(self.left(), |left| *left == 0);
+            *waited.unwrap_or_else(PoisonError::into_inner) -= 1;
+            Place(self)
+        };
+        let has_workers = |runtime: Handle| runtime.runtime_flavor() == RuntimeFlavor::MultiThread;
+        if Handle::try_current().is_ok_and(has_workers) {
+            // Whoever else runs on this thread must not wait along.
+            tokio::task::block_in_place(wait)
+        } else {
+            wait()
+        }
+    }
+
+    fn take_now(&'static self) -> Option<Place> {
+        let mut left = self.left();
+        *left = left.checked_sub(1)?;
+        Some(Place(self))
     }
 
     fn left(&self) -> MutexGuard<'_, usize> {
@@ -364,6 +382,28 @@ mod tests {
         assert_eq!(*PLACES.left(), 1);
         drop(two);
         assert_eq!(*PLACES.left(), 2);
+    }
+
+    #[test]
+    fn who_waits_for_a_place_holds_nobody_else_up() {
+        static PLACES: Places = Places::new(1);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .build()
+            .unwrap();
+        let only = PLACES.take();
+        let (told, waits) = std::sync::mpsc::channel();
+        let waiting = runtime.spawn(async move {
+            told.send(()).unwrap();
+            drop(PLACES.take());
+        });
+        waits.recv().unwrap();
+        let (told, done) = std::sync::mpsc::channel();
+        runtime.spawn(async move { told.send(()).unwrap() });
+        let others = done.recv_timeout(std::time::Duration::from_secs(10));
+        drop(only);
+        runtime.block_on(waiting).unwrap();
+        others.unwrap();
     }
 
     #[test]
