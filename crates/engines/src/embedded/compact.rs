@@ -44,8 +44,8 @@ const KEPT_FILES: usize = 4;
 const OWN_AT_ONCE: usize = 32;
 /// Batches of logs that share segments, held in memory at once.
 const GATHERED_BYTES: u64 = 32 << 20;
-/// A segment is ended past these logs, so that making it known fits a frame.
-const SEGMENT_LOGS: usize = 10_000;
+/// A segment is ended past these logs, so that making it known fits a frame, and the last file of a full disk.
+pub(super) const SEGMENT_LOGS: usize = 8_000;
 
 /// Bytes taken from the cache at once: more than these are not kept from going from it.
 const CACHED_BYTES: usize = 1 << 20;

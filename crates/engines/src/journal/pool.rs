@@ -168,7 +168,7 @@ impl Pool {
             inner.blocked = Some(blocked);
             !inner.ready.is_empty()
         };
-        let short = (self.file_bytes / LAST_DIVISOR).max(LAST_BYTES_MIN);
+        let short = self.last_bytes();
         if blocked != Blocked::Full || has_any || short >= self.file_bytes {
             return;
         }
@@ -176,6 +176,12 @@ impl Pool {
         if let Ok(file) = self.try_ready(disk, short) {
             self.inner().ready.push_back(file);
         }
+    }
+
+    /// How long a full disk's last file is where there is no room for more.
+    #[must_use]
+    pub fn last_bytes(&self) -> u64 {
+        (self.file_bytes / LAST_DIVISOR).max(LAST_BYTES_MIN)
     }
 
     fn prepare_one(&self, disk: &dyn Disk, bytes: u64) -> io::Result<()> {

@@ -4,6 +4,8 @@ use store::Write;
 
 use super::*;
 use crate::disk::Disk;
+use crate::segments::{Extent, SegmentId, SegmentRange};
+use crate::state::request::NewSegment;
 
 /// Trims of which each is a frame: more than the reserve at the end of a file has room for.
 const FRAMES: u64 = 300;
@@ -246,4 +248,36 @@ fn a_file_that_is_left_without_a_frame_does_not_stay() {
     answer(&core, put(20_000)).unwrap();
     let files = disk.list("journal").unwrap().len() as u64;
     assert_eq!(files * (32 << 10), core.stats().journal_bytes);
+}
+
+/// Else a full disk could not be compacted.
+#[test]
+fn a_segment_of_many_logs_is_made_known_in_a_short_last_file() {
+    let disk = disk();
+    let file_bytes = Options::on(Arc::new(disk.clone())).journal_file_bytes;
+    let core = Core::open(Options {
+        journal_file_bytes: file_bytes,
+        journal_bytes_max: 4 * file_bytes,
+        ..options(&disk)
+    })
+    .unwrap();
+    let range = SegmentRange {
+        segment: SegmentId(1),
+        log: LOG,
+        start: Offset(0),
+        end: Offset(1),
+        max_timestamp: Timestamp(0),
+        batch_bytes: 1,
+        index: Extent {
+            position: 0,
+            length: 1,
+        },
+    };
+    let largest = Request::AddSegment(NewSegment {
+        id: SegmentId(1),
+        bytes: 1,
+        ranges: vec![(0, range); compact::SEGMENT_LOGS],
+    });
+    let needed = sequencer::Sequencer::file_bytes_for(largest.footprint());
+    assert!(needed <= core.pool.last_bytes(), "{needed}");
 }
