@@ -92,7 +92,7 @@ impl Streams {
             .filter(|shard| shard.closed.is_some_and(|at| at < before))
         {
             match self.store().bounds(stream.log(shard.index)).await {
-                Ok(bounds) if bounds.start == bounds.end => gone.push(shard.index),
+                Ok(bounds) if bounds.start == bounds.end => gone.push((shard.index, bounds.end)),
                 Ok(_) | Err(StoreError::NoSuchLog { .. }) => {}
                 Err(error) => return Err(error),
             }

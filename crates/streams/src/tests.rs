@@ -478,6 +478,32 @@ async fn records_expire_and_then_their_closed_shards() {
     }
 }
 
+/// A log that stays for its number alone takes no memory for those who wrote to it.
+#[tokio::test]
+async fn who_wrote_to_an_expired_shard_is_forgotten() {
+    let (_, streams, clock) = fixture();
+    let stream = streams.create(&name("s"), new(1)).await.unwrap();
+    let by = model::batch::Producer {
+        id: 1,
+        epoch: 0,
+        sequence: 0,
+    };
+    let batch = one(clock.now(), "a").by(by);
+    let mut appended = streams.append(&stream, vec![(0, batch)]).await;
+    appended.remove(0).unwrap();
+    let log = stream.log(0);
+    let known = async || streams.store().producers(log).await.unwrap().len();
+    scale(&streams, "s", 2).await;
+    assert_eq!(known().await, 1);
+    for _ in 0..2 {
+        clock.advance(Duration::from_millis(25 * HOUR));
+        streams.expire().await.unwrap();
+    }
+    let stream = streams.find(&name("s")).await.unwrap();
+    assert!(stream.topology.get(0).is_none());
+    assert_eq!(known().await, 0);
+}
+
 /// A stream that can't be opened must not let the disk fill with the others' records.
 #[tokio::test]
 async fn a_damaged_stream_does_not_keep_the_others_records() {

@@ -2,6 +2,7 @@
 
 use std::sync::PoisonError;
 
+use model::Offset;
 use store::{LogChange, StoreError, Txn, Write};
 
 use super::{
@@ -54,11 +55,12 @@ impl Streams {
         keys.map(|key| Write::Delete { key }).collect()
     }
 
-    /// Marks closed shards as expired, whose records all have. Their logs stay, sealed and empty, as partitions of the topic.
+    /// Marks closed shards as expired, whose records all have. Their logs stay, sealed and empty, as partitions of the topic; who
+    /// wrote to them is forgotten. Each with its log's end.
     pub(crate) async fn expire_shards(
         &self,
         stream: &Stream,
-        shards: &[u32],
+        shards: &[(u32, Offset)],
     ) -> Result<(), StoreError> {
         let mut txn = Txn {
             writes: vec![put_settings(&stream.name, &stream.settings)],
@@ -66,7 +68,7 @@ impl Streams {
         };
         let expired = shards
             .iter()
-            .filter_map(|&index| stream.topology.get(index));
+            .filter_map(|&(index, _)| stream.topology.get(index));
         txn.writes.extend(expired.map(|shard| {
             let expired = Shard {
                 expired: true,
@@ -74,6 +76,10 @@ impl Streams {
             };
             put_shard(stream.settings.id, &expired)
         }));
+        let written_to = shards.iter();
+        txn.logs.extend(
+            written_to.map(|&(index, end)| LogChange::ForgetProducers(stream.log(index), end)),
+        );
         self.store.commit(txn).await.map(drop)
     }
 }
