@@ -266,6 +266,10 @@ async fn a_server_that_is_killed_and_comes_back_has_all_that_was_acknowledged_on
     acknowledged(3000).await;
     server.signal(Signal::KILL);
     server.wait();
+    // It starts faster than what waits is sent.
+    while !producer.metrics().errors.contains_key("NoAnswer") {
+        tokio::task::yield_now().await;
+    }
     let server = Server::start_at(&address, directory.path(), &[]);
     let before = producer.metrics().user_records_put;
     acknowledged(before + 3000).await;
