@@ -19,7 +19,8 @@ use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use bytes::Bytes;
 use rustix::buffer::spare_capacity;
@@ -34,6 +35,9 @@ const XFS: u32 = 0x5846_5342;
 const BTRFS: u32 = 0x9123_683e;
 /// The file whose lock stands for the data directory's.
 const LOCK: &str = "lock";
+
+/// How long a lock that another process has is waited for.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A data directory.
 pub trait Disk: Send + Sync + fmt::Debug {
@@ -88,7 +92,7 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// Takes the data directory for this process alone, until the answer is dropped.
     ///
     /// # Errors
-    /// `WouldBlock` while another has it.
+    /// `WouldBlock` where another has it, and keeps it for a moment more.
     fn lock(&self) -> io::Result<Box<dyn Send + Sync>>;
 }
 
@@ -285,8 +289,27 @@ impl Disk for RealDisk {
             .truncate(false)
             .open(self.path(LOCK))?;
         let descriptor = OwnedFd::from(file);
-        rustix::fs::flock(&descriptor, FlockOperation::NonBlockingLockExclusive)?;
-        Ok(Box::new(descriptor))
+        match rustix::fs::flock(&descriptor, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => Ok(Box::new(wait_for_lock(descriptor)?)),
+            taken => Ok(taken.map(|()| Box::new(descriptor))?),
+        }
+    }
+}
+
+/// Waits a little for a lock that another process has: one that was killed keeps it until it has ended, which takes a moment with
+/// much memory, and who starts the next one at once is not to be refused.
+fn wait_for_lock(descriptor: OwnedFd) -> io::Result<OwnedFd> {
+    let (taken, lock) = mpsc::channel();
+    // Left behind where nobody gives the lock up: when somebody does, it is given up again.
+    std::thread::Builder::new()
+        .name("lock".into())
+        .spawn(move || {
+            let locked = rustix::fs::flock(&descriptor, FlockOperation::LockExclusive);
+            let _ = taken.send(locked.map(|()| descriptor));
+        })?;
+    match lock.recv_timeout(LOCK_PATIENCE) {
+        Ok(taken) => Ok(taken?),
+        Err(_) => Err(Errno::WOULDBLOCK.into()),
     }
 }
 

@@ -531,7 +531,13 @@ async fn a_data_directory_is_for_one_process_and_one_format() {
         matches!(&second, Err(StoreError::Unavailable { reason, .. }) if reason.contains("in use")),
         "{second:?}"
     );
+    // One that is ending is waited for.
+    let next = {
+        let options = on_real(&folder.0);
+        std::thread::spawn(|| Embedded::open(options))
+    };
     store.close().unwrap();
+    next.join().unwrap().unwrap().close().unwrap();
     let put = Txn {
         writes: vec![Write::Put {
             key: Key::of(&["k"]),

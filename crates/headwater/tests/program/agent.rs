@@ -26,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 struct Agent {
     child: Child,
     log: PathBuf,
+    /// Where its part of the log begins.
+    began: usize,
 }
 
 impl Agent {
@@ -36,13 +38,14 @@ impl Agent {
             .create(true)
             .open(&log)
             .unwrap();
+        let began = usize::try_from(file.metadata().unwrap().len()).unwrap();
         let child = headwater(&["agent", "--status-listen", "127.0.0.1:0", "--config"])
             .arg(config)
             .stdout(Stdio::null())
             .stderr(file)
             .spawn()
             .unwrap();
-        Agent { child, log }
+        Agent { child, log, began }
     }
 
     fn kill(mut self) {
@@ -50,8 +53,10 @@ impl Agent {
         self.child.wait().unwrap();
     }
 
-    /// Ends it by SIGTERM.
+    /// Ends it by SIGTERM, once it runs: before, that is the end of any process.
     fn stop(mut self) {
+        let runs = |log: String| log[self.began..].contains("status at").then_some(());
+        wait_for(|| runs(fs::read_to_string(&self.log).unwrap()));
         let id = i32::try_from(self.child.id()).unwrap();
         kill_process(Pid::from_raw(id).unwrap(), Signal::TERM).unwrap();
         let status = self.child.wait().unwrap();
