@@ -355,10 +355,11 @@ fn refusal(operation: &'static str, response: &Response<Bytes>) -> ClientError {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn options(endpoint: &str) -> Options {
+    /// Those of a client that asks a server of a test's once.
+    pub(crate) fn options(endpoint: &str) -> Options {
         Options {
             endpoint: endpoint.to_owned(),
             region: Region::unnamed(),

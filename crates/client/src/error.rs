@@ -45,16 +45,12 @@ pub enum ClientError {
 /// Errors that say "not now": the same call may succeed later.
 const PASSING: &[&str] = &[
     "InternalFailure",
-    "KMSThrottlingException",
-    "LimitExceededException",
-    "ProvisionedThroughputExceededException",
     "RequestTimeout",
     "ServiceUnavailable",
     "ServiceUnavailableException",
-    "ThrottlingException",
 ];
 
-/// Those of them that say "not so much".
+/// Errors that say "not so much", which is "not now" too.
 const THROTTLES: &[&str] = &[
     "KMSThrottlingException",
     "LimitExceededException",
@@ -82,7 +78,7 @@ impl ClientError {
 
     /// Whether an error of this code says "not now".
     pub(crate) fn is_passing_code(code: &str) -> bool {
-        PASSING.contains(&code)
+        PASSING.contains(&code) || THROTTLES.contains(&code)
     }
 
     /// Whether the server has been asked for more than it gives at a time.

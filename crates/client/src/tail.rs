@@ -171,30 +171,20 @@ where
 
 #[cfg(test)]
 mod tests {
-    use aws::sigv4::Credentials;
-    use model::Region;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::{Client, Options};
+    use crate::Client;
+    use crate::call::tests::options;
 
     /// Answers one request after the other with what `answers` has for it; gives a client, and in the end the operations.
     async fn server(
         answers: &'static [(u16, &'static str)],
     ) -> (Kinesis, tokio::task::JoinHandle<Vec<String>>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let client = Client::new(Options {
-            endpoint: format!("http://{}", listener.local_addr().unwrap()),
-            region: Region::unnamed(),
-            credentials: Credentials {
-                access_key: "a".to_owned(),
-                secret_key: "s".to_owned(),
-                session_token: None,
-            },
-            authorities: None,
-            attempts: 1,
-        });
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let client = Client::new(options(&endpoint));
         let served = tokio::spawn(async move {
             let mut operations = Vec::new();
             for (status, body) in answers {

@@ -117,17 +117,18 @@ impl<'a> RecordRef<'a> {
 #[allow(clippy::type_complexity)]
 fn read_block(source: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
     let (length, source) = varint::read(source)?;
-    if length == -1 {
-        return Some((None, source));
-    }
-    let (block, rest) = source.split_at_checked(usize::try_from(length).ok()?)?;
-    Some((Some(block), rest))
+    block(length, source)
 }
 
 /// As [`read_block`], of a length of 32 bits.
 #[allow(clippy::type_complexity)]
 fn read_short_block(source: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
     let (length, source) = varint::read_short(source)?;
+    block(length.into(), source)
+}
+
+#[allow(clippy::type_complexity)]
+fn block(length: i64, source: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
     if length == -1 {
         return Some((None, source));
     }

@@ -48,7 +48,7 @@ pub use registry::{Follower, NewStream, Streams, StreamsError};
 pub use reshard::{Plan, Planner, ReshardError};
 pub use seal::{Keyring, Sealer, WrappedKey};
 pub use stream::{Mode, Settings, Status, Stream, StreamName};
-pub use topology::{FORMER_FOR, Former, Shard, Topology};
+pub use topology::{Former, Shard, Topology};
 pub use visible::Visible;
 
 #[cfg(test)]

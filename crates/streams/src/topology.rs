@@ -9,7 +9,7 @@ use model::{HashKey, HashRange, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// How long a shard's former ranges are known at least.
-pub const FORMER_FOR: Duration = Duration::from_secs(3_600);
+const FORMER_FOR: Duration = Duration::from_secs(3_600);
 
 /// A shard, as it is kept.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -12,17 +12,7 @@ use super::*;
 use crate::envelope::{EncryptionKey, Keyring, Sealer, open};
 
 fn options(endpoint: &str) -> Options {
-    Options::new(crate::Options {
-        endpoint: endpoint.to_owned(),
-        region: model::Region::unnamed(),
-        credentials: crate::Credentials {
-            access_key: "a".to_owned(),
-            secret_key: "s".to_owned(),
-            session_token: None,
-        },
-        authorities: None,
-        attempts: 1,
-    })
+    Options::new(crate::call::tests::options(endpoint))
 }
 
 fn plain(endpoint: &str) -> Options {

@@ -331,7 +331,7 @@ impl Core {
             let Some((bytes, frees)) = self.first_waiting() else {
                 return false;
             };
-            if self.fits(sequencer, bytes, frees) {
+            if sequencer.fits(bytes, frees, self.pool.is_at_last()) {
                 return true;
             }
             let file = if frees {
@@ -370,11 +370,6 @@ impl Core {
         locked(&self.inbox).first().map(Pending::size)
     }
 
-    /// Whether a frame with `bytes` of requests fits the current file: the last of a full disk is for what makes room.
-    fn fits(&self, sequencer: &Sequencer, bytes: usize, frees: bool) -> bool {
-        (frees || !self.pool.is_at_last()) && sequencer.fits(bytes, frees)
-    }
-
     /// Why the first request, which finds no room, is to be refused rather than to wait.
     fn blocked_error(&self, inbox: &Inbox) -> Option<StoreError> {
         let is_failing = self.is_compaction_failing.load(Ordering::Relaxed);
@@ -405,6 +400,7 @@ impl Core {
 
     /// Takes requests as long as they fit the current file and one frame.
     fn take_fitting(&self, sequencer: &Sequencer) -> Vec<Pending> {
+        let is_at_last = self.pool.is_at_last();
         let mut inbox = locked(&self.inbox);
         let mut taken = Vec::new();
         let mut bytes = 0;
@@ -413,7 +409,7 @@ impl Core {
             let is_first = taken.is_empty();
             if taken.len() >= FRAME_REQUESTS_MAX
                 || (!is_first && sum > self.options.frame_bytes_max)
-                || !self.fits(sequencer, sum, next.request.frees())
+                || !sequencer.fits(sum, next.request.frees(), is_at_last)
             {
                 break;
             }
@@ -437,7 +433,7 @@ impl Core {
         }
         // A full disk has no room to spare for it.
         let frees = self.pool.blocked() != Some(Blocked::Full);
-        if !self.fits(&sequencer, 0, frees) {
+        if !sequencer.fits(0, frees, self.pool.is_at_last()) {
             let file = self.pool.take()?;
             self.turn_to(&mut sequencer, file);
         }

@@ -38,8 +38,11 @@ impl Sequencer {
         FRAMES_FROM + aligned((frame::HEADER_BYTES + bytes) as u64)
     }
 
-    /// Whether a frame with `bytes` of requests fits the current file.
-    pub(super) fn fits(&self, bytes: usize, frees: bool) -> bool {
+    /// Whether a frame with `bytes` of requests fits the current file, which may be a full disk's last: that is for what makes room.
+    pub(super) fn fits(&self, bytes: usize, frees: bool, is_at_last: bool) -> bool {
+        if is_at_last && !frees {
+            return false;
+        }
         let Some(current) = &self.current else {
             return false;
         };

@@ -74,6 +74,18 @@ async fn group_in(world: World, configs: &[(&str, &str)]) -> World {
     world
 }
 
+async fn all_leave(world: &World) {
+    for member in ["a", "b"] {
+        let gone = ShareGroupHeartbeatRequestData {
+            group_id: text("g"),
+            member_id: text(member),
+            member_epoch: -1,
+            ..ShareGroupHeartbeatRequestData::default()
+        };
+        answer(share_group_heartbeat(world.call(1), gone).await).await;
+    }
+}
+
 async fn topic_id(world: &World) -> KafkaUuid {
     world.broker.topic("t").await.unwrap().id
 }
@@ -414,15 +426,7 @@ async fn a_partition_that_nobody_asks_for_leaves_memory_and_comes_back_as_it_was
 #[tokio::test(start_paused = true)]
 async fn who_does_not_read_keeps_nobody_from_their_partitions() {
     let (world, store) = troubled_group().await;
-    for member in ["a", "b"] {
-        let gone = ShareGroupHeartbeatRequestData {
-            group_id: text("g"),
-            member_id: text(member),
-            member_epoch: -1,
-            ..ShareGroupHeartbeatRequestData::default()
-        };
-        answer(share_group_heartbeat(world.call(1), gone).await).await;
-    }
+    all_leave(&world).await;
     let topic = world.broker.topic("t").await.unwrap();
     let altering = AlterShareGroupOffsetsRequestData {
         group_id: text("g"),

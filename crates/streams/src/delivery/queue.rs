@@ -264,14 +264,18 @@ impl Queue {
     /// # Errors
     /// The store's. The messages are then as they were.
     pub async fn acknowledge(&self, offsets: &[Offset]) -> Result<(), StoreError> {
-        let end = self.shared.end();
-        let offsets: Vec<Offset> = offsets.iter().copied().filter(|at| *at < end).collect();
+        let offsets = self.of_log(offsets);
         if offsets.is_empty() {
             return Ok(());
         }
-        let draft = Draft::default().done(&offsets);
-        let finish = |state: &mut State| offsets.iter().for_each(|offset| state.finish(*offset));
+        let (draft, finish) = done(&offsets);
         self.shared.write(draft, finish).await
+    }
+
+    /// Those of these offsets that are of the log.
+    fn of_log(&self, offsets: &[Offset]) -> Vec<Offset> {
+        let end = self.shared.end();
+        offsets.iter().copied().filter(|at| *at < end).collect()
     }
 
     /// The message of a delivery becomes visible again `after` from now. Waits for no write.
@@ -428,6 +432,12 @@ impl Queue {
     pub async fn close(&self) -> Result<(), StoreError> {
         self.shared.flush().await
     }
+}
+
+/// That messages are done with: for the journal, and for what is known of them once it is there.
+fn done(offsets: &[Offset]) -> (Draft, impl FnOnce(&mut State)) {
+    let finish = |state: &mut State| offsets.iter().for_each(|offset| state.finish(*offset));
+    (Draft::default().done(offsets), finish)
 }
 
 /// Messages claimed. Dropped, they are as they were before.

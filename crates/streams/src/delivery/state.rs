@@ -329,15 +329,9 @@ impl State {
                 picked.is_over_limit = true;
                 break;
             }
-            let Some(held) = self.held.get(&offset).copied() else {
-                debug_assert!(false, "{offset} waits but is not held");
-                self.waiting.remove(offset, None);
+            let Some(held) = self.held_still(offset, now) else {
                 continue;
             };
-            if self.has_expired(&held, now) {
-                self.finish(offset);
-                continue;
-            }
             if self.policy.is_spent(held.receives) {
                 // Nothing of its group goes out before it is moved: the order holds even if it stays.
                 picked.last = None;
@@ -404,6 +398,20 @@ impl State {
         }
         expired.iter().for_each(|offset| self.finish(*offset));
         expired.len()
+    }
+
+    /// What is known of a message that waits. One that has expired is done with.
+    fn held_still(&mut self, offset: Offset, now: Timestamp) -> Option<Held> {
+        let Some(held) = self.held.get(&offset).copied() else {
+            debug_assert!(false, "{offset} waits but is not held");
+            self.waiting.remove(offset, None);
+            return None;
+        };
+        if self.has_expired(&held, now) {
+            self.finish(offset);
+            return None;
+        }
+        Some(held)
     }
 
     fn has_expired(&self, held: &Held, now: Timestamp) -> bool {

@@ -29,15 +29,7 @@ async fn a_fetch_that_waits_does_not_bring_a_deleted_group_back() {
     while opened().await == 0 {
         tokio::task::yield_now().await;
     }
-    for member in ["a", "b"] {
-        let gone = ShareGroupHeartbeatRequestData {
-            group_id: text("g"),
-            member_id: text(member),
-            member_epoch: -1,
-            ..ShareGroupHeartbeatRequestData::default()
-        };
-        answer(share_group_heartbeat(world.call(1), gone).await).await;
-    }
+    all_leave(&world).await;
     let request = DeleteGroupsRequestData {
         groups_names: vec![text("g")],
         ..DeleteGroupsRequestData::default()

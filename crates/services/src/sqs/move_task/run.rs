@@ -199,8 +199,7 @@ async fn move_letters(
         txn.appends
             .push(Append::to(target.messages(), target.seal(builder.finish())));
     }
-    let offsets = letters.messages().iter().map(|it| it.receipt.offset);
-    let offsets: Vec<_> = offsets.collect();
+    let offsets = letters.offsets();
     match letters.move_to(txn).await {
         Ok(_) => {
             queue.moving().remember(&offsets);

@@ -7,11 +7,9 @@ use std::sync::Arc;
 use model::Offset;
 use store::{Committed, StoreError, Txn};
 
-use super::{Hand, Queue};
+use super::{Hand, Queue, done};
 use crate::delivery::Delivered;
-use crate::delivery::journal::Draft;
 use crate::delivery::shared::Shared;
-use crate::delivery::state::State;
 
 impl Queue {
     /// Up to `max` messages received too often, as [`crate::delivery::Taken::dead`] has them, and no others.
@@ -76,15 +74,12 @@ impl Queue {
     /// # Errors
     /// The store's. The messages are then as they were.
     pub async fn acknowledge_held(&self, offsets: &[Offset]) -> Result<(), StoreError> {
-        let end = self.shared.end();
-        let offsets: Vec<Offset> = offsets.iter().copied().filter(|at| *at < end).collect();
+        let offsets = self.of_log(offsets);
         if offsets.is_empty() {
             return Ok(());
         }
         let write = |shared: Arc<Shared>, offsets: Vec<Offset>| async move {
-            let draft = Draft::default().done(&offsets);
-            let finish =
-                |state: &mut State| offsets.iter().for_each(|offset| state.finish(*offset));
+            let (draft, finish) = done(&offsets);
             shared.write(draft, finish).await
         };
         self.while_held(offsets, write).await
@@ -97,9 +92,7 @@ impl Queue {
     /// The transaction's. The messages are then as they were.
     pub async fn move_to(&self, offsets: &[Offset], txn: Txn) -> Result<Committed, StoreError> {
         let write = |shared: Arc<Shared>, offsets: Vec<Offset>| async move {
-            let draft = Draft::default().done(&offsets);
-            let finish =
-                |state: &mut State| offsets.iter().for_each(|offset| state.finish(*offset));
+            let (draft, finish) = done(&offsets);
             shared.write_with(draft, txn, finish).await
         };
         self.while_held(offsets.to_vec(), write).await
@@ -155,15 +148,20 @@ impl HeldBack<'_> {
         &self.messages
     }
 
+    /// Their offsets, in that order.
+    #[must_use]
+    pub fn offsets(&self) -> Vec<Offset> {
+        let receipts = self.messages.iter().map(|message| message.receipt);
+        receipts.map(|receipt| receipt.offset).collect()
+    }
+
     /// As [`Queue::move_to`], of all of them.
     ///
     /// # Errors
     /// The transaction's. The messages are then as they were; where nobody knows whether they were moved, nobody gets them for a
     /// while.
     pub async fn move_to(mut self, txn: Txn) -> Result<Committed, StoreError> {
-        let receipts = self.messages.iter().map(|message| message.receipt);
-        let offsets: Vec<Offset> = receipts.map(|receipt| receipt.offset).collect();
-        let moved = self.queue.move_to(&offsets, txn).await;
+        let moved = self.queue.move_to(&self.offsets(), txn).await;
         if let Err(StoreError::Unknown { .. }) = moved {
             self.hand.dead.clear();
         }

@@ -24,15 +24,9 @@ impl State {
             let Some(offset) = self.waiting.next(*last, before) else {
                 break;
             };
-            let Some(held) = self.held.get(&offset).copied() else {
-                debug_assert!(false, "{offset} waits but is not held");
-                self.waiting.remove(offset, None);
+            let Some(held) = self.held_still(offset, now) else {
                 continue;
             };
-            if self.has_expired(&held, now) {
-                self.finish(offset);
-                continue;
-            }
             picked.push(self.hold_back(offset, &held, now));
             *last = held.group.map(|group| (group, offset));
             self.waiting.serve(held.group);
