@@ -126,6 +126,29 @@ pub(crate) fn check_replicas(brokers: &[i32]) -> Result<(), Refusal> {
 mod tests {
     use super::*;
     use crate::wire::create_partitions_request::CreatePartitionsAssignment;
+    use crate::world::{World, answer};
+
+    #[tokio::test]
+    async fn a_topic_is_ready_for_kinesis_as_soon_as_it_is_made_or_has_grown() {
+        let world = World::new().await;
+        let status = async || {
+            let topic = world.call(3).broker.topic("t").await.unwrap();
+            topic.stream.status(world.clock.now())
+        };
+        world.topic("t", 2, &[]).await;
+        assert_eq!(status().await, streams::Status::Active);
+        let request = CreatePartitionsRequestData {
+            topics: vec![CreatePartitionsTopic {
+                name: text("t"),
+                count: 3,
+                ..CreatePartitionsTopic::default()
+            }],
+            ..CreatePartitionsRequestData::default()
+        };
+        let grown = answer(create_partitions(world.call(3), request).await).await;
+        assert_eq!(grown.results[0].error_code, 0);
+        assert_eq!(status().await, streams::Status::Active);
+    }
 
     #[test]
     fn only_more_can_be_asked_for() {

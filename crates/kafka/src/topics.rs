@@ -226,6 +226,7 @@ impl Broker {
             warm_throughput_mibps: None,
             extra: chosen.extra,
             documents: Vec::new(),
+            is_awaited: false,
         };
         self.streams.create(&self.stream_name(name), new).await?;
         // The broker's may have changed since they were looked up.

@@ -71,6 +71,9 @@ pub struct NewStream {
     pub extra: BTreeMap<String, String>,
     /// Documents to be made with the stream, or not at all: tags and the like.
     pub documents: Vec<Write>,
+    /// Whether it is shown as being made for a moment, which clients of Kinesis wait to see pass. Kafka's take the answer to
+    /// mean that it is there.
+    pub is_awaited: bool,
 }
 
 /// The streams of one store.
@@ -195,7 +198,9 @@ impl Streams {
             next_shard: new.shards,
             queues: 0,
         };
-        settings.show(Status::Creating, now);
+        if new.is_awaited {
+            settings.show(Status::Creating, now);
+        }
         let mut txn = Txn {
             checks: vec![Check {
                 key: name.key(),
@@ -422,7 +427,10 @@ impl Streams {
         settings.generation = plan.generation;
         settings.next_shard +=
             u32::try_from(plan.opens.len()).expect("a plan has fewer shards than numbers");
-        settings.show(Status::Updating, now);
+        // Growth in place is Kafka's, whose clients wait for nothing more than the answer.
+        if plan.moves.is_empty() {
+            settings.show(Status::Updating, now);
+        }
         let mut txn = Txn {
             writes: vec![put_settings(&stream.name, &settings)],
             ..unchanged(stream)

@@ -36,6 +36,7 @@ fn new(shards: u32) -> NewStream {
         retention_bytes: None,
         extra: std::collections::BTreeMap::new(),
         documents: Vec::new(),
+        is_awaited: true,
     }
 }
 

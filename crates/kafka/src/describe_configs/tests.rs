@@ -168,6 +168,7 @@ async fn a_stream_that_kinesis_made_tells_its_settings() {
         retention_bytes: None,
         extra: std::collections::BTreeMap::new(),
         documents: Vec::new(),
+        is_awaited: false,
     };
     let name = world.broker.stream_name("s");
     world.broker.streams.create(&name, new).await.unwrap();

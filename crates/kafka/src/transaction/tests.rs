@@ -142,6 +142,7 @@ impl World {
             retention_bytes: None,
             extra: BTreeMap::new(),
             documents: Vec::new(),
+            is_awaited: false,
         };
         let stream = streams.create(&name, new).await.unwrap();
         World {

@@ -68,6 +68,7 @@ pub(super) async fn create_stream(
         retention_bytes: None,
         extra: std::collections::BTreeMap::new(),
         documents: records::documents_of(&name, tags, evenly),
+        is_awaited: true,
     };
     let created = kinesis.streams.create(&name, new).await;
     created

@@ -77,6 +77,7 @@ impl World {
             retention_bytes: None,
             extra: std::collections::BTreeMap::new(),
             documents: Vec::new(),
+            is_awaited: true,
         };
         let made = self.kinesis.streams.create(&self.name(name), new).await;
         self.clock.advance(Duration::from_millis(100));

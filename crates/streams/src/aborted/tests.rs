@@ -148,6 +148,7 @@ async fn readers_of_records_see_nothing_aborted_or_undecided() {
         retention_bytes: None,
         extra: std::collections::BTreeMap::new(),
         documents: Vec::new(),
+        is_awaited: true,
     };
     let stream = streams.create(&name, new).await.unwrap();
     let log = stream.log(0);

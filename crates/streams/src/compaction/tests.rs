@@ -51,6 +51,7 @@ async fn fixture(configs: &[(&str, &str)]) -> Fixture {
         retention_bytes: None,
         extra,
         documents: Vec::new(),
+        is_awaited: true,
     };
     let stream = streams.create(&name(), new).await.unwrap();
     Fixture {

@@ -24,6 +24,7 @@ pub(super) struct Split {
 }
 
 pub(super) async fn split(kinesis: &Kinesis, split: &Split, output: Output) -> Result<(), Failure> {
+    let_pass(kinesis, &split.name).await?;
     let at = match &split.at {
         Some(at) => at.clone(),
         None => middle(kinesis, split).await?,
@@ -68,6 +69,7 @@ pub(super) struct Merge {
 }
 
 pub(super) async fn merge(kinesis: &Kinesis, merge: &Merge, output: Output) -> Result<(), Failure> {
+    let_pass(kinesis, &merge.name).await?;
     let progress = Progress::start(format!("merging {} and {}", merge.shard, merge.with));
     kinesis
         .merge(&merge.name, &merge.shard, &merge.with)
@@ -85,12 +87,19 @@ pub(super) struct Scale {
 }
 
 pub(super) async fn scale(kinesis: &Kinesis, scale: &Scale, output: Output) -> Result<(), Failure> {
+    let_pass(kinesis, &scale.name).await?;
     let progress = Progress::start(format!("scaling to {}", show::shards(scale.shards)));
     kinesis
         .scale(&scale.name, scale.shards)
         .await
         .map_err(refused)?;
     settle(kinesis, &scale.name, progress, output).await
+}
+
+/// Waits until what another does to the stream is done: it is refused beside it.
+async fn let_pass(kinesis: &Kinesis, name: &str) -> Result<(), Failure> {
+    let ready = kinesis.wait_until_active(name).await;
+    ready.map(drop).map_err(refused)
 }
 
 /// Waits for the change and tells what there is now.
