@@ -79,6 +79,7 @@ impl Broker {
             session: Arc::clone(&session),
             client_id: client_id.into(),
             version,
+            bytes: request.len(),
         };
         let answer = match (api.serve)(call, request, header.correlation_id).await? {
             Reply::Now(answer) => answer,

@@ -475,6 +475,7 @@ impl Connection {
             session: Arc::clone(&self.session),
             client_id: Arc::clone(&self.client_id),
             version,
+            bytes: request.len(),
         };
         match (api.serve)(call, request, correlation).await? {
             Reply::Now(answer) => self.pending.push_back(Box::pin(std::future::ready(answer))),

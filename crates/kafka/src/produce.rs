@@ -54,7 +54,8 @@ struct Accepted {
 pub(crate) async fn produce(call: Call, request: ProduceRequestData) -> Reply<ProduceResponseData> {
     let acks = request.acks;
     let transactional_id = request.transactional_id.as_ref().map(KafkaString::as_str);
-    let (accepted, mut response) = check(&call, &request, transactional_id).await;
+    let (mut accepted, mut response) = check(&call, &request, transactional_id).await;
+    detach_few(&mut accepted, call.bytes);
     response.throttle_time_ms = call.take(PRODUCER, bytes_of(&request));
     // Each stream's batches are written by one append, begun before the next request of the connection.
     let mut writes = Vec::new();
@@ -93,6 +94,16 @@ pub(crate) async fn produce(call: Call, request: ProduceRequestData) -> Reply<Pr
         1 | -1 if is_transactional => Reply::later(followed(answer, &request)),
         1 | -1 => Reply::later(answer),
         _ => invalid_acks(&request).into(),
+    }
+}
+
+/// Gives batches that are the lesser part of their request memory of their own: what is cached of them would keep all of it.
+fn detach_few(accepted: &mut [Accepted], request_bytes: usize) {
+    let bytes: usize = accepted.iter().map(|one| one.batch.bytes().len()).sum();
+    if bytes < request_bytes / 2 {
+        for one in accepted {
+            one.batch = one.batch.detached();
+        }
     }
 }
 

@@ -221,4 +221,6 @@ pub(crate) struct Call {
     pub(crate) client_id: Arc<str>,
     /// The request's version, which is the answer's too.
     pub(crate) version: i16,
+    /// The request's bytes, which whatever is kept of it keeps in memory.
+    pub(crate) bytes: usize,
 }

@@ -75,6 +75,7 @@ impl World {
             session: Arc::clone(&self.session),
             client_id: "test".into(),
             version,
+            bytes: 0,
         }
     }
 

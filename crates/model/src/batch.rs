@@ -134,6 +134,14 @@ impl Batch {
         Ok(batch)
     }
 
+    /// The same in memory of its own, without the bytes around it that it came with.
+    #[must_use]
+    pub fn detached(&self) -> Batch {
+        Batch {
+            bytes: Bytes::copy_from_slice(&self.bytes),
+        }
+    }
+
     /// The bytes, base offset and leader epoch as their writer left them.
     #[must_use]
     pub fn bytes(&self) -> &Bytes {

@@ -289,7 +289,7 @@ impl Core {
         gathered.resize_with(logs.len(), Vec::new);
         self.visit_planned(plan, logs, |number, stored| {
             if let Some(batches) = gathered.get_mut(number) {
-                batches.push(detached(&stored)?);
+                batches.push(detached(&stored));
             }
             Ok(())
         })?;

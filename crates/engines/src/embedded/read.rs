@@ -7,7 +7,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use model::{Batch, LogId, Offset, Timestamp};
 use store::{Bounds, StoreError, StoredBatch};
 
@@ -283,7 +282,7 @@ impl Core {
             if self.view().tail.file(file.number).is_none() {
                 return Ok(Err(Moved));
             }
-            let found = found.and_then(|found| apart(run, found));
+            let found = found.map(|found| apart(run, found));
             batches.extend(found.map_err(|error| self.located(error))?);
             rest = after;
         }
@@ -440,10 +439,10 @@ pub(super) fn run_length(entries: &[&Entry]) -> usize {
 }
 
 /// What was read at once, each batch by itself where most of it is others': a reader that takes its time would hold all of it.
-fn apart(run: &[&Entry], found: Vec<StoredBatch>) -> Result<Vec<StoredBatch>, StoreError> {
+fn apart(run: &[&Entry], found: Vec<StoredBatch>) -> Vec<StoredBatch> {
     let wanted: u64 = run.iter().map(|entry| u64::from(entry.length)).sum();
     if run_bytes(run) <= 2 * wanted {
-        return Ok(found);
+        return found;
     }
     found.iter().map(detached).collect()
 }
@@ -457,13 +456,11 @@ fn run_bytes(run: &[&Entry]) -> u64 {
 }
 
 /// The batch by itself, without the bytes around it that were read with it.
-pub(super) fn detached(stored: &StoredBatch) -> Result<StoredBatch, StoreError> {
-    let bytes = Bytes::copy_from_slice(stored.batch.bytes());
-    let batch = Batch::parse_unverified(bytes).map_err(|error| unavailable(error.to_string()))?;
-    Ok(StoredBatch {
+pub(super) fn detached(stored: &StoredBatch) -> StoredBatch {
+    StoredBatch {
         base_offset: stored.base_offset,
-        batch,
-    })
+        batch: stored.batch.detached(),
+    }
 }
 
 /// Reads batches that lie near each other.

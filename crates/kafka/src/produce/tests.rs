@@ -465,3 +465,26 @@ async fn writes_of_one_connection_reach_the_log_in_their_order() {
         assert_eq!(partition.base_offset, offset);
     }
 }
+
+#[tokio::test]
+async fn a_small_batch_does_not_keep_a_large_request_in_memory() {
+    let world = World::new().await;
+    world.topic("t", 1, &[]).await;
+    let bytes = batch(&["v"]).bytes().clone();
+    let is_kept_as_it_came = async |request_bytes| {
+        let records = [("t", 0, Some(bytes.clone()))];
+        let call = Call {
+            bytes: request_bytes,
+            ..world.call(11)
+        };
+        let answered = answer(produce(call, produce_request(&records)).await).await;
+        let offset = answered.responses[0].partition_responses[0].base_offset;
+        let topic = world.broker.topic("t").await.unwrap();
+        let from = Offset(u64::try_from(offset).unwrap());
+        let streams = &world.broker.streams;
+        let read = streams.read(&topic.stream, 0, from, 1).await.unwrap();
+        read[0].stored.batch.bytes().as_ptr() == bytes.as_ptr()
+    };
+    assert!(is_kept_as_it_came(bytes.len() + 40).await);
+    assert!(!is_kept_as_it_came(bytes.len() * 2 + 2).await);
+}

@@ -538,6 +538,7 @@ async fn answer(broker: &Arc<Broker>, key: ApiKey, asked: &Asked) -> String {
         session: Arc::new(session),
         client_id: "".into(),
         version: asked.version,
+        bytes: 0,
     };
     let api = broker.apis.find(key as i16).unwrap();
     assert!(
