@@ -10,6 +10,7 @@ mod descriptors;
 mod engine;
 mod issuer;
 mod kafka;
+mod kafka_numbers;
 mod kafka_requests;
 mod lags;
 pub(crate) mod logging;
@@ -51,8 +52,8 @@ use announce::Endpoints;
 pub(crate) use descriptors::raise_limit as raise_descriptor_limit;
 use engine::Engine;
 use kafka::Kafka;
+use kafka_numbers::KafkaNumbers;
 use kafka_requests::KafkaRequests;
-use lags::Lags;
 use metrics::Metrics;
 use publishing::Publishing;
 pub(crate) use signals::Signals;
@@ -100,7 +101,6 @@ async fn serve(config: &Config, descriptors: u64) -> Result<(), Failure> {
     // A first start waits for the disk again and again: what can wait at one time does.
     let tls = make_tls(config);
     let services = Services::over(config, &engine).await?;
-    let lags = Lags::default();
     let opened = tokio::try_join!(
         objects::open(config, &engine),
         kafka::open(config, &services)
@@ -109,10 +109,11 @@ async fn serve(config: &Config, descriptors: u64) -> Result<(), Failure> {
     let tls = tls
         .await
         .map_err(|error| Failure::because("could not set up TLS", error))??;
+    let numbers = KafkaNumbers::of(Arc::clone(&broker));
     let fronts = Fronts {
         requests: KafkaRequests::of(config, Arc::clone(&broker)),
         s3,
-        lags: lags.clone(),
+        numbers: numbers.clone(),
     };
     let server = listen(config, &engine, &services, fronts, (tls, descriptors)).await?;
     let address = server
@@ -133,9 +134,9 @@ async fn serve(config: &Config, descriptors: u64) -> Result<(), Failure> {
     tracing::info!(%address, version = crate::VERSION, "serving");
 
     let mut upkeep = upkeep(&services);
-    upkeep.spawn(services.publishing(lags.clone()).keep_publishing());
+    upkeep.spawn(services.publishing(numbers.clone()).keep_publishing());
     let (stopper, stop) = tokio::sync::oneshot::channel::<()>();
-    let kafka = tokio::spawn(kafka.run(lags, stop));
+    let kafka = tokio::spawn(kafka.run(numbers, stop));
     let mut poisoned = None;
     server
         .run(async {
@@ -219,12 +220,12 @@ impl Services {
     }
 
     /// What counts all of them for CloudWatch.
-    fn publishing(&self, lags: Lags) -> Publishing {
+    fn publishing(&self, kafka: KafkaNumbers) -> Publishing {
         Publishing {
             kinesis: Arc::clone(&self.kinesis),
             sqs: Arc::clone(&self.sqs),
             dynamo: Arc::clone(&self.dynamo),
-            lags,
+            kafka,
             cloudwatch: Arc::clone(&self.cloudwatch),
         }
     }
@@ -260,7 +261,7 @@ fn upkeep(services: &Services) -> JoinSet<()> {
 struct Fronts {
     requests: Arc<KafkaRequests>,
     s3: S3,
-    lags: Lags,
+    numbers: KafkaNumbers,
 }
 
 /// Everything between the socket and the streams.
@@ -277,8 +278,12 @@ async fn listen(
         dynamo,
         cloudwatch,
     } = services;
-    let Fronts { requests, s3, lags } = fronts;
-    let metrics = Arc::new(Metrics::new(engine, kinesis, sqs, lags));
+    let Fronts {
+        requests,
+        s3,
+        numbers,
+    } = fronts;
+    let metrics = Arc::new(Metrics::new(engine, kinesis, sqs, &numbers));
     let endpoints = [
         kinesis::operations().serve(Arc::clone(kinesis)),
         sqs::operations().serve(Arc::clone(sqs)),

@@ -6,8 +6,10 @@ use std::ops::RangeInclusive;
 use std::pin::Pin;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use crate::connection::{Chunks, Reply, answer_head};
+use crate::counters::Counters;
 use crate::quotas::time;
 use crate::session::Call;
 use crate::transaction;
@@ -53,7 +55,7 @@ const KEYS_MAX: i16 = 200;
 /// The APIs that Kafka's clients may ask for, by name, and the versions of each that are answered.
 #[must_use]
 pub fn support() -> Vec<(String, Option<RangeInclusive<i16>>)> {
-    let apis = Apis::all();
+    let apis = Apis::all(&Counters::default());
     let mut support: Vec<_> = (0..KEYS_MAX)
         .filter_map(ApiKey::from_i16)
         .map(|key| {
@@ -70,6 +72,7 @@ pub fn support() -> Vec<(String, Option<RangeInclusive<i16>>)> {
 #[derive(Default)]
 pub(crate) struct Apis {
     by_key: Vec<Api>,
+    counters: Counters,
 }
 
 impl std::fmt::Debug for Apis {
@@ -79,9 +82,12 @@ impl std::fmt::Debug for Apis {
 }
 
 impl Apis {
-    /// The table.
-    pub(crate) fn all() -> Apis {
-        let mut apis = Apis::default();
+    /// The table; requests are counted in `counters`.
+    pub(crate) fn all(counters: &Counters) -> Apis {
+        let mut apis = Apis {
+            by_key: Vec::new(),
+            counters: counters.clone(),
+        };
         apis.on(0..=4, crate::api_versions::api_versions)
             .on(0..=13, crate::metadata::metadata)
             .on(3..=13, crate::produce::produce)
@@ -192,8 +198,11 @@ impl Apis {
         Q: Request,
         F: Future<Output = Reply<Q::Response>> + Send + 'static,
     {
+        let counter = self.counters.requests(Q::KEY);
         let serve = move |call: Call, mut body: Bytes, correlation: i32| -> Serving {
             let version = call.version;
+            let counter = counter.clone();
+            let began = Instant::now();
             Box::pin(async move {
                 let request = Q::decode(&mut body, version)?;
                 let reply = if call.is_limited() {
@@ -203,12 +212,19 @@ impl Apis {
                 };
                 Ok(match reply {
                     Reply::Now(answer) => {
+                        counter.answered(began.elapsed());
                         Reply::Now(Apis::encode_or_log(Q::KEY, correlation, version, &answer))
                     }
                     Reply::Later(answer) => Reply::later(async move {
-                        Apis::encode_or_log(Q::KEY, correlation, version, &answer.await)
+                        let answer = answer.await;
+                        counter.answered(began.elapsed());
+                        Apis::encode_or_log(Q::KEY, correlation, version, &answer)
                     }),
-                    Reply::Silent(done) => Reply::Silent(done),
+                    Reply::Silent(done) => Reply::Silent(Box::pin(async move {
+                        let is_done = done.await;
+                        counter.answered(began.elapsed());
+                        is_done
+                    })),
                 })
             })
         };

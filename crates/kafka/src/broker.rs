@@ -10,6 +10,7 @@ use streams::{StreamName, Streams};
 
 use crate::apis::Apis;
 use crate::configs::{self, kept::Kept};
+use crate::counters::Counters;
 use crate::fetch::Sessions;
 use crate::group::classic::Limits;
 use crate::group::{self, Groups};
@@ -78,6 +79,7 @@ pub struct Broker {
     pub(crate) fetch_sessions: Sessions,
     pub(crate) shares: Shares,
     pub(crate) security: Security,
+    pub(crate) counters: Counters,
 }
 
 impl Broker {
@@ -106,6 +108,7 @@ impl Broker {
         for group in transactions.pending_groups() {
             groups.know(group);
         }
+        let counters = Counters::default();
         let broker = Arc::new(Broker {
             groups,
             transactions,
@@ -114,7 +117,8 @@ impl Broker {
             quotas: Quotas::load(&**streams.store()).await?,
             fetch_sessions: Sessions::new(rng.clone()),
             shares: Shares::default(),
-            apis: Apis::all(),
+            apis: Apis::all(&counters),
+            counters,
             security,
             streams,
             clock,

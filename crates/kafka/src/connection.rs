@@ -291,6 +291,7 @@ pub(crate) async fn serve<S>(
     S: AsyncRead + AsyncWrite + Send,
 {
     let peer = session.peer;
+    let _counted = broker.counters.connected();
     let connection = Connection {
         limits: Limits::default(),
         broker,

@@ -246,6 +246,11 @@ impl Reading {
         outcome: Result<Read, Refusal>,
         topic: Option<&Topic>,
     ) -> PartitionAnswer {
+        if let Some(topic) = topic {
+            topic.counters.fetched(outcome.is_err());
+            let bytes = outcome.as_ref().map_or(0, |read| read.bytes);
+            topic.counters.gave(bytes);
+        }
         let read = match outcome {
             Ok(read) => read,
             Err(refusal) => return PartitionAnswer::refused(index, &refusal),

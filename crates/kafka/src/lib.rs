@@ -20,6 +20,10 @@ mod apis;
 
 mod broker;
 
+mod counters;
+
+mod topic_ends;
+
 mod asked;
 
 mod error;
@@ -131,6 +135,7 @@ mod world;
 pub use apis::support;
 pub use asked::Unanswered;
 pub use broker::{Broker, Options};
+pub use counters::TopicCounts;
 pub use group::GroupLag;
 pub use security::principal::Principal;
 pub use security::sasl::{
@@ -138,3 +143,4 @@ pub use security::sasl::{
 };
 pub use security::{PrincipalRules, SecurityOptions, User, check_key_set};
 pub use server::{ConnectionLimits, Listener, Protocol, Server, serve_stream};
+pub use topic_ends::{PartitionEnds, TopicEnds};

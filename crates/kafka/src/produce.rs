@@ -77,8 +77,14 @@ pub(crate) async fn produce(call: Call, request: ProduceRequestData) -> Reply<Pr
                     writing.done(written(&result));
                 }
                 let slot = slot(&mut response, one.at);
+                one.topic.counters.produced(result.is_err());
                 match result {
                     Ok(appended) => {
+                        if !appended.duplicate {
+                            let batch = &one.batch;
+                            let counters = &one.topic.counters;
+                            counters.wrote(batch.record_count(), batch.bytes().len());
+                        }
                         let start = broker.log_start(&one).await;
                         fill(slot, &one, appended, start);
                     }
@@ -238,7 +244,14 @@ async fn check(
             }
             let at = (topic_at, partition_at);
             let checked = match (topic.clone(), added.clone()) {
-                (Ok(topic), Ok(())) => accept(call, topic, partition, transactional_id, at).await,
+                (Ok(topic), Ok(())) => {
+                    let counters = Arc::clone(&topic.counters);
+                    let checked = accept(call, topic, partition, transactional_id, at).await;
+                    if checked.is_err() {
+                        counters.produced(true);
+                    }
+                    checked
+                }
                 (Err(refusal), _) | (_, Err(refusal)) => Err(refusal),
             };
             match checked {

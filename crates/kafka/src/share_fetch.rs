@@ -173,6 +173,9 @@ impl Fetching {
                             lock,
                         };
                         let acquired = acquiring.acquire(records_left, bytes_left, is_first).await;
+                        if let Ok(Some(acquired)) = &acquired {
+                            topic.counters.gave(acquired.bytes());
+                        }
                         waiting.push(shared);
                         acquired
                     }

@@ -10,6 +10,7 @@ use streams::{NewStream, Shard, Stream, StreamsError};
 
 use crate::broker::Broker;
 use crate::configs::{Chosen, TopicConfig};
+use crate::counters::TopicCounters;
 use crate::error::Refusal;
 use crate::wire::{ErrorCode, KafkaUuid};
 
@@ -26,6 +27,7 @@ pub(crate) struct Topic {
     pub(crate) id: KafkaUuid,
     pub(crate) stream: Arc<Stream>,
     pub(crate) config: TopicConfig,
+    pub(crate) counters: Arc<TopicCounters>,
 }
 
 impl Topic {
@@ -79,11 +81,14 @@ impl Topics {
         self.known().by_name.clear();
     }
 
-    fn forget(&self, name: &str) {
+    /// Whether there was something to forget.
+    fn forget(&self, name: &str) -> bool {
         let mut known = self.known();
-        if let Some(topic) = known.by_name.remove(name) {
+        let forgotten = known.by_name.remove(name);
+        if let Some(topic) = &forgotten {
             known.names.remove(&topic.stream.settings.id);
         }
+        forgotten.is_some()
     }
 }
 
@@ -100,8 +105,8 @@ impl Broker {
         let stream = match self.streams.find(&self.stream_name(name)).await {
             Ok(stream) => stream,
             Err(error) => {
-                if matches!(error, StreamsError::NotFound) {
-                    self.topics.forget(name);
+                if matches!(error, StreamsError::NotFound) && self.topics.forget(name) {
+                    self.counters.forget(name);
                 }
                 return Err(error.into());
             }
@@ -114,6 +119,7 @@ impl Broker {
         let topic = Arc::new(Topic {
             id: self.topic_id(stream.settings.id),
             config: TopicConfig::of(&stream.settings, &self.configs.topic_defaults()),
+            counters: self.counters.of(name),
             stream,
         });
         known

@@ -13,7 +13,7 @@ use kafka::{
 use model::{AccountId, Rng, Timestamp};
 use tokio::sync::oneshot;
 
-use super::lags::Lags;
+use super::kafka_numbers::KafkaNumbers;
 use super::{Services, bind, descriptors, issuer};
 use crate::Failure;
 use crate::config::{AccessKey, ClientAuth, Config, KafkaConfig};
@@ -25,7 +25,6 @@ const SERVICE: &str = "kafka-cluster";
 pub(super) struct Kafka {
     /// Where, and what is spoken there.
     pub(super) addresses: Vec<(Protocol, SocketAddr)>,
-    broker: Arc<Broker>,
     server: Server,
 }
 
@@ -50,7 +49,7 @@ impl Kafka {
         descriptors: u64,
     ) -> Result<Kafka, Failure> {
         let settings = &config.kafka;
-        let mut server = Server::new(Arc::clone(&broker)).limits(ConnectionLimits {
+        let mut server = Server::new(broker).limits(ConnectionLimits {
             all: descriptors::kafka_connections(descriptors, settings.max_connections.value),
             per_address: settings.max_connections_per_ip.value,
         });
@@ -71,21 +70,17 @@ impl Kafka {
             };
             server = server.on(socket, listener);
         }
-        Ok(Kafka {
-            addresses,
-            broker,
-            server,
-        })
+        Ok(Kafka { addresses, server })
     }
 
     /// Serves until `stop` is dropped or sent.
-    pub(super) async fn run(self, lags: Lags, stop: oneshot::Receiver<()>) {
+    pub(super) async fn run(self, numbers: KafkaNumbers, stop: oneshot::Receiver<()>) {
         let serving = self.server.run(async {
             let _ = stop.await;
         });
         tokio::select! {
             () = serving => {}
-            () = lags.keep_measuring(&self.broker) => {}
+            () = numbers.keep_measuring() => {}
         }
     }
 }

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use kafka::{Broker, GroupLag};
 use model::{AccountId, Region};
@@ -13,10 +12,8 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetri
 use prometheus_client::metrics::gauge::ConstGauge;
 use services::published::{Published, Told};
 
-/// How often it is measured.
-const MEASURING_PERIOD: Duration = Duration::from_secs(10);
-/// What MSK's dimension `Cluster Name` says: there is one.
-const CLUSTER: &str = "headwater";
+use super::kafka_numbers::CLUSTER;
+
 /// Series of each name.
 const SERIES_MAX: usize = 10_000;
 
@@ -59,20 +56,17 @@ impl Measured {
 }
 
 impl Lags {
-    /// Measures for ever.
-    pub(super) async fn keep_measuring(&self, broker: &Broker) {
-        loop {
-            // One more than are shown tells that there are more.
-            let measured = match broker.group_lags(SERIES_MAX + 1).await {
-                Ok(lags) => Measured::of(lags),
-                Err(error) => {
-                    tracing::warn!(%error, "could not see how far groups are behind");
-                    Measured::failed()
-                }
-            };
-            self.replace(measured);
-            tokio::time::sleep(MEASURING_PERIOD).await;
-        }
+    /// Measures now.
+    pub(super) async fn measure(&self, broker: &Broker) {
+        // One more than are shown tells that there are more.
+        let measured = match broker.group_lags(SERIES_MAX + 1).await {
+            Ok(lags) => Measured::of(lags),
+            Err(error) => {
+                tracing::warn!(%error, "could not see how far groups are behind");
+                Measured::failed()
+            }
+        };
+        self.replace(measured);
     }
 
     fn last(&self) -> MutexGuard<'_, Measured> {

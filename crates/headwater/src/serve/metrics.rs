@@ -17,7 +17,7 @@ use services::kinesis::Kinesis;
 use services::sqs::Sqs;
 
 use super::engine::Engine;
-use super::lags::Lags;
+use super::kafka_numbers::KafkaNumbers;
 
 /// One series of requests. `code` is AWS's name for the error, or `OK`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
@@ -57,7 +57,12 @@ fn latency() -> Histogram {
 
 impl Metrics {
     /// Metrics of the program, the engine and the services.
-    pub(super) fn new(engine: &Engine, kinesis: &Kinesis, sqs: &Sqs, lags: Lags) -> Metrics {
+    pub(super) fn new(
+        engine: &Engine,
+        kinesis: &Kinesis,
+        sqs: &Sqs,
+        numbers: &KafkaNumbers,
+    ) -> Metrics {
         let mut registry = Registry::with_prefix("headwater");
         let requests = Family::default();
         let seconds = Family::new_with_constructor(latency as fn() -> Histogram);
@@ -76,7 +81,7 @@ impl Metrics {
         kinesis.register_metrics(&mut registry);
         sqs.register_metrics(&mut registry);
         let mut kafka = Registry::default();
-        kafka.register_collector(Box::new(lags));
+        numbers.register(&mut kafka);
         Metrics {
             registry,
             kafka,

@@ -9,7 +9,7 @@ use services::kinesis::Kinesis;
 use services::metrics::Metrics;
 use services::sqs::Sqs;
 
-use super::lags::Lags;
+use super::kafka_numbers::KafkaNumbers;
 
 /// Whose numbers they are, and who is told.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(super) struct Publishing {
     pub(super) kinesis: Arc<Kinesis>,
     pub(super) sqs: Arc<Sqs>,
     pub(super) dynamo: Arc<Dynamo>,
-    pub(super) lags: Lags,
+    pub(super) kafka: KafkaNumbers,
     pub(super) cloudwatch: Arc<Metrics>,
 }
 
@@ -31,7 +31,7 @@ impl Publishing {
             let mut all = self.kinesis.published();
             all.extend(self.sqs.published());
             all.extend(self.dynamo.published());
-            all.extend(self.lags.published());
+            all.extend(self.kafka.published());
             // Last, for they are many: where there is no room for all metrics, it is these that are left out.
             all.extend(self.kinesis.published_shards());
             if let Err(error) = self.cloudwatch.publish(all).await {

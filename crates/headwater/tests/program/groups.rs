@@ -1,5 +1,7 @@
 //! The verbs for groups against a server.
 
+use std::time::Duration;
+
 use client::kafka::wire::messages::join_group_request::JoinGroupRequestProtocol;
 use client::kafka::wire::messages::{
     ConsumerGroupHeartbeatRequestData, JoinGroupRequestData, ShareGroupHeartbeatRequestData,
@@ -197,4 +199,37 @@ fn a_share_group_is_set_back() {
         (&offsets[0]["Offset"], &offsets[0]["Lag"]),
         (&3.into(), &7.into())
     );
+}
+
+#[test]
+#[allow(clippy::disallowed_methods)] // what is measured by a clock is looked for again and again
+fn metrics_tell_what_goes_through_topics() {
+    let directory = Directory::new();
+    let server = Server::start(directory.path(), &[]);
+    ten_records(&server);
+    let max = ["consume", "orders", "--group", "g", "--max", "4"];
+    verb(&server, "topic", &max).succeeded();
+    let shown = [
+        "\nkafka_server_brokertopicmetrics_messagesin_total{topic=\"orders\"} 10\n",
+        "\nkafka_server_brokertopicmetrics_failedproducerequests_total{topic=\"orders\"} 0\n",
+        "\nkafka_network_requestmetrics_totaltime_seconds_count{request=\"CreateTopics\"} 1\n",
+        "\nkafka_topic_partitions{topic=\"orders\"} 1\n",
+        "\nkafka_topic_partition_oldest_offset{partition=\"0\",topic=\"orders\"} 0\n",
+        "\nkafka_topic_partition_current_offset{partition=\"0\",topic=\"orders\"} 10\n",
+        "\nkafka_consumergroup_lag{consumergroup=\"g\",topic=\"orders\",partition=\"0\"} 6\n",
+        "\nkafka_brokers 1\n",
+    ];
+    let missing = || {
+        let (_, metrics) = server.get("/metrics");
+        let missing = shown.iter().find(|series| !metrics.contains(**series));
+        missing.map(|series| format!("{series} is not in\n{metrics}"))
+    };
+    // Topics and groups are measured every ten seconds.
+    for _ in 0..600 {
+        if missing().is_none() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(missing(), None);
 }
