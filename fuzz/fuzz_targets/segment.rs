@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use engines::segments::{SegmentId, Segments};
+use engines::segments::{Room, SegmentId, Segments};
 use engines::sim::{Image, SimDisk};
 use libfuzzer_sys::fuzz_target;
 use model::{Offset, Rng, Timestamp};
@@ -32,10 +32,10 @@ fn read(id: SegmentId, bytes: Vec<u8>) {
     };
     for range in &summary.ranges {
         let batches = segments
-            .read(range, range.start, usize::MAX)
+            .read(range, range.start, &mut Room::of(usize::MAX))
             .expect("it was verified");
         assert!(!batches.is_empty());
-        let _ = segments.read(range, Offset(u64::MAX), 1);
+        let _ = segments.read(range, Offset(u64::MAX), &mut Room::of(1));
         let _ = segments.offset_for_time(range, Timestamp(0));
         let _ = segments.offset_for_size(range, 1);
     }
