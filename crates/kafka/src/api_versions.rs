@@ -4,8 +4,8 @@ use crate::apis::Apis;
 use crate::connection::Reply;
 use crate::session::Call;
 use crate::wire::{
-    ApiVersion, ApiVersionsRequestData, ApiVersionsResponseData, ErrorCode, FinalizedFeatureKey,
-    SupportedFeatureKey, text,
+    ApiKey, ApiVersion, ApiVersionsRequestData, ApiVersionsResponseData, ErrorCode,
+    FinalizedFeatureKey, SupportedFeatureKey, text,
 };
 
 /// Features by their newest level, by name. `group.version` 1: groups whose members' work the broker divides (KIP-848).
@@ -16,6 +16,10 @@ const FEATURES: &[(&str, i16)] = &[
     ("share.version", 1),
     ("transaction.version", 2),
 ];
+/// The oldest version of Produce that is told, though requests of versions before 3 are refused: older librdkafka looks for
+/// version 0 before it compresses by gzip, snappy or LZ4, and sends its batches as they are where it does not see it. Kafka 4 says
+/// so too (KAFKA-18659).
+const PRODUCE_TOLD_FROM: i16 = 0;
 /// From this version on answers have features.
 const WITH_FEATURES: i16 = 3;
 /// From this version on a feature's oldest level can be 0.
@@ -77,7 +81,10 @@ fn tell_features(response: &mut ApiVersionsResponseData, version: i16) {
 fn supported(apis: &Apis, code: ErrorCode) -> ApiVersionsResponseData {
     let api_keys = apis.iter().map(|api| ApiVersion {
         api_key: api.key as i16,
-        min_version: *api.versions.start(),
+        min_version: match api.key {
+            ApiKey::Produce => PRODUCE_TOLD_FROM,
+            _ => *api.versions.start(),
+        },
         max_version: *api.versions.end(),
         ..ApiVersion::default()
     });
@@ -86,5 +93,21 @@ fn supported(apis: &Apis, code: ErrorCode) -> ApiVersionsResponseData {
         api_keys: api_keys.collect(),
         finalized_features_epoch: -1,
         ..ApiVersionsResponseData::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_librdkafka_is_told_that_it_may_compress() {
+        let told = supported(&Apis::all(), ErrorCode::None).api_keys;
+        let of = |key: ApiKey| told.iter().find(|api| api.api_key == key as i16).unwrap();
+        assert_eq!(of(ApiKey::Produce).min_version, 0);
+        assert_eq!(of(ApiKey::Fetch).min_version, 4);
+        let served = Apis::all();
+        let produce = served.find(ApiKey::Produce as i16).unwrap();
+        assert!(!produce.versions.contains(&2));
     }
 }
