@@ -9,6 +9,7 @@ pub(crate) mod documentation;
 pub(crate) mod following;
 pub(crate) mod group;
 pub(crate) mod kept;
+pub(crate) mod kind;
 mod topic;
 
 use std::collections::BTreeMap;
@@ -18,52 +19,11 @@ use streams::Settings;
 use crate::error::Refusal;
 use crate::wire::ErrorCode;
 
+pub(crate) use kind::Kind;
 pub(crate) use topic::TOPIC;
 
 /// Of `retention.ms` and `retention.bytes`: without bound.
 const UNLIMITED: i64 = -1;
-
-/// What values a configuration takes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Kind {
-    /// `true` or `false`.
-    Boolean,
-    /// A 32-bit number in this range.
-    Int(i64, i64),
-    /// A 64-bit number in this range.
-    Long(i64, i64),
-    /// A number in this range.
-    Double(f64, f64),
-    /// One of these.
-    OneOf(&'static [&'static str]),
-    /// Some of these, divided by commas.
-    ListOf(&'static [&'static str]),
-    /// Anything, divided by commas.
-    List,
-    /// Any text.
-    Text,
-    /// Where a share group begins: `earliest`, `latest` or `by_duration:` and a duration (KIP-932).
-    ShareStart,
-}
-
-impl Kind {
-    /// The type's number on the wire (KIP-569).
-    pub(crate) fn wire_type(self) -> i8 {
-        match self {
-            Kind::Boolean => 1,
-            Kind::Text | Kind::OneOf(_) | Kind::ShareStart => 2,
-            Kind::Int(..) => 3,
-            Kind::Long(..) => 5,
-            Kind::Double(..) => 6,
-            Kind::List | Kind::ListOf(_) => 7,
-        }
-    }
-
-    /// Whether values are lists, to which there can be added.
-    pub(crate) fn is_list(self) -> bool {
-        matches!(self, Kind::List | Kind::ListOf(_))
-    }
-}
 
 /// A configuration there is.
 #[derive(Debug)]
@@ -91,22 +51,7 @@ impl Definition {
 
     /// Whether it can be `value`.
     pub(crate) fn check(&self, value: &str) -> Result<(), Refusal> {
-        let is_right = match self.kind {
-            Kind::Boolean => matches!(value, "true" | "false"),
-            Kind::Int(least, most) | Kind::Long(least, most) => value
-                .trim()
-                .parse::<i64>()
-                .is_ok_and(|number| (least..=most).contains(&number)),
-            Kind::Double(least, most) => value
-                .trim()
-                .parse::<f64>()
-                .is_ok_and(|number| (least..=most).contains(&number)),
-            Kind::OneOf(values) => values.contains(&value),
-            Kind::ListOf(values) => value.split(',').all(|part| values.contains(&part.trim())),
-            Kind::List | Kind::Text => true,
-            Kind::ShareStart => is_share_start(value),
-        };
-        if is_right {
+        if self.kind.takes(value) {
             return Ok(());
         }
         Err(Refusal::new(
@@ -114,71 +59,10 @@ impl Definition {
             format!(
                 "Invalid value {value} for configuration {}: {}",
                 self.name,
-                self.must_be()
+                self.kind.must_be()
             ),
         ))
     }
-
-    fn must_be(&self) -> String {
-        match self.kind {
-            Kind::Boolean => "it must be true or false".into(),
-            Kind::Int(least, most) | Kind::Long(least, most) => {
-                format!("it must be a whole number from {least} to {most}")
-            }
-            Kind::Double(least, most) => format!("it must be a number from {least} to {most}"),
-            Kind::OneOf(values) => format!("it must be one of {}", values.join(", ")),
-            Kind::ListOf(values) => format!("it must be some of {}", values.join(", ")),
-            Kind::List | Kind::Text => "it must be text".into(),
-            Kind::ShareStart => {
-                "it must be earliest, latest or by_duration: and an ISO 8601 duration such as PT1H"
-                    .into()
-            }
-        }
-    }
-}
-
-fn is_share_start(value: &str) -> bool {
-    match value.split_once(':') {
-        None => matches!(value, "earliest" | "latest"),
-        Some(("by_duration", duration)) => duration_ms(duration).is_some(),
-        Some(_) => false,
-    }
-}
-
-/// Milliseconds of an ISO 8601 duration of days and smaller, such as `P1DT2H3M4.5S`, as Java's `Duration` reads it.
-pub(crate) fn duration_ms(text: &str) -> Option<u64> {
-    let rest = text.strip_prefix('P')?;
-    let (days, time) = match rest.split_once('T') {
-        Some((_, "")) => return None,
-        Some((days, time)) => (days, time),
-        None => (rest, ""),
-    };
-    let mut total = 0.0;
-    let mut count = 0;
-    for (part, units) in [(days, "D"), (time, "HMS")] {
-        let mut part = part;
-        for unit in units.chars() {
-            let Some((number, after)) = part.split_once(unit) else {
-                continue;
-            };
-            // Only seconds have fractions.
-            let is_plain = unit == 'S' || number.bytes().all(|b| b.is_ascii_digit());
-            let number: f64 = number.parse().ok().filter(|n| *n >= 0.0 && is_plain)?;
-            total += number
-                * match unit {
-                    'D' => 86_400_000.0,
-                    'H' => 3_600_000.0,
-                    'M' => 60_000.0,
-                    _ => 1_000.0,
-                };
-            part = after;
-            count += 1;
-        }
-        if !part.is_empty() {
-            return None;
-        }
-    }
-    (count > 0).then_some(total as u64)
 }
 
 /// What a topic is told by the broker's own configurations where it does not say itself, by the topic's name of each.
@@ -463,23 +347,5 @@ mod tests {
             assert!(refusal.message.unwrap().contains(name));
         }
         assert!(Chosen::check([("no.such", Some("1"))].into_iter(), &Defaults::default()).is_err());
-    }
-
-    #[test]
-    fn durations_are_read_as_java_reads_them() {
-        let known = [
-            ("PT1H", Some(3_600_000)),
-            ("P1DT2H3M4.5S", Some(93_784_500)),
-            ("P2D", Some(172_800_000)),
-            ("PT", None),
-            ("P", None),
-            ("1H", None),
-            ("PT1X", None),
-            ("PT-1H", None),
-            ("PT1.5H", None),
-        ];
-        for (text, expected) in known {
-            assert_eq!(duration_ms(text), expected, "{text}");
-        }
     }
 }

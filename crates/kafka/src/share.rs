@@ -24,7 +24,7 @@ use streams::{Number, Position};
 
 use crate::apart::apart;
 use crate::broker::Broker;
-use crate::configs::duration_ms;
+use crate::configs::kind::duration_ms;
 use crate::error::Refusal;
 use crate::partition::Isolation;
 use crate::topics::Topic;
