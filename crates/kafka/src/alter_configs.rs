@@ -266,7 +266,7 @@ fn changed(
         }
     };
     definition.check(&value)?;
-    Ok(Some(value))
+    Ok(Some(definition.kind.written(&value)))
 }
 
 /// Applies changes to values that were set; `find` knows what can be, `default` what holds where nothing is set.
@@ -284,7 +284,7 @@ fn tell(
         let definition = find(name)?;
         let current = values.get(name).cloned().unwrap_or_else(|| default(name));
         match changed(definition, &current, change)? {
-            Some(value) => values.insert(name.clone(), value.trim().to_owned()),
+            Some(value) => values.insert(name.clone(), value),
             None => values.remove(name),
         };
     }

@@ -115,7 +115,7 @@ pub(crate) struct TopicConfig {
     pub(crate) timestamp_before_max_ms: i64,
     pub(crate) timestamp_after_max_ms: i64,
     pub(crate) is_compacted: bool,
-    /// Whether records may be dropped that are not superseded.
+    /// Whether clients may drop records that are not superseded: where the topic has no policy, too.
     pub(crate) deletes: bool,
 }
 
@@ -124,6 +124,7 @@ impl TopicConfig {
     pub(crate) fn of(settings: &Settings, defaults: &Defaults) -> TopicConfig {
         let value = |name: &str| value(settings, name, defaults);
         let long = |name: &str| value(name).parse::<i64>().unwrap_or(i64::MAX);
+        let policy = value("cleanup.policy");
         TopicConfig {
             max_message_bytes: usize::try_from(long("max.message.bytes")).unwrap_or(usize::MAX),
             timestamp_type: match value("message.timestamp.type").as_str() {
@@ -132,8 +133,8 @@ impl TopicConfig {
             },
             timestamp_before_max_ms: long("message.timestamp.before.max.ms"),
             timestamp_after_max_ms: long("message.timestamp.after.max.ms"),
-            is_compacted: value("cleanup.policy").contains("compact"),
-            deletes: value("cleanup.policy") != "compact",
+            is_compacted: policy.contains("compact"),
+            deletes: policy.is_empty() || policy.contains("delete"),
         }
     }
 }
@@ -285,7 +286,7 @@ impl Chosen {
                 "retention.ms" => chosen.retention_ms = number(value),
                 "retention.bytes" => chosen.retention_bytes = number(value),
                 _ => {
-                    let value = value.trim().to_owned();
+                    let value = definition.kind.written(value);
                     chosen.extra.insert(name.to_owned(), value);
                 }
             }

@@ -11,7 +11,7 @@ pub(crate) const TOPIC: &[Definition] = &[
         Kind::ListOf(&["compact", "delete"]),
         "delete",
     ),
-    define("compression.gzip.level", Kind::Int(-1, 9), "-1"),
+    define("compression.gzip.level", Kind::IntOr(-1, 1, 9), "-1"),
     define("compression.lz4.level", Kind::Int(1, 17), "9"),
     define(
         "compression.type",
@@ -27,9 +27,13 @@ pub(crate) const TOPIC: &[Definition] = &[
         "9223372036854775807",
     ),
     define("flush.ms", Kind::Long(0, i64::MAX), "9223372036854775807"),
-    define("follower.replication.throttled.replicas", Kind::List, ""),
+    define(
+        "follower.replication.throttled.replicas",
+        Kind::Replicas,
+        "",
+    ),
     define("index.interval.bytes", Kind::Int(0, INT_MAX), "4096"),
-    define("leader.replication.throttled.replicas", Kind::List, ""),
+    define("leader.replication.throttled.replicas", Kind::Replicas, ""),
     define("local.retention.bytes", Kind::Long(-2, i64::MAX), "-2"),
     define("local.retention.ms", Kind::Long(-2, i64::MAX), "-2"),
     define(
