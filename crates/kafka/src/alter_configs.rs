@@ -215,7 +215,10 @@ fn tell_topic(
         }
     }
     for (name, change) in changes {
-        let definition = Definition::find(name).ok_or_else(|| configs::unknown(name))?;
+        let Some(definition) = Definition::find(name) else {
+            must_be_there(change, || configs::unknown(name))?;
+            continue;
+        };
         let current = configs::value(settings, name, defaults);
         let value = changed(definition, &current, change)?;
         configs::set(settings, name, value.as_deref(), defaults);
@@ -269,6 +272,14 @@ fn changed(
     Ok(Some(definition.kind.written(&value)))
 }
 
+/// What is not there can be deleted, as with Apache Kafka: scripts clear away what an older version knew.
+fn must_be_there(change: &Change, unknown: impl FnOnce() -> Refusal) -> Result<(), Refusal> {
+    match change {
+        Change::Delete => Ok(()),
+        _ => Err(unknown()),
+    }
+}
+
 /// Applies changes to values that were set; `find` knows what can be, `default` what holds where nothing is set.
 fn tell(
     values: &mut Values,
@@ -281,7 +292,13 @@ fn tell(
         values.clear();
     }
     for (name, change) in changes {
-        let definition = find(name)?;
+        let definition = match find(name) {
+            Ok(found) => found,
+            Err(refusal) => {
+                must_be_there(change, || refusal)?;
+                continue;
+            }
+        };
         let current = values.get(name).cloned().unwrap_or_else(|| default(name));
         match changed(definition, &current, change)? {
             Some(value) => values.insert(name.clone(), value),

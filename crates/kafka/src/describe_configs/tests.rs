@@ -34,7 +34,7 @@ async fn described(world: &World, kind: Kinds, name: &str, key: &str) -> Option<
     Some((value, found.config_source))
 }
 
-/// Changes one configuration; gives the code.
+/// Changes one configuration, or deletes it; gives the code.
 async fn change(world: &World, kind: Kinds, name: &str, key: &str, value: Option<&str>) -> i16 {
     let request = IncrementalAlterConfigsRequestData {
         resources: vec![incremental_alter_configs_request::AlterConfigsResource {
@@ -309,4 +309,23 @@ async fn whatever_has_configurations_is_listed() {
     assert_eq!(listed(1, &[]).await.1.len(), 5);
     let unknown = ErrorCode::UnsupportedVersion.code();
     assert_eq!(listed(1, &[99]).await, (unknown, Vec::new()));
+}
+
+#[tokio::test]
+async fn a_configuration_that_nobody_knows_can_be_deleted_and_not_set() {
+    let world = World::new().await;
+    world.topic("t", 1, &[]).await;
+    let holders = [
+        (Kinds::Topic, "t"),
+        (Kinds::Broker, ""),
+        (Kinds::Broker, "1"),
+        (Kinds::Group, "g"),
+        (Kinds::ClientMetrics, "m"),
+    ];
+    for (kind, name) in holders {
+        let deleted = change(&world, kind, name, "no.such", None).await;
+        assert_eq!(deleted, 0, "{kind:?}");
+        let set = change(&world, kind, name, "no.such", Some("1")).await;
+        assert_ne!(set, 0, "{kind:?}");
+    }
 }
