@@ -15,6 +15,7 @@ use crate::connection::Reply;
 use crate::describe_configs::{Kinds, check_node};
 use crate::error::Refusal;
 use crate::session::Call;
+use crate::topics::check_name;
 use crate::wire::{
     AlterConfigsRequestData, AlterConfigsResponseData, ErrorCode,
     IncrementalAlterConfigsRequestData, IncrementalAlterConfigsResponseData, KafkaString,
@@ -182,6 +183,13 @@ async fn topic(
     changes: &[(String, Change)],
     is_trial: bool,
 ) -> Result<(), Refusal> {
+    if asked.name.is_empty() {
+        return Err(Refusal::new(
+            ErrorCode::InvalidRequest,
+            "Default topic resources are not allowed.",
+        ));
+    }
+    check_name(&asked.name)?;
     let unknown = |refusal: Refusal| match refusal.code {
         ErrorCode::UnknownTopicOrPartition => Refusal::new(
             refusal.code,
@@ -320,12 +328,15 @@ async fn broker(
     let find = |name: &str| match BrokerDefinition::find(name) {
         Some(one) if one.is_dynamic => Ok(&one.definition),
         _ => Err(Refusal::new(
-            ErrorCode::InvalidConfig,
-            format!("Cannot update these configs dynamically: Set({name})"),
+            ErrorCode::InvalidRequest,
+            format!("Cannot update these configs dynamically: [{name}]"),
         )),
     };
     let default = |name: &str| find(name).map_or(String::new(), |found| found.default.to_owned());
-    let change = |values: &mut Values| tell(values, (changes, asked.is_whole), find, default);
+    let change = |values: &mut Values| {
+        let told = tell(values, (changes, asked.is_whole), find, default);
+        told.map_err(of_a_broker)
+    };
     let owner = (Holder::Broker, asked.name.as_str());
     let store = &**call.broker.streams.store();
     let configs = &call.broker.configs;
@@ -342,6 +353,15 @@ async fn broker(
     Ok(())
 }
 
+/// Of a broker's configurations Kafka says `INVALID_REQUEST` where it says `INVALID_CONFIG` of others'.
+fn of_a_broker(refusal: Refusal) -> Refusal {
+    let code = match refusal.code {
+        ErrorCode::InvalidConfig => ErrorCode::InvalidRequest,
+        other => other,
+    };
+    Refusal { code, ..refusal }
+}
+
 async fn group(
     call: &Call,
     asked: &Asked,
@@ -351,7 +371,7 @@ async fn group(
     if asked.name.is_empty() {
         return Err(Refusal::new(
             ErrorCode::InvalidRequest,
-            "Group name can't be empty.",
+            "Default group resources are not allowed.",
         ));
     }
     let find = |name: &str| {
