@@ -10,7 +10,7 @@ pub(crate) mod following;
 pub(crate) mod group;
 pub(crate) mod kept;
 pub(crate) mod kind;
-mod topic;
+pub(crate) mod topic;
 
 use std::collections::BTreeMap;
 

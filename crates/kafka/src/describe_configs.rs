@@ -6,10 +6,11 @@ use tracing::level_filters::LevelFilter;
 use crate::access::{Operation, Resource};
 use crate::broker::NODE_ID;
 use crate::configs::broker::{BROKER, BrokerDefinition};
-use crate::configs::client_metrics;
+use crate::configs::client_metrics::CLIENT_METRICS;
 use crate::configs::documentation;
 use crate::configs::group::{self, GROUP};
 use crate::configs::kept::{CLUSTER, Holder};
+use crate::configs::topic;
 use crate::configs::{self, Definition, Kind, TOPIC};
 use crate::connection::Reply;
 use crate::error::Refusal;
@@ -100,12 +101,14 @@ pub(crate) enum Source {
     Group = 8,
 }
 
-/// One configuration: its values, the one in force first.
+/// One configuration: its values, the one in force first, which clients are shown as its synonyms.
 pub(crate) struct Entry {
     name: String,
     kind: Kind,
     is_read_only: bool,
     values: Vec<(String, String, Source)>,
+    /// What holds where there is no value.
+    default: &'static str,
 }
 
 impl Entry {
@@ -115,6 +118,7 @@ impl Entry {
             kind: definition.kind,
             is_read_only,
             values: Vec::new(),
+            default: definition.default,
         }
     }
 
@@ -132,7 +136,9 @@ impl Entry {
     pub(crate) fn in_force(&self) -> (&str, Source) {
         self.values
             .first()
-            .map_or(("", Source::Default), |(_, value, source)| (value, *source))
+            .map_or((self.default, Source::Default), |(_, value, source)| {
+                (value, *source)
+            })
     }
 }
 
@@ -254,11 +260,12 @@ pub(crate) fn of_topic(call: &Call, own: impl Fn(&str) -> Option<String>) -> Vec
         entry.value(definition.name, own(definition.name), Source::Topic);
         match BrokerDefinition::behind(definition.name) {
             Some(behind) => entry.values.extend(of_broker(call, behind).values),
-            None => entry.value(
-                definition.name,
-                Some(definition.default.to_owned()),
-                Source::Default,
-            ),
+            None => {
+                if let Some(behind) = topic::behind(definition.name) {
+                    let default = definition.default.to_owned();
+                    entry.value(behind, Some(default), Source::Default);
+                }
+            }
         }
         entry
     };
@@ -306,7 +313,7 @@ fn at_start(call: &Call, name: &str) -> Option<String> {
     (value != default || name == "node.id" || name == "broker.id").then_some(value)
 }
 
-/// What is set for all brokers.
+/// What is set for all brokers, and nothing else.
 fn of_cluster(call: &Call) -> Vec<Entry> {
     let set = call.broker.configs.values(Holder::Broker, CLUSTER);
     let entry = |(name, _): (&String, &String)| {
@@ -314,7 +321,7 @@ fn of_cluster(call: &Call) -> Vec<Entry> {
         let mut entry = of_broker(call, one);
         entry
             .values
-            .retain(|(_, _, source)| *source != Source::Node);
+            .retain(|(_, _, source)| *source == Source::Cluster);
         Some(entry)
     };
     set.iter().filter_map(entry).collect()
@@ -331,6 +338,7 @@ fn of_logger() -> Entry {
         kind: Kind::Text,
         is_read_only: true,
         values: vec![("root".into(), level, Source::Logger)],
+        default: "",
     }
 }
 
@@ -341,13 +349,14 @@ fn of_client_metrics(call: &Call, name: &str) -> Result<Vec<Entry>, Refusal> {
             "Client metrics subscription name must not be empty",
         ));
     }
-    let set = call.broker.configs.values(Holder::ClientMetrics, name);
-    let entry = |(name, value): (String, String)| {
-        let mut entry = Entry::new(client_metrics::find(&name)?, false);
-        entry.value(&name, Some(value), Source::ClientMetrics);
-        Some(entry)
+    let mut set = call.broker.configs.values(Holder::ClientMetrics, name);
+    let entry = |definition: &Definition| {
+        let mut entry = Entry::new(definition, false);
+        let own = set.remove(definition.name);
+        entry.value(definition.name, own, Source::ClientMetrics);
+        entry
     };
-    Ok(set.into_iter().filter_map(entry).collect())
+    Ok(CLIENT_METRICS.iter().map(entry).collect())
 }
 
 fn of_group(call: &Call, group: &str, definition: &Definition) -> Entry {

@@ -72,3 +72,31 @@ pub(crate) const TOPIC: &[Definition] = &[
     define("segment.ms", Kind::Long(1, i64::MAX), "604800000"),
     define("unclean.leader.election.enable", Kind::Boolean, "false"),
 ];
+
+/// The broker's configurations of Apache Kafka that would hold for topics that do not say themselves, where this broker has none:
+/// clients are shown them as synonyms, with their defaults. Those that are not here and not the broker's have no synonym.
+const BEHIND: &[(&str, &str)] = &[
+    ("compression.gzip.level", "compression.gzip.level"),
+    ("compression.lz4.level", "compression.lz4.level"),
+    ("compression.zstd.level", "compression.zstd.level"),
+    ("delete.retention.ms", "log.cleaner.delete.retention.ms"),
+    ("file.delete.delay.ms", "log.segment.delete.delay.ms"),
+    ("flush.messages", "log.flush.interval.messages"),
+    ("index.interval.bytes", "log.index.interval.bytes"),
+    ("local.retention.bytes", "log.local.retention.bytes"),
+    ("local.retention.ms", "log.local.retention.ms"),
+    ("max.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms"),
+    (
+        "min.cleanable.dirty.ratio",
+        "log.cleaner.min.cleanable.ratio",
+    ),
+    ("min.compaction.lag.ms", "log.cleaner.min.compaction.lag.ms"),
+    ("preallocate", "log.preallocate"),
+    ("segment.index.bytes", "log.index.size.max.bytes"),
+];
+
+/// What the topic's configuration `name` is called among Apache Kafka's broker configurations.
+pub(crate) fn behind(name: &str) -> Option<&'static str> {
+    let found = BEHIND.iter().find(|(topic, _)| *topic == name);
+    found.map(|(_, broker)| *broker)
+}

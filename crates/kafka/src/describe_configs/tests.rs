@@ -349,3 +349,62 @@ async fn a_configuration_that_nobody_knows_can_be_deleted_and_not_set() {
         assert_ne!(set, 0, "{kind:?}");
     }
 }
+
+/// A configuration's value, and the synonyms it is shown with.
+async fn synonyms(world: &World, kind: Kinds, name: &str, key: &str) -> (String, Vec<String>) {
+    let entries = entries(&world.call(4), kind.number(), name).await.unwrap();
+    let entry = entries.iter().find(|entry| entry.name() == key).unwrap();
+    let values = entry.values.iter();
+    let synonyms = values.map(|(name, value, source)| format!("{source:?} {name}={value}"));
+    (entry.in_force().0.to_owned(), synonyms.collect())
+}
+
+#[tokio::test]
+async fn synonyms_are_what_apache_kafka_calls_them() {
+    let world = World::new().await;
+    world.topic("t", 1, &[]).await;
+    change(&world, Kinds::Broker, "", "message.max.bytes", Some("9")).await;
+    let check = async |kind, name, key, value: &str, expected: &[&str]| {
+        let (found, synonyms) = synonyms(&world, kind, name, key).await;
+        assert_eq!(
+            (found.as_str(), synonyms),
+            (value, expected.iter().map(ToString::to_string).collect()),
+            "{key}"
+        );
+    };
+    let cleaner = "Default log.cleaner.delete.retention.ms=86400000";
+    check(
+        Kinds::Topic,
+        "t",
+        "delete.retention.ms",
+        "86400000",
+        &[cleaner],
+    )
+    .await;
+    check(Kinds::Topic, "t", "segment.ms", "604800000", &[]).await;
+    let cluster = "Cluster message.max.bytes=9";
+    let default = "Default message.max.bytes=1048588";
+    check(
+        Kinds::Topic,
+        "t",
+        "max.message.bytes",
+        "9",
+        &[cluster, default],
+    )
+    .await;
+    // The cluster's own are what was set, alone.
+    check(Kinds::Broker, "", "message.max.bytes", "9", &[cluster]).await;
+    check(Kinds::ClientMetrics, "m", "interval.ms", "300000", &[]).await;
+}
+
+#[test]
+fn every_topics_configuration_is_behind_one_of_one_kind() {
+    for definition in TOPIC {
+        let here = BrokerDefinition::behind(definition.name).is_some();
+        assert!(
+            !here || topic::behind(definition.name).is_none(),
+            "{}",
+            definition.name
+        );
+    }
+}
