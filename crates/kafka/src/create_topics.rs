@@ -32,6 +32,7 @@ pub(crate) async fn create_topics(
             error_message: refusal.message.as_deref().map(text),
             num_partitions: -1,
             replication_factor: -1,
+            configs: Some(Vec::new()),
             ..CreatableTopicResult::default()
         }));
     }
@@ -211,5 +212,7 @@ mod tests {
         let wrong = ErrorCode::InvalidTopicException.code();
         assert!(codes.iter().all(|code| *code == wrong));
         assert!(world.broker.topic("twice").await.is_err());
+        let configs = made.topics.iter().map(|one| one.configs.as_deref());
+        assert!(configs.into_iter().all(|configs| configs == Some(&[])));
     }
 }
