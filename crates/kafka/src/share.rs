@@ -34,10 +34,9 @@ use kept::Kept;
 use owners::{Owners, Said};
 use session::{Sessions, Who};
 
-/// Records of a partition that may be with members at once: Kafka's `group.share.partition.max.record.locks`.
-const LOCKS_MAX: usize = 2_000;
-/// Deliveries after which a record is given up: Kafka's `group.share.delivery.count.limit`.
-pub(crate) const DELIVERIES_MAX: u32 = 5;
+/// Records of a partition whose members are known, before those are forgotten that nobody has any more: twice as many as can be
+/// with members at once (`group.share.max.partition.max.record.locks`).
+const OWNERS_MAX: usize = 8_000;
 /// Partitions in use at one time, by all groups.
 const PARTITIONS_MAX: usize = 100_000;
 /// How often a transaction is tried again that others were in the way of.
@@ -104,7 +103,7 @@ impl Shared {
     pub(crate) fn give(&self, member: &str, receipts: &[Receipt]) {
         let mut owners = self.owners();
         owners.give(member, receipts);
-        if owners.len() > 2 * LOCKS_MAX {
+        if owners.len() > OWNERS_MAX {
             owners.prune(|receipt| self.queue.standing(receipt));
         }
     }
@@ -159,6 +158,21 @@ impl Broker {
         Duration::from_millis(ms.trim().parse().unwrap_or(30_000))
     }
 
+    /// How a group's records are delivered: `share.partition.max.record.locks` and `share.delivery.count.limit`.
+    fn share_policy(&self, group: &str) -> Policy {
+        let number = |config: &str, default: u32| {
+            let number = self.configs.of_group(group, config).trim().parse();
+            number.unwrap_or(default)
+        };
+        Policy {
+            order: Order::Fair,
+            in_flight_max: number("share.partition.max.record.locks", 2_000) as usize,
+            max_receives: Some(number("share.delivery.count.limit", 5)),
+            retention: None,
+            keep: Duration::ZERO,
+        }
+    }
+
     fn share_isolation(&self, group: &str) -> Isolation {
         match self
             .configs
@@ -185,6 +199,10 @@ impl Broker {
             shared
                 .source
                 .set(&topic.stream, self.share_isolation(group));
+            let policy = self.share_policy(group);
+            if shared.queue.policy() != policy {
+                shared.queue.set_policy(policy);
+            }
             return Ok(shared);
         }
         // One after the other, and nobody waits for a client to read.
@@ -219,13 +237,7 @@ impl Broker {
             journal: kept.journal(),
             is_owned: false,
         };
-        let policy = Policy {
-            order: Order::Fair,
-            in_flight_max: LOCKS_MAX,
-            max_receives: Some(DELIVERIES_MAX),
-            retention: None,
-            keep: Duration::ZERO,
-        };
+        let policy = self.share_policy(group);
         let store = Arc::clone(self.streams.store());
         let reader = Arc::clone(&source) as Arc<dyn streams::delivery::Source>;
         let queue = Queue::open(store, self.clock.clone(), logs, reader, policy).await?;

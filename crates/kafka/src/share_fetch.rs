@@ -22,9 +22,9 @@ use crate::connection::Reply;
 use crate::error::Refusal;
 use crate::partition::wire_offset;
 use crate::session::Call;
+use crate::share::Shared;
 use crate::share::session::{Change, FINAL, FIRST, Place, Who};
 use crate::share::together::together;
-use crate::share::{DELIVERIES_MAX, Shared};
 use crate::share_acknowledge::{Acknowledged, Asked, check, settle};
 use crate::topics::Topic;
 use crate::wire::share_fetch_response::{
@@ -266,7 +266,8 @@ impl Acquiring<'_> {
         for _ in 0..LOOKS_MAX {
             let claim = queue.claim(records_left, self.lock).await?;
             let mut over: Vec<Offset> = claim.dead().collect();
-            let live = together(claim.live().collect(), DELIVERIES_MAX);
+            let attempts_max = queue.policy().max_receives.unwrap_or(u32::MAX);
+            let live = together(claim.live().collect(), attempts_max);
             let offsets: Vec<Offset> = live.iter().map(|receipt| receipt.offset).collect();
             let Read { batches, gone } = self.read(&offsets, bytes_left, is_first).await?;
             over.extend(gone);

@@ -140,6 +140,20 @@ const TEXTS: &[(&[&str], &str)] = &[
         "Where a share group begins to read a partition.",
     ),
     (
+        &[
+            "group.share.delivery.count.limit",
+            "share.delivery.count.limit",
+        ],
+        "To how many consumers of a share group a record is given before it is given up.",
+    ),
+    (
+        &[
+            "group.share.partition.max.record.locks",
+            "share.partition.max.record.locks",
+        ],
+        "How many records of a partition may be with consumers of a share group at once.",
+    ),
+    (
         &["share.isolation.level"],
         "Whether a share group gets records of transactions that are not committed.",
     ),

@@ -13,11 +13,17 @@ pub(crate) const GROUP: &[Definition] = &[
     define("consumer.heartbeat.interval.ms", NATURAL, "5000"),
     define("consumer.session.timeout.ms", NATURAL, "45000"),
     define("share.auto.offset.reset", Kind::ShareStart, "latest"),
+    define("share.delivery.count.limit", Kind::Int(2, INT_MAX), "5"),
     define("share.heartbeat.interval.ms", NATURAL, "5000"),
     define(
         "share.isolation.level",
         Kind::OneOf(&["read_committed", "read_uncommitted"]),
         "read_uncommitted",
+    ),
+    define(
+        "share.partition.max.record.locks",
+        Kind::Int(100, INT_MAX),
+        "2000",
     ),
     define("share.record.lock.duration.ms", NATURAL, "30000"),
     define("share.session.timeout.ms", NATURAL, "45000"),

@@ -1,4 +1,5 @@
 mod deleted;
+mod told;
 
 use std::time::Duration;
 
