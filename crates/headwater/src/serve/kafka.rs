@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use aws::sigv4::{Keys, Verifier};
@@ -32,13 +33,20 @@ pub(super) struct Kafka {
 pub(super) async fn open(config: &Config, services: &Services) -> Result<Arc<Broker>, Failure> {
     let options = Options {
         security: security(config)?,
-        log_dir: config.data.value.display().to_string(),
+        log_dir: absolute(&config.data.value),
         ..Options::default()
     };
     let streams = Arc::clone(&services.kinesis.streams);
     Broker::open(streams, &Rng::system(), options)
         .await
         .map_err(|error| Failure::because("could not open the Kafka broker", error))
+}
+
+/// A directory as clients see it who don't know where the server was started: Kafka's tools take no other.
+fn absolute(directory: &Path) -> String {
+    let whole = std::path::absolute(directory);
+    let whole = whole.unwrap_or_else(|_| directory.to_owned());
+    whole.display().to_string()
 }
 
 impl Kafka {
@@ -195,5 +203,18 @@ impl IamVerifier for Iam {
         let arn = self.arns.get(&signer.access_key);
         arn.cloned()
             .ok_or_else(|| "Access denied: an unknown key".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_are_told_the_whole_path_of_the_data() {
+        let here = std::env::current_dir().unwrap();
+        let data = here.join("data").display().to_string();
+        assert_eq!(absolute(Path::new("data")), data);
+        assert_eq!(absolute(Path::new("/srv/data")), "/srv/data");
     }
 }
