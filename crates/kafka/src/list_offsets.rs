@@ -1,4 +1,4 @@
-//! ListOffsets 1–11 (KIP-79, KIP-396, KIP-734, KIP-1005): the offset of a partition's start, end, or of a time.
+//! ListOffsets 1–11 (KIP-79, KIP-396, KIP-734, KIP-405, KIP-1005, KIP-1023): the offset of a partition's start, end, or of a time.
 
 use std::collections::HashSet;
 
@@ -24,6 +24,7 @@ const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;
 const EARLIEST_LOCAL: i64 = -4;
 const LATEST_TIERED: i64 = -5;
+const EARLIEST_PENDING_UPLOAD: i64 = -6;
 /// From this version on answers have a leader's epoch.
 const WITH_LEADER_EPOCH: i16 = 4;
 /// Nothing is found, or nothing to tell.
@@ -103,6 +104,18 @@ fn answer(
     answer
 }
 
+/// The version of the request from which on a time, or what stands in its place, can be asked for.
+fn known_from(time: i64) -> i16 {
+    match time {
+        0.. | LATEST | EARLIEST => 1,
+        MAX_TIMESTAMP => 7,
+        EARLIEST_LOCAL => 8,
+        LATEST_TIERED => 9,
+        EARLIEST_PENDING_UPLOAD => 11,
+        _ => i16::MAX,
+    }
+}
+
 /// A timestamp, where it is a record's, and an offset.
 async fn find(
     call: &Call,
@@ -110,6 +123,9 @@ async fn find(
     asked: &ListOffsetsPartition,
     isolation: Isolation,
 ) -> Result<Option<(i64, Offset)>, Refusal> {
+    if call.version < known_from(asked.timestamp) {
+        return Err(ErrorCode::UnsupportedVersion.into());
+    }
     check_leader_epoch(asked.current_leader_epoch)?;
     let shard = topic.partition(asked.partition_index)?.index;
     let log = topic.stream.log(shard);
@@ -122,14 +138,13 @@ async fn find(
     let time = match asked.timestamp {
         LATEST => return Ok(Some((NOTHING, end))),
         EARLIEST | EARLIEST_LOCAL => return Ok(Some((NOTHING, bounds.start))),
-        // Nothing is tiered.
-        LATEST_TIERED => return Ok(None),
+        // Nothing is tiered, and nothing will be.
+        LATEST_TIERED | EARLIEST_PENDING_UPLOAD => return Ok(None),
         MAX_TIMESTAMP => match greatest_time(&**streams.store(), log, bounds.end).await? {
             Some(time) => time,
             None => return Ok(None),
         },
-        time if time >= 0 => Timestamp(time),
-        _ => return Err(ErrorCode::InvalidRequest.into()),
+        time => Timestamp(time),
     };
     let offset = streams
         .locate(&topic.stream, shard, Position::Time(time))
@@ -179,4 +194,53 @@ async fn greatest_time(
         }
     }
     Ok(Some(Timestamp(known)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{ListOffsetsTopic, text};
+    use crate::world::{World, answer, batch};
+
+    #[tokio::test]
+    async fn what_stands_in_place_of_a_time_is_known_from_its_version_on() {
+        let world = World::new().await;
+        world.topic("t", 1, &[]).await;
+        world.produce("t", batch(&["0", "1"]).bytes().clone()).await;
+        let find = async |version, timestamp| {
+            let request = ListOffsetsRequestData {
+                topics: vec![ListOffsetsTopic {
+                    name: text("t"),
+                    partitions: vec![ListOffsetsPartition {
+                        timestamp,
+                        ..ListOffsetsPartition::default()
+                    }],
+                    ..ListOffsetsTopic::default()
+                }],
+                ..ListOffsetsRequestData::default()
+            };
+            let answer = answer(list_offsets(world.call(version), request).await).await;
+            let found = &answer.topics[0].partitions[0];
+            (found.error_code, found.offset)
+        };
+        // As Apache Kafka 4.3.1 answers.
+        let unsupported = (ErrorCode::UnsupportedVersion.code(), -1);
+        for (timestamp, from, offset) in [
+            (LATEST, 1, 2),
+            (EARLIEST, 1, 0),
+            (0, 1, 0),
+            (EARLIEST_LOCAL, 8, 0),
+            (LATEST_TIERED, 9, -1),
+            (EARLIEST_PENDING_UPLOAD, 11, -1),
+        ] {
+            assert_eq!(find(from, timestamp).await, (0, offset), "{timestamp}");
+            if from > 1 {
+                let earlier = find(from - 1, timestamp).await;
+                assert_eq!(earlier, unsupported, "{timestamp}");
+            }
+        }
+        assert_eq!(find(6, MAX_TIMESTAMP).await, unsupported);
+        assert_eq!(find(7, MAX_TIMESTAMP).await.0, 0);
+        assert_eq!(find(11, -7).await, unsupported);
+    }
 }
