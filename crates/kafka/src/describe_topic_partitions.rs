@@ -9,7 +9,7 @@ use crate::connection::Reply;
 use crate::error::Refusal;
 use crate::metadata::NO_OPERATIONS;
 use crate::session::Call;
-use crate::topics::{Topic, check_name};
+use crate::topics::{Topic, check_name, is_internal};
 use crate::wire::describe_topic_partitions_response::{
     Cursor, DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic,
 };
@@ -113,6 +113,7 @@ fn refused(name: &str, refusal: &Refusal) -> DescribeTopicPartitionsResponseTopi
     DescribeTopicPartitionsResponseTopic {
         error_code: refusal.number(),
         name: Some(text(name)),
+        is_internal: is_internal(name),
         topic_authorized_operations: NO_OPERATIONS,
         ..DescribeTopicPartitionsResponseTopic::default()
     }
@@ -142,6 +143,7 @@ fn described(
         .collect();
     let described = DescribeTopicPartitionsResponseTopic {
         name: Some(text(topic.name())),
+        is_internal: is_internal(topic.name()),
         topic_id: topic.id,
         partitions,
         topic_authorized_operations: call.authorized_operations(Resource::Topic(topic.name())),

@@ -11,7 +11,7 @@ use crate::broker::{Broker, LEADER_EPOCH, NODE_ID};
 use crate::connection::Reply;
 use crate::error::Refusal;
 use crate::session::{Call, Session};
-use crate::topics::{Topic, check_name};
+use crate::topics::{Topic, check_name, is_internal};
 use crate::wire::{
     ErrorCode, KafkaString, KafkaUuid, MetadataRequestData, MetadataRequestTopic,
     MetadataResponseBroker, MetadataResponseData, MetadataResponsePartition, MetadataResponseTopic,
@@ -145,6 +145,7 @@ async fn one_topic(
             } else {
                 KafkaUuid::ZERO
             },
+            is_internal: name.is_some_and(is_internal),
             topic_authorized_operations: NO_OPERATIONS,
             ..MetadataResponseTopic::default()
         },
@@ -198,6 +199,7 @@ fn described(call: &Call, topic: &Topic, tells_operations: bool) -> MetadataResp
     });
     MetadataResponseTopic {
         name: Some(text(topic.name())),
+        is_internal: is_internal(topic.name()),
         topic_id: if call.version >= 10 {
             topic.id
         } else {

@@ -303,6 +303,15 @@ pub(crate) fn check_name(name: &str) -> Result<(), Refusal> {
     ))
 }
 
+/// Whether clients are to know a topic for one of the broker's own, as Apache Kafka has them by name: those that read whatever
+/// matches a pattern leave them out. Here they are topics like others, and there only where a client made them.
+pub(crate) fn is_internal(name: &str) -> bool {
+    matches!(
+        name,
+        "__consumer_offsets" | "__transaction_state" | "__share_group_state"
+    )
+}
+
 /// Names that stand in a request more than once: what is asked of those is refused.
 pub(crate) struct Doubles<'a>(HashSet<&'a str>);
 

@@ -138,3 +138,17 @@ async fn no_number_is_missing_after_a_closed_partition_has_expired() {
     let refused = world.produce("t", batch(&["c"]).bytes().clone()).await;
     assert_eq!(refused.error_code, ErrorCode::PolicyViolation.code());
 }
+
+#[tokio::test]
+async fn the_brokers_own_topics_are_known_by_their_names() {
+    let world = World::new().await;
+    for name in ["__consumer_offsets", "__share_group_state"] {
+        let topic = ask(&world, name).await;
+        assert!(topic.is_internal, "{name}");
+    }
+    assert!(!ask(&world, "__orders").await.is_internal);
+    let request = DescribeTopicPartitionsRequestData::default();
+    let all = answer(describe_topic_partitions(world.call(0), request).await).await;
+    let internal = all.topics.iter().map(|topic| topic.is_internal);
+    assert_eq!(internal.collect::<Vec<_>>(), [true, false, true]);
+}
