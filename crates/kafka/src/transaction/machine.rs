@@ -343,7 +343,8 @@ impl Machine {
         }))
     }
 
-    /// Aborts a transaction that takes longer than its producer said, and shuts the producer out. `None` where there is none.
+    /// Aborts a transaction that takes longer than its producer said. `None` where there is none. The producer can write no more
+    /// to it, and goes on with the next epoch: it is given that by aborting with version 2, or by [`Machine::init`] (KIP-890).
     pub(crate) fn expire(&self, now: Timestamp) -> Option<Step> {
         let allowed = Duration::from_millis(u64::try_from(self.timeout_ms).unwrap_or(0));
         let is_late = self.stage == Stage::Ongoing
@@ -356,7 +357,13 @@ impl Machine {
         let epoch = self.epoch.saturating_add(1);
         let mut next = self.after(Stage::Aborted, now);
         next.epoch = epoch;
-        next.last_epoch = NO_EPOCH;
+        // The greatest of all is for nobody.
+        next.has_bumped = epoch <= EPOCH_LAST;
+        next.last_epoch = if next.has_bumped {
+            self.epoch
+        } else {
+            NO_EPOCH
+        };
         Some(Step {
             ending: Some(self.ending(false, epoch)),
             next,

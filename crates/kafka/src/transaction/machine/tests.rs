@@ -115,6 +115,8 @@ fn when_epochs_run_out_there_is_a_new_id() {
     assert_eq!(late.next.check(asking), Err(ErrorCode::ProducerFenced));
     let after = late.next.init(init(None), FRESH, NOW).unwrap().unwrap();
     assert_eq!(as_of(&after.next), (FRESH, 0));
+    let goes_on = late.next.init(init(Some((7, EPOCH_LAST))), FRESH, NOW);
+    assert_eq!(goes_on, Err(ErrorCode::ProducerFenced));
 }
 
 #[test]
@@ -292,4 +294,28 @@ fn the_late_are_aborted_and_the_idle_forgotten() {
         assert!(!machine.is_idle(early));
         assert_eq!(machine.is_idle(due), stage != Stage::Ongoing, "{stage:?}");
     }
+}
+
+#[test]
+fn a_late_producer_goes_on_with_the_next_epoch() {
+    let late = at(Stage::Ongoing)
+        .expire(Timestamp(NOW.0 + 60_000))
+        .unwrap()
+        .next;
+    assert_eq!(late.init(init(Some((7, 5))), FRESH, NOW), Ok(None));
+    let end = |commits, bumps| {
+        let asking = me();
+        let end = End {
+            asking,
+            commits,
+            bumps,
+        };
+        late.end(end, FRESH, NOW)
+    };
+    assert_eq!(end(false, true), Ok(None));
+    assert_eq!(end(true, true), Err(ErrorCode::InvalidTxnState));
+    assert_eq!(end(false, false), Err(ErrorCode::ProducerFenced));
+    let other = late.init(init(None), FRESH, NOW).unwrap().unwrap().next;
+    let fenced = other.init(init(Some((7, 5))), FRESH, NOW);
+    assert_eq!(fenced, Err(ErrorCode::ProducerFenced));
 }
