@@ -25,8 +25,9 @@ use crate::session::Call;
 use crate::topics::Topic;
 use crate::transaction::Writing;
 use crate::wire::{
-    ErrorCode, KafkaString, KafkaUuid, PartitionProduceData, PartitionProduceResponse,
-    ProduceRequestData, ProduceResponseData, TopicProduceData, TopicProduceResponse, text,
+    BatchIndexAndErrorMessage, ErrorCode, KafkaString, KafkaUuid, PartitionProduceData,
+    PartitionProduceResponse, ProduceRequestData, ProduceResponseData, TopicProduceData,
+    TopicProduceResponse, text,
 };
 
 /// Where a partition's answer has no offset or time to tell.
@@ -36,6 +37,11 @@ const KNOWS_ABORTABLE: i16 = 11;
 /// From this version on, which clients use where transaction version 2 is in force, a partition is added to a transaction by
 /// writing to it.
 const ADDS: i16 = 12;
+
+/// From this version on batches may be compressed by Zstandard (KIP-110); consumers from before do not read them.
+const KNOWS_ZSTD: i16 = 7;
+/// Zstandard, as batches call it.
+const ZSTD: u8 = 4;
 
 /// How long batches of one request are checked before others have a turn on the thread: a request can have thousands of small
 /// batches in it that inflate to very much.
@@ -49,6 +55,21 @@ struct Accepted {
     at: (usize, usize),
     /// Of a transaction's batch.
     writing: Option<Writing>,
+}
+
+/// Why a partition's data is not taken, and which of its records are wrong, where it is for some of them (KIP-467).
+struct Refused {
+    refusal: Refusal,
+    records: Vec<(i32, String)>,
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Refused {
+        Refused {
+            refusal,
+            records: Vec::new(),
+        }
+    }
 }
 
 pub(crate) async fn produce(call: Call, request: ProduceRequestData) -> Reply<ProduceResponseData> {
@@ -244,19 +265,19 @@ async fn check(
             }
             let at = (topic_at, partition_at);
             let checked = match (topic.clone(), added.clone()) {
-                (Ok(topic), Ok(())) => {
-                    let counters = Arc::clone(&topic.counters);
-                    let checked = accept(call, topic, partition, transactional_id, at).await;
-                    if checked.is_err() {
-                        counters.produced(true);
-                    }
-                    checked
-                }
-                (Err(refusal), _) | (_, Err(refusal)) => Err(refusal),
+                (Ok(topic), Ok(())) => accept(call, topic, partition, transactional_id, at).await,
+                (Err(refusal), _) | (_, Err(refusal)) => Err(refusal.into()),
             };
             match checked {
                 Ok(one) => accepted.push(one),
-                Err(refusal) => refuse(slot(&mut response, at), &refusal),
+                Err(refused) => {
+                    if let Ok(topic) = &topic {
+                        topic.counters.produced(true);
+                    }
+                    let slot = slot(&mut response, at);
+                    refuse(slot, &refused.refusal);
+                    slot.record_errors = refused.records.into_iter().map(record_error).collect();
+                }
             }
         }
     }
@@ -287,7 +308,7 @@ async fn accept(
     data: &PartitionProduceData,
     transactional_id: Option<&str>,
     at: (usize, usize),
-) -> Result<Accepted, Refusal> {
+) -> Result<Accepted, Refused> {
     let partition = data.index;
     let shard = topic.partition(partition)?;
     if !shard.is_open() {
@@ -297,16 +318,17 @@ async fn accept(
             [] => "later ones".to_owned(),
             children => children.join(" and "),
         };
-        return Err(Refusal::new(
-            ErrorCode::PolicyViolation,
-            format!(
-                "partition {partition} was closed by resharding its stream and can only be read; its records go to {on}"
-            ),
-        ));
+        let why = format!(
+            "partition {partition} was closed by resharding its stream and can only be read; its records go to {on}"
+        );
+        return Err(Refusal::new(ErrorCode::PolicyViolation, why).into());
     }
     let shard = shard.index;
     let now = call.broker.clock.now();
     let batch = batch::taken(data.records.clone(), &topic.config, now)?;
+    if batch.codec() == ZSTD && call.version < KNOWS_ZSTD {
+        return Err(Refusal::from(ErrorCode::UnsupportedCompressionType).into());
+    }
     let log = topic.stream.log(shard);
     let writing = admit(call, &batch, transactional_id, log).await?;
     Ok(Accepted {
@@ -424,6 +446,14 @@ fn refusal(error: StoreError, one: &Accepted) -> Refusal {
 fn refuse(slot: &mut PartitionProduceResponse, refusal: &Refusal) {
     slot.error_code = refusal.number();
     slot.error_message = refusal.message.as_deref().map(text);
+}
+
+fn record_error((batch_index, why): (i32, String)) -> BatchIndexAndErrorMessage {
+    BatchIndexAndErrorMessage {
+        batch_index,
+        batch_index_error_message: Some(text(&why)),
+        ..BatchIndexAndErrorMessage::default()
+    }
 }
 
 #[cfg(test)]

@@ -11,17 +11,20 @@ use model::batch::{BatchError, Producer, declared_length};
 use model::{Batch, Timestamp};
 use streams::InflateError;
 
-use super::NOTHING;
+use super::{NOTHING, Refused};
 use crate::configs::{TimestampType, TopicConfig};
 use crate::error::Refusal;
 use crate::wire::ErrorCode;
+
+/// Records of a batch that are told to be wrong, at most: the answer must not be far longer than the request.
+const FAULTS_MAX: usize = 1_000;
 
 /// The one batch that a partition's data must be, as it is to be written.
 pub(super) fn taken(
     records: Option<Bytes>,
     config: &TopicConfig,
     now: Timestamp,
-) -> Result<Batch, Refusal> {
+) -> Result<Batch, Refused> {
     let batch = one_batch(records, config.max_message_bytes)?;
     check_header(&batch)?;
     let batch = with_own_times(batch, config.timestamp_type)?;
@@ -109,36 +112,75 @@ fn unreadable(error: &InflateError) -> Refusal {
     Refusal::new(code, error.to_string())
 }
 
+/// What is wrong with one record.
+struct Fault {
+    index: i32,
+    code: ErrorCode,
+    why: String,
+}
+
 /// Holds each record of an uncompressed batch to the topic's rules; gives the greatest of their timestamps, or -1.
 fn check_records(
     plain: &Batch,
     config: &TopicConfig,
     now: Timestamp,
-) -> Result<Timestamp, Refusal> {
-    let takes_client_times = config.timestamp_type == TimestampType::CreateTime;
-    let earliest = now.0.saturating_sub(config.timestamp_before_max_ms);
-    let latest = now.0.saturating_add(config.timestamp_after_max_ms);
+) -> Result<Timestamp, Refused> {
     let mut newest = NOTHING;
-    for record in plain.checked_records() {
+    let mut faults = Vec::new();
+    for (index, record) in (0..).zip(plain.checked_records()) {
         let record = record.map_err(|error| {
             invalid(&format!(
                 "a batch's records do not read as its header says: {error}"
             ))
         })?;
-        if config.is_compacted && record.key.is_none() {
-            return Err(invalid("a compacted topic takes no record without a key"));
-        }
         let time = record.timestamp.0;
-        let is_odd = time != NOTHING && !(earliest..=latest).contains(&time);
-        if takes_client_times && is_odd {
-            return Err(Refusal::new(
-                ErrorCode::InvalidTimestamp,
-                format!("timestamp {time} is outside what the topic takes, {earliest} to {latest}"),
-            ));
+        if let Some((code, why)) = fault(record.key.is_some(), time, config, now)
+            && faults.len() < FAULTS_MAX
+        {
+            faults.push(Fault { index, code, why });
         }
         newest = newest.max(time);
     }
-    Ok(Timestamp(newest))
+    match refused(faults) {
+        Some(refused) => Err(refused),
+        None => Ok(Timestamp(newest)),
+    }
+}
+
+fn fault(
+    has_key: bool,
+    time: i64,
+    config: &TopicConfig,
+    now: Timestamp,
+) -> Option<(ErrorCode, String)> {
+    if config.is_compacted && !has_key {
+        let why = "a compacted topic takes no record without a key".to_owned();
+        return Some((ErrorCode::InvalidRecord, why));
+    }
+    if config.timestamp_type == TimestampType::LogAppendTime || time == NOTHING {
+        return None;
+    }
+    let earliest = now.0.saturating_sub(config.timestamp_before_max_ms);
+    let latest = now.0.saturating_add(config.timestamp_after_max_ms);
+    if (earliest..=latest).contains(&time) {
+        return None;
+    }
+    let why = format!("timestamp {time} is outside what the topic takes, {earliest} to {latest}");
+    Some((ErrorCode::InvalidTimestamp, why))
+}
+
+/// A batch with faults is refused as a whole, for the first of them; a wrong time goes before a missing key, as in Kafka.
+fn refused(faults: Vec<Fault>) -> Option<Refused> {
+    let is_time = |fault: &&Fault| fault.code == ErrorCode::InvalidTimestamp;
+    let first = faults.iter().find(is_time).or(faults.first())?;
+    let message = format!("record {}: {}", first.index, first.why);
+    Some(Refused {
+        refusal: Refusal::new(first.code, message),
+        records: faults
+            .into_iter()
+            .map(|fault| (fault.index, fault.why))
+            .collect(),
+    })
 }
 
 fn invalid(why: &str) -> Refusal {

@@ -1,5 +1,7 @@
 //! The rules of produce over the store in memory.
 
+mod faults;
+
 use model::batch::Producer;
 use model::{BatchBuilder, HashKey, Timestamp};
 use streams::StreamsError;
