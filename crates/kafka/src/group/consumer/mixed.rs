@@ -349,8 +349,8 @@ impl Group {
         }
     }
 
-    /// Members go, by name or by instance: those of the classic protocol, and static ones that an administrator takes out. Tells
-    /// of each whether it was one.
+    /// Members go, of whatever protocol: they leave, or an administrator takes them out, by name or by instance. Tells of each
+    /// whether it was one.
     pub(crate) fn on_classic_leave(
         &mut self,
         leaving: &[(String, Option<String>)],
@@ -367,9 +367,12 @@ impl Group {
             let known = instance.and_then(|instance| self.statics.get(instance));
             known.cloned().ok_or(ErrorCode::UnknownMemberId)?
         } else {
-            self.classic_member(member, instance)?;
+            classic::check_instance(&self.statics, member, instance)?;
             member.to_owned()
         };
+        if !self.members.contains_key(&id) {
+            return Err(ErrorCode::UnknownMemberId);
+        }
         self.remove(&id);
         Ok(())
     }
