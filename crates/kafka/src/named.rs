@@ -66,14 +66,22 @@ pub(crate) async fn visible(
     }
     let known = call.broker.groups.describe(group);
     let Some((view, members)) = known.filter(|(view, _)| view.kind == kind) else {
-        let why = format!("Group {group} is not a {} group.", kind.name());
-        return Err(Refusal::new(ErrorCode::GroupIdNotFound, why));
+        return Err(not_found(call, group, kind));
     };
     if !may_see_all(call, &members).await {
         let why = "The group has topics that the client is not authorized to describe.";
         return Err(Refusal::new(ErrorCode::TopicAuthorizationFailed, why));
     }
     Ok((view, members))
+}
+
+/// Why there is no group of that kind.
+pub(crate) fn not_found(call: &Call, group: &str, kind: Kind) -> Refusal {
+    let why = match call.broker.groups.describe(group) {
+        Some(_) => format!("Group {group} is not a {} group.", kind.name()),
+        None => format!("Group {group} not found."),
+    };
+    Refusal::new(ErrorCode::GroupIdNotFound, why)
 }
 
 /// Whether all topics that these members read may be seen: of a group with others nobody is told half.

@@ -11,6 +11,7 @@ use crate::broker::LEADER_EPOCH;
 use crate::connection::Reply;
 use crate::error::Refusal;
 use crate::group::Kind;
+use crate::named;
 use crate::partition::wire_offset;
 use crate::session::Call;
 use crate::share::kept;
@@ -155,8 +156,7 @@ fn must_be_share(call: &Call, group: &str) -> Result<(), Refusal> {
     if call.broker.groups.is_share(group) {
         return Ok(());
     }
-    let why = format!("Group {group} is not a share group.");
-    Err(Refusal::new(ErrorCode::GroupIdNotFound, why))
+    Err(named::not_found(call, group, Kind::Share))
 }
 
 /// Refuses what can be done only to a share group that nobody is in.
@@ -172,6 +172,18 @@ pub(crate) fn must_be_empty(call: &Call, group: &str) -> Result<(), Refusal> {
     }
 }
 
+/// As [`must_be_empty`], for a group that is made if there is none of that name: it can be told where to begin before its first
+/// member comes.
+async fn may_begin(call: &Call, group: &str) -> Result<(), Refusal> {
+    if call.broker.groups.describe(group).is_none()
+        && let Ok(made) = call.broker.groups.make_shared(group).await
+        && made.code != ErrorCode::None
+    {
+        return Err(made.code.into());
+    }
+    must_be_empty(call, group)
+}
+
 pub(crate) async fn alter(
     call: Call,
     request: AlterShareGroupOffsetsRequestData,
@@ -180,7 +192,7 @@ pub(crate) async fn alter(
     Reply::apart(async move {
         let group = request.group_id.as_str();
         let allowed = if call.may(Operation::Read, Resource::Group(group)) {
-            must_be_empty(&call, group)
+            may_begin(&call, group).await
         } else {
             Err(ErrorCode::GroupAuthorizationFailed.into())
         };
@@ -308,5 +320,79 @@ async fn delete_one(call: &Call, group: &str, topic: &Topic) -> Result<(), Refus
         }
         Ok(_) => Ok(()),
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::alter_share_group_offsets_request::{
+        AlterShareGroupOffsetsRequestPartition, AlterShareGroupOffsetsRequestTopic,
+    };
+    use crate::world::{World, answer, batch};
+
+    async fn begin_at(
+        world: &World,
+        group: &str,
+        start: i64,
+    ) -> AlterShareGroupOffsetsResponseData {
+        let request = AlterShareGroupOffsetsRequestData {
+            group_id: text(group),
+            topics: vec![AlterShareGroupOffsetsRequestTopic {
+                topic_name: text("t"),
+                partitions: vec![AlterShareGroupOffsetsRequestPartition {
+                    start_offset: start,
+                    ..AlterShareGroupOffsetsRequestPartition::default()
+                }],
+                ..AlterShareGroupOffsetsRequestTopic::default()
+            }],
+            ..AlterShareGroupOffsetsRequestData::default()
+        };
+        answer(alter(world.call(0), request).await).await
+    }
+
+    /// Error, message and start of a group's only partition.
+    async fn described(world: &World, group: &str) -> (i16, Option<String>, Option<i64>) {
+        let request = DescribeShareGroupOffsetsRequestData {
+            groups: vec![DescribeShareGroupOffsetsRequestGroup {
+                group_id: text(group),
+                topics: None,
+                ..DescribeShareGroupOffsetsRequestGroup::default()
+            }],
+            ..DescribeShareGroupOffsetsRequestData::default()
+        };
+        let told = answer(describe(world.call(1), request).await).await;
+        let told = &told.groups[0];
+        let start = told
+            .topics
+            .first()
+            .map(|topic| topic.partitions[0].start_offset);
+        let message = told
+            .error_message
+            .as_ref()
+            .map(|why| why.as_str().to_owned());
+        (told.error_code, message, start)
+    }
+
+    #[tokio::test]
+    async fn a_group_is_told_where_to_begin_before_its_first_member_comes() {
+        let world = World::new().await;
+        world.topic("t", 1, &[]).await;
+        world.produce("t", batch(&["a", "b"]).bytes().clone()).await;
+        let unknown = ErrorCode::GroupIdNotFound.code();
+        let not_found = Some("Group g not found.".to_owned());
+        assert_eq!(described(&world, "g").await, (unknown, not_found, None));
+        let altered = begin_at(&world, "g", 1).await;
+        assert_eq!(altered.error_code, 0, "{altered:?}");
+        assert_eq!(altered.responses[0].partitions[0].error_code, 0);
+        assert_eq!(described(&world, "g").await, (0, None, Some(1)));
+        let again = world.opened_again().await;
+        assert_eq!(described(&again, "g").await, (0, None, Some(1)));
+        let unnamed = begin_at(&world, "", 0).await;
+        assert_eq!(unnamed.error_code, ErrorCode::InvalidGroupId.code());
+        world.join("classic", "").await;
+        let other = begin_at(&world, "classic", 0).await;
+        let why = other.error_message.map(|why| why.as_str().to_owned());
+        assert_eq!(why.as_deref(), Some("Group classic is not a share group."));
     }
 }

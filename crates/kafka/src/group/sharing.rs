@@ -50,6 +50,30 @@ impl Groups {
         })
     }
 
+    /// Makes a share group that nobody is in, for offsets that it is to begin at, if there is no group of that name. What is
+    /// answered is for nobody.
+    pub(crate) fn make_shared(&self, group: &str) -> oneshot::Receiver<BeatAnswer> {
+        let mut state = self.shared.state();
+        let is_new = !state.groups.contains_key(group);
+        let made = if is_new {
+            let machine = Machine::Share(share::Group::default());
+            self.shared.make(&mut state, group, machine)
+        } else {
+            Ok(())
+        };
+        let made = made.map_err(|code| (code, code.to_string()));
+        self.answer_beat(&mut state, group, made, |machine, _| match machine {
+            Machine::Share(machine) if is_new => {
+                machine.must_be_kept();
+                Some(BeatAnswer {
+                    message: None,
+                    ..BeatAnswer::refused(ErrorCode::None, "")
+                })
+            }
+            _ => None,
+        })
+    }
+
     /// Sees to it that there is a share group of that name, if somebody may join one.
     fn ready_to_share(
         &self,
