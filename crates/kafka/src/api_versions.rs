@@ -102,7 +102,11 @@ mod tests {
 
     #[test]
     fn old_librdkafka_is_told_that_it_may_compress() {
-        let told = supported(&Apis::all(&crate::counters::Counters::default()), ErrorCode::None).api_keys;
+        let told = supported(
+            &Apis::all(&crate::counters::Counters::default()),
+            ErrorCode::None,
+        )
+        .api_keys;
         let of = |key: ApiKey| told.iter().find(|api| api.api_key == key as i16).unwrap();
         assert_eq!(of(ApiKey::Produce).min_version, 0);
         assert_eq!(of(ApiKey::Fetch).min_version, 4);
