@@ -136,7 +136,9 @@ pub(crate) const BROKER: &[BrokerDefinition] = &[
     fixed("message.max.bytes", Kind::Int(0, INT_MAX), "1048588")
         .changeable()
         .followed_by("max.message.bytes"),
-    fixed("min.insync.replicas", NATURAL, "1").followed_by("min.insync.replicas"),
+    fixed("min.insync.replicas", NATURAL, "1")
+        .changeable()
+        .followed_by("min.insync.replicas"),
     fixed("node.id", Kind::Int(0, INT_MAX), "1"),
     fixed("num.partitions", NATURAL, "1").changeable(),
     fixed("offset.metadata.max.bytes", Kind::Int(0, INT_MAX), "4096"),
@@ -152,6 +154,7 @@ pub(crate) const BROKER: &[BrokerDefinition] = &[
     fixed("transaction.max.timeout.ms", NATURAL, "900000"),
     fixed("transactional.id.expiration.ms", NATURAL, "604800000"),
     fixed("unclean.leader.election.enable", Kind::Boolean, "false")
+        .changeable()
         .followed_by("unclean.leader.election.enable"),
 ];
 

@@ -408,3 +408,20 @@ fn every_topics_configuration_is_behind_one_of_one_kind() {
         );
     }
 }
+
+#[tokio::test]
+async fn what_apache_kafka_changes_while_it_runs_can_be_changed_here() {
+    let world = World::new().await;
+    world.topic("t", 1, &[]).await;
+    for (name, value) in [
+        ("min.insync.replicas", "2"),
+        ("unclean.leader.election.enable", "true"),
+    ] {
+        assert_eq!(
+            change(&world, Kinds::Broker, "", name, Some(value)).await,
+            0
+        );
+        let found = described(&world, Kinds::Topic, "t", name).await;
+        assert_eq!(found, is(value, Source::Cluster), "{name}");
+    }
+}
