@@ -1,5 +1,6 @@
 //! The broker: what all connections share.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,45 @@ pub(crate) const NODE_ID: i32 = 1;
 /// Of every partition: there is one leader and it never changes.
 pub(crate) const LEADER_EPOCH: i32 = 0;
 
+/// What a disk holds, in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Space {
+    /// In all.
+    pub total: u64,
+    /// Of which can still be used.
+    pub usable: u64,
+}
+
+/// Tells how much room there is on a disk.
+#[derive(Clone)]
+pub struct DiskSpace(Arc<dyn Fn() -> Option<Space> + Send + Sync>);
+
+impl DiskSpace {
+    /// By asking `look`, which must not take long.
+    #[must_use]
+    pub fn told_by(look: impl Fn() -> Option<Space> + Send + Sync + 'static) -> DiskSpace {
+        DiskSpace(Arc::new(look))
+    }
+
+    /// As it is now.
+    pub(crate) fn now(&self) -> Option<Space> {
+        (self.0)()
+    }
+}
+
+/// Nothing is known of it.
+impl Default for DiskSpace {
+    fn default() -> DiskSpace {
+        DiskSpace::told_by(|| None)
+    }
+}
+
+impl fmt::Debug for DiskSpace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DiskSpace")
+    }
+}
+
 /// How a broker is to be.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -39,6 +79,8 @@ pub struct Options {
     pub partitions_default: u32,
     /// Where the records lie, for clients to see.
     pub log_dir: String,
+    /// How much room there is for them, where that is known.
+    pub disk_space: DiskSpace,
     /// How long a group's first member waits for others before the work is divided: Kafka's
     /// `group.initial.rebalance.delay.ms`. Kafka's own default is 3 s; its quickstart's, as here, 0.
     pub group_initial_rebalance_delay: Duration,
@@ -56,6 +98,7 @@ impl Default for Options {
             auto_create: true,
             partitions_default: 1,
             log_dir: "headwater-data".into(),
+            disk_space: DiskSpace::default(),
             group_initial_rebalance_delay: Duration::ZERO,
             offsets_retention: Duration::from_secs(7 * 24 * 60 * 60),
             security: SecurityOptions::default(),

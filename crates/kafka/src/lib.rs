@@ -134,7 +134,7 @@ mod world;
 
 pub use apis::support;
 pub use asked::Unanswered;
-pub use broker::{Broker, Options};
+pub use broker::{Broker, DiskSpace, Options, Space};
 pub use counters::TopicCounts;
 pub use group::GroupLag;
 pub use security::principal::Principal;

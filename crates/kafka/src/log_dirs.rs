@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use crate::access::{Operation, Resource};
+use crate::broker::Space;
 use crate::connection::Reply;
 use crate::error::Refusal;
 use crate::session::Call;
@@ -20,7 +21,7 @@ use crate::wire::{
     DescribeLogDirsResponseData, ErrorCode, text,
 };
 
-/// The place's size is not told.
+/// The place's size is not known.
 const UNKNOWN_BYTES: i64 = -1;
 
 pub(crate) async fn describe_log_dirs(
@@ -40,13 +41,19 @@ pub(crate) async fn describe_log_dirs(
             Ok(topics) => (topics, 0),
             Err(refusal) => (Vec::new(), refusal.number()),
         };
+        let space = call.broker.options.disk_space.now();
+        let bytes = |of: fn(Space) -> u64| {
+            space.map_or(UNKNOWN_BYTES, |space| {
+                i64::try_from(of(space)).unwrap_or(i64::MAX)
+            })
+        };
         DescribeLogDirsResponseData {
             results: vec![DescribeLogDirsResult {
                 error_code,
                 log_dir: text(&call.broker.options.log_dir),
                 topics,
-                total_bytes: UNKNOWN_BYTES,
-                usable_bytes: UNKNOWN_BYTES,
+                total_bytes: bytes(|space| space.total),
+                usable_bytes: bytes(|space| space.usable),
                 ..DescribeLogDirsResult::default()
             }],
             ..DescribeLogDirsResponseData::default()
@@ -156,4 +163,39 @@ pub(crate) async fn alter_replica_log_dirs(
         ..AlterReplicaLogDirsResponseData::default()
     }
     .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use model::Clock;
+
+    use super::*;
+    use crate::broker::{DiskSpace, Options};
+    use crate::world::{START, World, answer};
+
+    #[tokio::test]
+    async fn room_on_the_disk_is_told_where_it_is_known() {
+        let told = async |disk_space| {
+            let clock = Clock::manual(START);
+            let store = Arc::new(store::Memory::new(clock.clone()));
+            let options = Options {
+                disk_space,
+                ..Options::default()
+            };
+            let world = World::with(store, clock, options).await;
+            let request = DescribeLogDirsRequestData::default();
+            let described = answer(describe_log_dirs(world.call(4), request).await).await;
+            let place = &described.results[0];
+            (place.total_bytes, place.usable_bytes)
+        };
+        let space = Space {
+            total: 100,
+            usable: 40,
+        };
+        let known = DiskSpace::told_by(move || Some(space));
+        assert_eq!(told(known).await, (100, 40));
+        assert_eq!(told(DiskSpace::default()).await, (-1, -1));
+    }
 }

@@ -45,10 +45,15 @@ impl World {
 
     /// A broker over this store.
     pub(crate) async fn over(store: Arc<dyn Store>, clock: Clock) -> World {
+        World::with(store, clock, Options::default()).await
+    }
+
+    /// A broker over this store that is as `options` say.
+    pub(crate) async fn with(store: Arc<dyn Store>, clock: Clock, options: Options) -> World {
         let keyring = Keyring::new(&[7; 32], Rng::seeded(1));
         let streams = Arc::new(Streams::new(store, clock.clone(), keyring));
         let rng = Rng::seeded(2);
-        let broker = Broker::open(streams, &rng, Options::default());
+        let broker = Broker::open(streams, &rng, options);
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 9092));
         World {
             broker: broker.await.unwrap(),

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use aws::sigv4::{Keys, Verifier};
 use aws::tls::{ClientCertificates, Identity};
 use kafka::{
-    Broker, ConnectionLimits, IamVerifier, Listener, OAuth, Options, PrincipalRules, Protocol,
-    SecurityOptions, Server, SignedConnect,
+    Broker, ConnectionLimits, DiskSpace, IamVerifier, Listener, OAuth, Options, PrincipalRules,
+    Protocol, SecurityOptions, Server, SignedConnect, Space,
 };
 use model::{AccountId, Rng, Timestamp};
 use tokio::sync::oneshot;
@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use super::kafka_numbers::KafkaNumbers;
 use super::{Services, bind, descriptors, issuer};
 use crate::Failure;
-use crate::config::{AccessKey, ClientAuth, Config, KafkaConfig};
+use crate::config::{AccessKey, ClientAuth, Config, KafkaConfig, StoreKind};
 
 /// What clients of MSK sign for.
 const SERVICE: &str = "kafka-cluster";
@@ -29,11 +29,27 @@ pub(super) struct Kafka {
     server: Server,
 }
 
+/// Of the disk that records lie on.
+fn disk_space(config: &Config) -> DiskSpace {
+    if config.store.value != StoreKind::Embedded {
+        return DiskSpace::default();
+    }
+    let path = config.data.value.clone();
+    DiskSpace::told_by(move || {
+        let found = rustix::fs::statvfs(&path).ok()?;
+        Some(Space {
+            total: found.f_blocks.saturating_mul(found.f_frsize),
+            usable: found.f_bavail.saturating_mul(found.f_frsize),
+        })
+    })
+}
+
 /// Opens the broker: without a listener too, for it alone knows of open transactions, and people's verbs talk to it.
 pub(super) async fn open(config: &Config, services: &Services) -> Result<Arc<Broker>, Failure> {
     let options = Options {
         security: security(config)?,
         log_dir: absolute(&config.data.value),
+        disk_space: disk_space(config),
         ..Options::default()
     };
     let streams = Arc::clone(&services.kinesis.streams);
