@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use prometheus_client::collector::Collector;
@@ -168,14 +168,19 @@ fn latency() -> Histogram {
     Histogram::new(exponential_buckets(0.0001, 2.0, 20))
 }
 
-/// Where one API's requests are counted.
-#[derive(Clone, Debug)]
-pub(crate) struct RequestCounter(Histogram);
+/// Where one API's requests are counted; shown from the first one on. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct RequestCounter(Arc<(OnceLock<Histogram>, ApiKey, Counters)>);
 
 impl RequestCounter {
     /// A request was answered.
     pub(crate) fn answered(&self, took: Duration) {
-        self.0.observe(took.as_secs_f64());
+        let (histogram, api, counters) = &*self.0;
+        let histogram = histogram.get_or_init(|| {
+            let label = [("request", format!("{api:?}"))];
+            counters.seconds.get_or_create_owned(&label)
+        });
+        histogram.observe(took.as_secs_f64());
     }
 }
 
@@ -212,8 +217,7 @@ impl Counters {
 
     /// Where requests for an API are counted.
     pub(crate) fn requests(&self, api: ApiKey) -> RequestCounter {
-        let label = [("request", format!("{api:?}"))];
-        RequestCounter(self.seconds.get_or_create_owned(&label))
+        RequestCounter(Arc::new((OnceLock::new(), api, self.clone())))
     }
 
     /// Counts a connection.
