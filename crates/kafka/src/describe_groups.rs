@@ -3,6 +3,7 @@
 use crate::access::{Operation, Resource};
 use crate::connection::Reply;
 use crate::group::{GroupView, Kind, MemberView};
+use crate::named;
 use crate::session::Call;
 use crate::wire::describe_groups_response::{DescribedGroup, DescribedGroupMember};
 use crate::wire::{DescribeGroupsRequestData, DescribeGroupsResponseData, ErrorCode, text};
@@ -50,7 +51,8 @@ fn describe(call: &Call, group: &str) -> DescribedGroup {
             described.group_state = text("Dead");
             if call.version >= TELLS_NOT_FOUND_FROM {
                 described.error_code = ErrorCode::GroupIdNotFound.code();
-                described.error_message = Some(text(&format!("Group {group} not found.")));
+                let refusal = named::not_found(call, group, Kind::Classic);
+                described.error_message = refusal.message.as_deref().map(text);
             }
         }
     }
@@ -77,4 +79,36 @@ fn fill(described: &mut DescribedGroup, call: &Call, group: &GroupView, members:
         ..DescribedGroupMember::default()
     });
     described.members = members.collect();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::{World, answer, begin};
+
+    async fn described(world: &World, group: &str) -> DescribedGroup {
+        let request = DescribeGroupsRequestData {
+            groups: vec![text(group)],
+            ..DescribeGroupsRequestData::default()
+        };
+        let told = answer(describe_groups(world.call(6), request).await).await;
+        told.groups[0].clone()
+    }
+
+    #[tokio::test]
+    async fn members_have_what_they_had_while_the_work_is_divided_anew() {
+        let world = World::new().await;
+        let member = world.join("g", "").await;
+        answer(world.sync(&member).await).await;
+        let stable = described(&world, "g").await;
+        assert_eq!(stable.group_state.as_str(), "Stable");
+        assert_eq!(stable.members[0].member_assignment, "all");
+        let _waits = begin(world.ask_to_join("g", "").await);
+        let rebalancing = described(&world, "g").await;
+        assert_eq!(rebalancing.group_state.as_str(), "PreparingRebalance");
+        let is_it = |one: &&DescribedGroupMember| one.member_id == member.joined.member_id;
+        let found = rebalancing.members.iter().find(is_it).unwrap();
+        assert_eq!(found.member_assignment, "all");
+        assert!(found.member_metadata.is_empty());
+    }
 }

@@ -221,7 +221,8 @@ fn classic_member(member: &classic::Member, protocol: Option<&str>) -> MemberVie
         client_id: member.client_id.clone(),
         client_host: member.client_host.clone(),
         metadata: protocol.map_or_else(Bytes::new, |protocol| member.metadata(protocol)),
-        assignment: protocol.map_or_else(Bytes::new, |_| member.assignment.clone()),
+        // While the work is divided anew it is what the member had: Kafka's tools show who reads what by it.
+        assignment: member.assignment.clone(),
         ..MemberView::default()
     }
 }
