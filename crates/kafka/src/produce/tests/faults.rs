@@ -21,7 +21,8 @@ async fn a_producer_is_told_which_records_are_wrong() {
         ("message.timestamp.before.max.ms", "1000"),
     ];
     world.topic("t", 1, &configs).await;
-    let cases: [(&[(bool, i64)], ErrorCode, &[i32]); 3] = [
+    type Case<'a> = (&'a [(bool, i64)], ErrorCode, &'a [i32]);
+    let cases: [Case<'_>; 3] = [
         (
             &[(true, 0), (false, 0), (true, 0), (false, 0)],
             InvalidRecord,
