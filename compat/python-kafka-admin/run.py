@@ -141,7 +141,7 @@ def what_cannot_be_is_refused_in_kafkas_words():
     said = refused(KafkaError.INVALID_CONFIG, change(client, kind, name, ("retention.ms", AlterConfigOpType.APPEND, "1")))
     assert "its type is not LIST" in said, said
     refused(KafkaError.INVALID_CONFIG, change(client, kind, name, ("retention.ms", AlterConfigOpType.SET, "soon")))
-    refused(KafkaError.INVALID_CONFIG, change(client, ResourceType.BROKER, "1", ("log.segment.bytes", AlterConfigOpType.SET, "1")))
+    refused(KafkaError.INVALID_REQUEST, change(client, ResourceType.BROKER, "1", ("log.segment.bytes", AlterConfigOpType.SET, "1")))
     refused(KafkaError.UNKNOWN_TOPIC_OR_PART, change(client, kind, "admin-nowhere", ("retention.ms", AlterConfigOpType.SET, "1")))
     refused(KafkaError.UNKNOWN_TOPIC_OR_PART, client.describe_configs([ConfigResource(kind, "admin-nowhere")]))
 
