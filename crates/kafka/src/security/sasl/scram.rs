@@ -219,6 +219,12 @@ pub(crate) struct Challenge {
 }
 
 impl Challenge {
+    /// Whether a last message names this challenge's nonce. librdkafka before 2.6.1 puts its own part before it a second
+    /// time. That is no less bound to this one challenge: a message from another exchange fits neither.
+    fn is_answered_by(&self, nonce: &str) -> bool {
+        nonce == self.nonce || nonce.strip_prefix(&self.first.nonce) == Some(&self.nonce)
+    }
+
     /// Checks `c=flags,r=nonce[,extensions],p=proof`: who has proved what they said, and the server's own proof.
     pub(crate) fn finish(self, message: &[u8]) -> Result<(String, String), Refused> {
         let malformed = || Refused::because("Invalid SCRAM client final message");
@@ -229,7 +235,7 @@ impl Challenge {
         let nonce = attributes.next().and_then(|part| part.strip_prefix("r="));
         let are_same_flags =
             flags.is_some_and(|flags| flags == STANDARD.encode_to_string(&self.first.head));
-        if !are_same_flags || nonce != Some(self.nonce.as_str()) {
+        if !are_same_flags || !nonce.is_some_and(|nonce| self.is_answered_by(nonce)) {
             return Err(malformed());
         }
         let proof = STANDARD
@@ -285,6 +291,11 @@ mod tests {
 
     /// What a client answers.
     fn proof_of(hash: Hash, password: &str, challenge: &Challenge) -> String {
+        proof_with(hash, password, challenge, &challenge.nonce)
+    }
+
+    /// What a client answers that takes this for the nonce.
+    fn proof_with(hash: Hash, password: &str, challenge: &Challenge, nonce: &str) -> String {
         let salt = &challenge.credential.salt;
         let mut salted = vec![0; hash.bytes()];
         let algorithm = match hash {
@@ -296,7 +307,7 @@ mod tests {
         let client_key = hash.sign(&salted, b"Client Key");
         let stored = digest::digest(hash.digest(), client_key.as_ref());
         let flags = STANDARD.encode_to_string(&challenge.first.head);
-        let unproved = format!("c={flags},r={}", challenge.nonce);
+        let unproved = format!("c={flags},r={nonce}");
         let signed = format!("{},{},{unproved}", challenge.first.bare, challenge.message);
         let signature = hash.sign(stored.as_ref(), signed.as_bytes());
         let pairs = client_key.as_ref().iter().zip(signature.as_ref());
@@ -344,6 +355,35 @@ mod tests {
         ] {
             challenged(hash, made())
                 .finish(damaged.as_bytes())
+                .unwrap_err();
+        }
+    }
+
+    /// librdkafka before 2.6.1, which Debian 12 and many applications have.
+    #[test]
+    fn the_clients_part_of_the_nonce_may_come_twice() {
+        let hash = Hash::Sha512;
+        let made = || Credential::of_password(hash, "right", b"salt", ITERATIONS_MIN);
+        let twice = |challenge: &Challenge| format!("abc{}", challenge.nonce);
+        let challenge = challenged(hash, made());
+        let answer = proof_with(hash, "right", &challenge, &twice(&challenge));
+        assert_eq!(challenge.finish(answer.as_bytes()).unwrap().0, "a,b");
+        let challenge = challenged(hash, made());
+        let answer = proof_with(hash, "wrong", &challenge, &twice(&challenge));
+        challenge.finish(answer.as_bytes()).unwrap_err();
+        // What was seen of one exchange is of no use in another, whose nonce is another one.
+        let challenge = challenged(hash, made());
+        let seen = proof_with(hash, "right", &challenge, &twice(&challenge));
+        let first = First::parse(b"y,a=a=2Cb,n=a=2Cb,r=abc,ext=1").unwrap();
+        let later = first.challenge(made(), b"9876543210");
+        later.finish(seen.as_bytes()).unwrap_err();
+        // Nor is anything else let in before it.
+        let challenge = challenged(hash, made());
+        for other in ["abcabc", "abd", ","] {
+            let nonce = format!("{other}{}", challenge.nonce);
+            let answer = proof_with(hash, "right", &challenge, &nonce);
+            challenged(hash, made())
+                .finish(answer.as_bytes())
                 .unwrap_err();
         }
     }
