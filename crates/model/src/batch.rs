@@ -119,14 +119,17 @@ impl Batch {
     pub fn parse_unverified(bytes: Bytes) -> Result<Batch, BatchError> {
         let actual = bytes.len();
         let expected = declared_length(&bytes).unwrap_or(HEADER_BYTES);
-        if actual != expected || !(HEADER_BYTES..=BATCH_BYTES_MAX).contains(&actual) {
-            return Err(BatchError::Length { expected, actual });
+        let length = BatchError::Length { expected, actual };
+        if actual != expected || actual > BATCH_BYTES_MAX {
+            return Err(length);
+        }
+        // Before the length of the header, which messages of magic 0 and 1 may be shorter than.
+        match bytes.get(16) {
+            Some(&2) if actual >= HEADER_BYTES => {}
+            Some(&2) | None => return Err(length),
+            Some(&other) => return Err(BatchError::Magic(other as i8)),
         }
         let batch = Batch { bytes };
-        let magic = batch.bytes[16] as i8;
-        if magic != 2 {
-            return Err(BatchError::Magic(magic));
-        }
         let (count, last_delta) = (batch.i32_at(57), batch.i32_at(23));
         if count < 0 || last_delta < 0 || last_delta < count - 1 {
             return Err(BatchError::Count { count, last_delta });

@@ -58,8 +58,7 @@ fn one_batch(records: Option<Bytes>, bytes_max: usize) -> Result<Batch, Refusal>
     }
     Batch::parse(records).map_err(|error| {
         let code = match error {
-            BatchError::Magic(_) => ErrorCode::UnsupportedForMessageFormat,
-            BatchError::Count { .. } => ErrorCode::InvalidRecord,
+            BatchError::Magic(_) | BatchError::Count { .. } => ErrorCode::InvalidRecord,
             BatchError::Length { .. } | BatchError::Checksum { .. } => ErrorCode::CorruptMessage,
         };
         Refusal::new(code, error.to_string())

@@ -101,10 +101,18 @@ async fn a_batch_is_whole_and_unharmed() {
     let mut harmed = good.to_vec();
     *harmed.last_mut().unwrap() ^= 1;
     check_refused(&[], Bytes::from(harmed), CorruptMessage, "checksum").await;
-    let mut old = good.to_vec();
-    old[16] = 1;
-    let code = ErrorCode::UnsupportedForMessageFormat;
-    check_refused(&[], Bytes::from(old), code, "magic 1").await;
+}
+
+/// Not as damaged in between, which producers answer with the same again.
+#[tokio::test]
+async fn a_message_of_magic_1_is_refused_for_good() {
+    let mut long = batch(&["a"]).bytes().to_vec();
+    long[16] = 1;
+    check_refused(&[], Bytes::from(long), ErrorCode::InvalidRecord, "magic 1").await;
+    let mut short = vec![0; 12 + 27];
+    short[11] = 27;
+    short[16] = 1;
+    check_refused(&[], Bytes::from(short), ErrorCode::InvalidRecord, "magic 1").await;
 }
 
 #[tokio::test]
