@@ -50,6 +50,20 @@ fn kafka_connect_copies_files() {
 }
 
 #[test]
+fn mirror_maker_moves_topics_and_groups_from_server_to_server() {
+    let mut source = Server::start(PROGRAM, "kafka-mirror-source", &[]);
+    let mut target = Server::start(PROGRAM, "kafka-mirror-target", &[]);
+    if let Some(mut command) = java("java-kafka-mirror") {
+        command
+            .arg(empty_folder("java-kafka-mirror", "work"))
+            .env("HEADWATER_KAFKA_TARGET", target.kafka());
+        check(source.known_to(&mut command));
+    }
+    source.stop();
+    target.stop();
+}
+
+#[test]
 fn kafka_clients_for_python_work() {
     on_a_server("kafka-python", [python("python-kafka", "main.py")]);
 }
