@@ -1,4 +1,4 @@
-//! OffsetCommit 2–10 (KIP-320, KIP-345, KIP-848): how far a group has read, kept before the answer, all of a request at once.
+//! OffsetCommit 2–10 (KIP-320, KIP-345, KIP-848, KIP-1251): how far a group has read, kept before the answer, all of a request at once.
 //! The group is held from the last look at who commits until that is durable: who is given a partition finds all that was
 //! committed before.
 
@@ -40,8 +40,11 @@ pub(crate) async fn offset_commit(
     request: OffsetCommitRequestData,
 ) -> Reply<OffsetCommitResponseData> {
     let group = request.group_id.as_str();
-    if let Err(code) = admit(&call, &request) {
-        return refused(&request, code).into();
+    let admitted = admit(&call, &request);
+    match admitted {
+        // It depends on the partitions.
+        Ok(()) | Err(ErrorCode::StaleMemberEpoch) => {}
+        Err(code) => return refused(&request, code).into(),
     }
     // Only versions 2 to 4 say so (KIP-211).
     let kept_for = u64::try_from(request.retention_time_ms).ok();
@@ -56,7 +59,10 @@ pub(crate) async fn offset_commit(
         ..OffsetCommitResponseData::default()
     };
     if commits.is_empty() {
-        return response.into();
+        return match admitted {
+            Ok(()) => response.into(),
+            Err(code) => refused(&request, code).into(),
+        };
     }
     let writes = commits
         .iter()
@@ -68,7 +74,9 @@ pub(crate) async fn offset_commit(
     };
     Reply::apart(async move {
         let groups = &call.broker.groups;
-        let held = groups.hold_for(request.group_id.as_str(), || admit(&call, &request));
+        let held = groups.hold_for(request.group_id.as_str(), || {
+            admit_to(&call, &request, &commits)
+        });
         let _held = match held.await {
             Ok(held) => held,
             Err(code) => return refused(&request, code),
@@ -109,6 +117,27 @@ fn admit(call: &Call, request: &OffsetCommitRequestData) -> Result<(), ErrorCode
             if !is_known && call.version >= KNOWS_GROUP_ID_NOT_FOUND_FROM =>
         {
             Err(ErrorCode::GroupIdNotFound)
+        }
+        other => other,
+    }
+}
+
+/// As [`admit`], of a member that may not know its newest epoch yet.
+fn admit_to(
+    call: &Call,
+    request: &OffsetCommitRequestData,
+    commits: &Commits,
+) -> Result<(), ErrorCode> {
+    let (group, member) = (request.group_id.as_str(), request.member_id.as_str());
+    let epoch = request.generation_id_or_member_epoch;
+    match admit(call, request) {
+        Err(ErrorCode::StaleMemberEpoch)
+            if call
+                .broker
+                .groups
+                .may_commit_late(group, epoch, member, commits.keys()) =>
+        {
+            Ok(())
         }
         other => other,
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use model::StreamId;
 use tokio::time::Instant;
 
 use super::classic::{self, Commit};
@@ -65,6 +66,21 @@ impl Groups {
             Some(Machine::Consumer(machine)) => machine.may_fetch_offsets(member, epoch),
             Some(Machine::Share(_)) => Err(ErrorCode::GroupIdNotFound),
             Some(Machine::Classic(_)) | None => Ok(()),
+        }
+    }
+
+    /// Whether a member of the new protocol may commit offsets of these, though there is a newer epoch than the one it says.
+    pub(crate) fn may_commit_late<'a>(
+        &self,
+        group: &str,
+        epoch: i32,
+        member: &str,
+        places: impl Iterator<Item = &'a (StreamId, u32)>,
+    ) -> bool {
+        let state = self.shared.state();
+        match state.groups.get(group).map(|entry| &entry.machine) {
+            Some(Machine::Consumer(machine)) => machine.may_commit_late(member, epoch, places),
+            Some(Machine::Classic(_) | Machine::Share(_)) | None => false,
         }
     }
 

@@ -1,7 +1,7 @@
 //! One member of a consumer group, and its way to its target: first it gives up what is not in it, then it gets what others have
 //! given up.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use model::StreamId;
@@ -45,6 +45,8 @@ pub(crate) struct Member {
     /// What it was told to give up, and until when it may take.
     pub(crate) revoking: Partitions,
     pub(crate) target: Partitions,
+    /// Since which of its epochs each that it holds has been its (KIP-1251). Not known of what it held before a restart.
+    pub(crate) since: BTreeMap<(StreamId, u32), i32>,
     /// Of a member of the classic protocol.
     pub(crate) classic: Option<Classic>,
     /// When it is out unless heard of.
@@ -82,6 +84,7 @@ impl Member {
             assigned: Partitions::new(),
             revoking: Partitions::new(),
             target: Partitions::new(),
+            since: BTreeMap::new(),
             classic: None,
             session: Instant::now(),
             revoked_by: None,
@@ -194,10 +197,12 @@ impl Member {
         let kept = assigned.intersection(&target).copied();
         let given_up = assigned.difference(&target).copied();
         let (kept, given_up) = (partitions(kept), partitions(given_up));
+        let before = self.epoch;
         if !given_up.is_empty() && still_has(owned, &given_up) {
             self.move_to(reached);
             self.progress = Progress::Unrevoked;
             (self.assigned, self.revoking) = (kept, given_up);
+            self.date(&assigned, before);
             return;
         }
         let missing = target.difference(&assigned).copied();
@@ -210,6 +215,20 @@ impl Member {
         };
         self.assigned = partitions(places(&kept).chain(free));
         self.revoking.clear();
+        self.date(&assigned, before);
+    }
+
+    /// Notes since when it has what it has, given what it had at the epoch before.
+    fn date(&mut self, had: &BTreeSet<(StreamId, u32)>, before: i32) {
+        let dated = self.held().into_iter().map(|place| {
+            let known = self.since.get(&place).copied();
+            let new = match had.contains(&place) {
+                true => before,
+                false => self.epoch,
+            };
+            (place, known.unwrap_or(new))
+        });
+        self.since = dated.collect();
     }
 
     fn move_to(&mut self, epoch: i32) {

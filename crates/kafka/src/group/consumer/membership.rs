@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use model::StreamId;
+
 use super::{AWAY, Beat, BeatAnswer, Group, JOINING, LEAVING, MEMBERS_MAX, Member, Refused};
 use crate::group::limits;
 use crate::wire::ErrorCode;
@@ -211,6 +213,22 @@ impl Group {
             return Ok(());
         }
         self.check_reader(member, epoch)
+    }
+
+    /// Whether a member that does not know its newest epoch yet may commit offsets of these: all of them have been its since the
+    /// epoch it says or before (KIP-1251).
+    pub(crate) fn may_commit_late<'a>(
+        &self,
+        member: &str,
+        epoch: i32,
+        mut places: impl Iterator<Item = &'a (StreamId, u32)>,
+    ) -> bool {
+        let known = self.members.get(member);
+        let known = known.filter(|known| known.classic.is_none());
+        known.is_some_and(|known| {
+            let has = |place| known.since.get(place).is_some_and(|since| *since <= epoch);
+            (JOINING + 1..known.epoch).contains(&epoch) && places.all(has)
+        })
     }
 
     /// Whether somebody may see the group's offsets: anybody, but who says to be a member must be one.

@@ -1,5 +1,6 @@
 //! A consumer group with members that do what Kafka's do, in a time of the test's own.
 
+mod late;
 mod mixed;
 
 use proptest::prelude::*;
