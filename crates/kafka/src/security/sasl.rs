@@ -120,8 +120,11 @@ impl Refused {
         }
     }
 
-    fn invalid_credentials() -> Refused {
-        Refused::because("Authentication failed: Invalid user credentials")
+    /// In Apache Kafka's words: clients show them.
+    fn invalid_credentials(mechanism: Mechanism) -> Refused {
+        Refused::because(format!(
+            "Authentication failed during authentication due to invalid credentials with SASL mechanism {mechanism}"
+        ))
     }
 
     fn other_authorization_id() -> Refused {
@@ -176,7 +179,8 @@ impl Exchange {
             Exchange::InvalidToken => Err(Refused::because(oauthbearer::INVALID_TOKEN)),
             Exchange::Begun(Mechanism::AwsMskIam) => {
                 let verifier = security.iam.as_deref();
-                let verifier = verifier.ok_or_else(Refused::invalid_credentials)?;
+                let verifier =
+                    verifier.ok_or_else(|| Refused::invalid_credentials(Mechanism::AwsMskIam))?;
                 let now = broker.clock.now();
                 let (who, answer) = msk_iam::verify(message, verifier, &security.rng, now)?;
                 Ok(Step::Known(who, answer))

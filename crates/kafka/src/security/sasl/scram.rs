@@ -14,7 +14,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::{digest, hmac, pbkdf2};
 use base64_simd::STANDARD;
 
-use super::Refused;
+use super::{Mechanism, Refused};
 
 /// Iterations that a credential has at least: RFC 7677 and Kafka.
 pub(crate) const ITERATIONS_MIN: u32 = 4096;
@@ -33,6 +33,13 @@ pub(crate) enum Hash {
 }
 
 impl Hash {
+    fn mechanism(self) -> Mechanism {
+        match self {
+            Hash::Sha256 => Mechanism::ScramSha256,
+            Hash::Sha512 => Mechanism::ScramSha512,
+        }
+    }
+
     fn hmac(self) -> hmac::Algorithm {
         match self {
             Hash::Sha256 => hmac::HMAC_SHA256,
@@ -258,7 +265,7 @@ impl Challenge {
         let is_proof = proof.len() == hash.bytes()
             && verify_slices_are_equal(found.as_ref(), stored_key).is_ok();
         if !is_proof {
-            return Err(Refused::invalid_credentials());
+            return Err(Refused::invalid_credentials(hash.mechanism()));
         }
         let own = hash.sign(server_key, signed.as_bytes());
         Ok((
@@ -331,7 +338,10 @@ mod tests {
             assert_eq!(challenge.finish(answer.as_bytes()).unwrap().0, "a,b");
             let challenge = challenged(hash, made());
             let answer = proof_of(hash, "wrong", &challenge);
-            challenge.finish(answer.as_bytes()).unwrap_err();
+            let refused = challenge.finish(answer.as_bytes()).unwrap_err();
+            let mechanism = hash.mechanism();
+            let expected = format!("due to invalid credentials with SASL mechanism {mechanism}");
+            assert!(refused.message.ends_with(&expected), "{refused:?}");
             let challenge = challenged(hash, Credential::of_nobody(hash, b"salt"));
             let answer = proof_of(hash, "right", &challenge);
             challenge.finish(answer.as_bytes()).unwrap_err();
