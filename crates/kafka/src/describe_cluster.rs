@@ -1,10 +1,9 @@
 //! DescribeCluster 0–2 (KIP-700, KIP-919, KIP-1073): the one broker, which controls itself.
 
-use crate::access::Resource;
 use crate::broker::NODE_ID;
 use crate::connection::Reply;
 use crate::error::Refusal;
-use crate::metadata::{NO_OPERATIONS, endpoint};
+use crate::metadata::{NO_OPERATIONS, endpoint, operations_on_cluster};
 use crate::session::Call;
 use crate::wire::describe_cluster_response::DescribeClusterBroker;
 use crate::wire::{DescribeClusterRequestData, DescribeClusterResponseData, ErrorCode, text};
@@ -39,7 +38,7 @@ pub(crate) async fn describe_cluster(
             ..DescribeClusterBroker::default()
         }],
         cluster_authorized_operations: if request.include_cluster_authorized_operations {
-            call.authorized_operations(Resource::Cluster)
+            operations_on_cluster(&call)
         } else {
             NO_OPERATIONS
         },

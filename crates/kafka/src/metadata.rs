@@ -67,13 +67,17 @@ pub(crate) async fn metadata(
 }
 
 /// What may be done to the cluster (KIP-430), for whoever may describe it.
-fn cluster_operations(call: &Call, request: &MetadataRequestData) -> i32 {
-    if !request.include_cluster_authorized_operations {
-        return NO_OPERATIONS;
-    }
+pub(crate) fn operations_on_cluster(call: &Call) -> i32 {
     match call.may(Operation::Describe, Resource::Cluster) {
         true => call.authorized_operations(Resource::Cluster),
         false => 0,
+    }
+}
+
+fn cluster_operations(call: &Call, request: &MetadataRequestData) -> i32 {
+    match request.include_cluster_authorized_operations {
+        true => operations_on_cluster(call),
+        false => NO_OPERATIONS,
     }
 }
 
@@ -180,9 +184,9 @@ async fn by_name(call: &Call, name: &str, may_create: bool) -> Result<Arc<Topic>
 
 async fn by_id(call: &Call, id: KafkaUuid) -> Result<Arc<Topic>, Refusal> {
     let topic = call.broker.topic_by_id(id).await?;
-    // Whoever may not describe it must not learn that it is there.
+    // As Kafka has it: nobody guesses an id, and who was told it learns what they lack.
     if !call.may(Operation::Describe, Resource::Topic(topic.name())) {
-        return Err(ErrorCode::UnknownTopicId.into());
+        return Err(ErrorCode::TopicAuthorizationFailed.into());
     }
     Ok(topic)
 }

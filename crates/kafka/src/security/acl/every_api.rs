@@ -57,6 +57,9 @@ macro_rules! ask {
     }};
 }
 
+// Below the macro, which it uses.
+mod seeing;
+
 fn secret() -> KafkaString {
     text(SECRET)
 }
