@@ -66,7 +66,7 @@ async fn describe_group(
     if !call.may(Operation::Describe, Resource::Group(group)) {
         return Err(ErrorCode::GroupAuthorizationFailed.into());
     }
-    must_be_share(call, group)?;
+    // A group that there is not is one that has begun nowhere, as Kafka has it.
     let found = kept::all(&**call.broker.streams.store(), group).await?;
     let mut wanted: BTreeMap<String, BTreeSet<i32>> = BTreeMap::new();
     match &asked.topics {
@@ -85,8 +85,19 @@ async fn describe_group(
     }
     let mut topics = Vec::new();
     for (name, partitions) in wanted {
-        if call.may(Operation::Describe, Resource::Topic(&name)) {
-            topics.extend(describe_topic(call, group, &name, partitions, &found).await);
+        let refusal = match call.may(Operation::Describe, Resource::Topic(&name)) {
+            true => match call.broker.topic(&name).await {
+                Ok(topic) => {
+                    topics.push(describe_topic(call, group, &topic, partitions, &found).await);
+                    continue;
+                }
+                Err(_) => None,
+            },
+            false => Some(ErrorCode::TopicAuthorizationFailed.into()),
+        };
+        // Whoever has not named it does not learn of it.
+        if asked.topics.is_some() {
+            topics.push(without_progress(&name, partitions, refusal.as_ref()));
         }
     }
     Ok(DescribeShareGroupOffsetsResponseGroup {
@@ -99,13 +110,12 @@ async fn describe_group(
 async fn describe_topic(
     call: &Call,
     group: &str,
-    name: &str,
+    topic: &Arc<Topic>,
     partitions: BTreeSet<i32>,
     found: &[kept::Found],
-) -> Option<DescribeShareGroupOffsetsResponseTopic> {
-    let topic = call.broker.topic(name).await.ok()?;
+) -> DescribeShareGroupOffsetsResponseTopic {
     let mut described = DescribeShareGroupOffsetsResponseTopic {
-        topic_name: text(name),
+        topic_name: text(topic.name()),
         topic_id: topic.id,
         ..DescribeShareGroupOffsetsResponseTopic::default()
     };
@@ -119,7 +129,7 @@ async fn describe_topic(
             one.stream == topic.stream.settings.id && i32::try_from(one.partition) == Ok(index)
         };
         if let Some(one) = found.iter().find(is_it) {
-            match progress(call, group, &topic, one.partition).await {
+            match progress(call, group, topic, one.partition).await {
                 Ok((start, lag)) => {
                     part.start_offset = start;
                     part.leader_epoch = LEADER_EPOCH;
@@ -135,7 +145,32 @@ async fn describe_topic(
         }
         described.partitions.push(part);
     }
-    Some(described)
+    described
+}
+
+/// Of a topic that is not there, or that whoever asks may not see.
+fn without_progress(
+    name: &str,
+    partitions: BTreeSet<i32>,
+    refusal: Option<&Refusal>,
+) -> DescribeShareGroupOffsetsResponseTopic {
+    let partitions =
+        partitions
+            .into_iter()
+            .map(|index| DescribeShareGroupOffsetsResponsePartition {
+                partition_index: index,
+                start_offset: NOWHERE,
+                error_code: refusal.map_or(0, Refusal::number),
+                error_message: refusal
+                    .and_then(|refusal| refusal.message.as_deref())
+                    .map(text),
+                ..DescribeShareGroupOffsetsResponsePartition::default()
+            });
+    DescribeShareGroupOffsetsResponseTopic {
+        topic_name: text(name),
+        partitions: partitions.collect(),
+        ..DescribeShareGroupOffsetsResponseTopic::default()
+    }
 }
 
 /// The first record that the group is not done with, and how many such there are.
@@ -379,9 +414,7 @@ mod tests {
         let world = World::new().await;
         world.topic("t", 1, &[]).await;
         world.produce("t", batch(&["a", "b"]).bytes().clone()).await;
-        let unknown = ErrorCode::GroupIdNotFound.code();
-        let not_found = Some("Group g not found.".to_owned());
-        assert_eq!(described(&world, "g").await, (unknown, not_found, None));
+        assert_eq!(described(&world, "g").await, (0, None, None));
         let altered = begin_at(&world, "g", 1).await;
         assert_eq!(altered.error_code, 0, "{altered:?}");
         assert_eq!(altered.responses[0].partitions[0].error_code, 0);

@@ -2,6 +2,9 @@
 
 use super::*;
 use crate::access::CLUSTER;
+use crate::wire::describe_share_group_offsets_request::{
+    DescribeShareGroupOffsetsRequestGroup, DescribeShareGroupOffsetsRequestTopic,
+};
 use crate::wire::metadata_request::MetadataRequestTopic;
 
 #[tokio::test]
@@ -45,4 +48,30 @@ async fn what_may_be_done_to_the_cluster_is_for_who_may_describe_it() {
     allow(&broker, of_cluster, CLUSTER, Operation::Describe).await;
     let shown = ask().await;
     assert!(shown.contains("operations: 288"), "{shown}");
+}
+
+#[tokio::test]
+async fn the_topics_asked_for_by_name_are_refused_and_the_others_left_out() {
+    let broker = broker().await;
+    broker.topic_or_new("seen").await.unwrap();
+    allow(&broker, SubjectOf::Group, "g", Operation::Describe).await;
+    allow(&broker, SubjectOf::Topic, "seen", Operation::Describe).await;
+    let names = ["seen", SECRET].map(|name| DescribeShareGroupOffsetsRequestTopic {
+        topic_name: text(name),
+        partitions: vec![0],
+        ..DescribeShareGroupOffsetsRequestTopic::default()
+    });
+    let request = DescribeShareGroupOffsetsRequestData {
+        groups: vec![DescribeShareGroupOffsetsRequestGroup {
+            group_id: text("g"),
+            topics: Some(names.to_vec()),
+            ..DescribeShareGroupOffsetsRequestGroup::default()
+        }],
+        ..DescribeShareGroupOffsetsRequestData::default()
+    };
+    let asked = ask!(Refuse, 1, request => DescribeShareGroupOffsetsResponseData);
+    let shown = answer(&broker, ApiKey::DescribeShareGroupOffsets, &asked.unwrap()).await;
+    let refused = ErrorCode::TopicAuthorizationFailed.code();
+    assert_eq!(codes(&shown), [0, refused, 0], "{shown}");
+    assert_eq!(shown.matches("start_offset: -1").count(), 2, "{shown}");
 }
