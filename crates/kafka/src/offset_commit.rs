@@ -130,12 +130,10 @@ fn admit_to(
 ) -> Result<(), ErrorCode> {
     let (group, member) = (request.group_id.as_str(), request.member_id.as_str());
     let epoch = request.generation_id_or_member_epoch;
+    let (groups, places) = (&call.broker.groups, commits.keys().copied());
     match admit(call, request) {
         Err(ErrorCode::StaleMemberEpoch)
-            if call
-                .broker
-                .groups
-                .may_commit_late(group, epoch, member, commits.keys()) =>
+            if groups.may_commit_late(group, epoch, member, places) =>
         {
             Ok(())
         }

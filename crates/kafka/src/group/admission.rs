@@ -70,12 +70,12 @@ impl Groups {
     }
 
     /// Whether a member of the new protocol may commit offsets of these, though there is a newer epoch than the one it says.
-    pub(crate) fn may_commit_late<'a>(
+    pub(crate) fn may_commit_late(
         &self,
         group: &str,
         epoch: i32,
         member: &str,
-        places: impl Iterator<Item = &'a (StreamId, u32)>,
+        places: impl Iterator<Item = (StreamId, u32)>,
     ) -> bool {
         let state = self.shared.state();
         match state.groups.get(group).map(|entry| &entry.machine) {

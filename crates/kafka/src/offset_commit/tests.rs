@@ -1,8 +1,7 @@
 //! Commits while a group changes.
 
 use super::*;
-use crate::consumer_group_heartbeat::consumer_group_heartbeat;
-use crate::wire::{ConsumerGroupHeartbeatRequestData, text};
+use crate::wire::text;
 use crate::world::{World, answer, begin, is_pending};
 
 fn code(answer: &OffsetCommitResponseData) -> i16 {
@@ -71,21 +70,6 @@ async fn a_commit_goes_on_though_its_answer_is_not_read() {
     assert_eq!(world.committed("g").await, 7);
 }
 
-/// A member says what it reads. Its epoch then.
-async fn beat(world: &World, epoch: i32, names: &[&str]) -> i32 {
-    let request = ConsumerGroupHeartbeatRequestData {
-        group_id: text("g"),
-        member_id: text("a"),
-        member_epoch: epoch,
-        rebalance_timeout_ms: 30_000,
-        subscribed_topic_names: Some(names.iter().map(|name| text(name)).collect()),
-        topic_partitions: Some(Vec::new()),
-        ..ConsumerGroupHeartbeatRequestData::default()
-    };
-    let told = consumer_group_heartbeat(world.call(1), request).await;
-    answer(told).await.member_epoch
-}
-
 /// Its commit crosses the heartbeat's answer; Java's consumer ends with an exception where that is refused.
 #[tokio::test]
 async fn who_has_not_heard_of_its_new_epoch_commits_what_it_had_before() {
@@ -93,8 +77,10 @@ async fn who_has_not_heard_of_its_new_epoch_commits_what_it_had_before() {
     for topic in ["t", "u"] {
         world.topic(topic, 1, &[]).await;
     }
-    assert_eq!(beat(&world, 0, &["t"]).await, 1);
-    assert_eq!(beat(&world, 1, &["t", "u"]).await, 2);
+    let member = world.reads("g", "a", 0, &["t"]).await;
+    assert_eq!(member.joined.generation_id, 1);
+    let member = world.reads("g", "a", 1, &["t", "u"]).await;
+    assert_eq!(member.joined.generation_id, 2);
     let commit = async |epoch, names: &[&str]| {
         let topics = names.iter().map(|name| OffsetCommitRequestTopic {
             name: text(name),

@@ -24,14 +24,16 @@ pub(crate) async fn txn_offset_commit(
 ) -> Reply<TxnOffsetCommitResponseData> {
     Reply::apart(async move {
         let groups = &call.broker.groups;
+        let (offsets, mut response) = resolved(&call, &request).await;
         // Until the offsets are noted nobody else is given the partitions (KIP-447).
-        let held = groups.hold_for(request.group_id.as_str(), || check(&call, &request));
+        let held = groups.hold_for(request.group_id.as_str(), || {
+            check(&call, &request, &offsets)
+        });
         let _held = match held.await {
             Ok(held) => held,
             Err(code) => return all(&request, code),
         };
-        let mut response = TxnOffsetCommitResponseData::default();
-        if let Err(refusal) = commit(&call, &request, &mut response).await {
+        if let Err(refusal) = commit(&call, &request, offsets).await {
             let code = for_version(refusal.code, call.version);
             for topic in &mut response.topics {
                 for partition in &mut topic.partitions {
@@ -57,7 +59,11 @@ fn for_version(code: ErrorCode, version: i16) -> ErrorCode {
     }
 }
 
-fn check(call: &Call, request: &TxnOffsetCommitRequestData) -> Result<(), ErrorCode> {
+fn check(
+    call: &Call,
+    request: &TxnOffsetCommitRequestData,
+    offsets: &Offsets,
+) -> Result<(), ErrorCode> {
     let id = request.transactional_id.as_str();
     let group = request.group_id.as_str();
     if !call.may(Operation::Write, Resource::TransactionalId(id)) {
@@ -74,9 +80,17 @@ fn check(call: &Call, request: &TxnOffsetCommitRequestData) -> Result<(), ErrorC
     }
     let instance = request.group_instance_id.as_ref().map(KafkaString::as_str);
     let (generation, member) = (request.generation_id, request.member_id.as_str());
-    call.broker
-        .groups
-        .admit_commit(group, generation, member, instance)
+    let groups = &call.broker.groups;
+    let places = offsets.keys().map(|(_, stream, shard)| (*stream, *shard));
+    match groups.admit_commit(group, generation, member, instance) {
+        // A member of the new protocol may not know its newest epoch yet (KIP-1251).
+        Err(ErrorCode::IllegalGeneration)
+            if groups.may_commit_late(group, generation, member, places) =>
+        {
+            Ok(())
+        }
+        other => other,
+    }
 }
 
 fn all(request: &TxnOffsetCommitRequestData, code: ErrorCode) -> TxnOffsetCommitResponseData {
@@ -105,13 +119,12 @@ fn answer(partition_index: i32, code: ErrorCode) -> TxnOffsetCommitResponseParti
     }
 }
 
-/// Notes the offsets that can be; `response` tells which cannot.
-async fn commit(
+/// The offsets that can be noted; the response tells which cannot.
+async fn resolved(
     call: &Call,
     request: &TxnOffsetCommitRequestData,
-    response: &mut TxnOffsetCommitResponseData,
-) -> Result<(), Refusal> {
-    *response = all(request, ErrorCode::None);
+) -> (Offsets, TxnOffsetCommitResponseData) {
+    let mut response = all(request, ErrorCode::None);
     let group = request.group_id.as_str();
     let mut offsets = Offsets::new();
     for (asked, answered) in request.topics.iter().zip(&mut response.topics) {
@@ -133,6 +146,14 @@ async fn commit(
             }
         }
     }
+    (offsets, response)
+}
+
+async fn commit(
+    call: &Call,
+    request: &TxnOffsetCommitRequestData,
+    offsets: Offsets,
+) -> Result<(), Refusal> {
     if offsets.is_empty() {
         return Ok(());
     }

@@ -1,9 +1,10 @@
-//! Members of classic groups, for tests: what clients of one group ask, in the order clients ask it.
+//! Members of groups, for tests: what clients of one group ask, in the order clients ask it.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::{World, answer};
 use crate::connection::Reply;
+use crate::consumer_group_heartbeat::consumer_group_heartbeat;
 use crate::join_group::join_group;
 use crate::leave_group::leave_group;
 use crate::offset_commit::offset_commit;
@@ -14,9 +15,10 @@ use crate::wire::offset_commit_request::{OffsetCommitRequestPartition, OffsetCom
 use crate::wire::offset_fetch_request::OffsetFetchRequestGroup;
 use crate::wire::sync_group_request::SyncGroupRequestAssignment;
 use crate::wire::{
-    JoinGroupRequestData, JoinGroupResponseData, LeaveGroupRequestData, OffsetCommitRequestData,
-    OffsetCommitResponseData, OffsetFetchRequestData, OffsetFetchResponseData,
-    SyncGroupRequestData, SyncGroupResponseData, text,
+    ConsumerGroupHeartbeatRequestData, JoinGroupRequestData, JoinGroupResponseData,
+    LeaveGroupRequestData, OffsetCommitRequestData, OffsetCommitResponseData,
+    OffsetFetchRequestData, OffsetFetchResponseData, SyncGroupRequestData, SyncGroupResponseData,
+    text,
 };
 
 /// Who joined a group, and as what.
@@ -140,6 +142,35 @@ impl World {
             ..OffsetCommitRequestData::default()
         };
         offset_commit(self.call(8), request).await
+    }
+
+    /// Who is `member` of a group by the new protocol says what it reads: as what it is in the group then.
+    pub(crate) async fn reads(
+        &self,
+        group: &str,
+        member: &str,
+        epoch: i32,
+        names: &[&str],
+    ) -> Member {
+        let request = ConsumerGroupHeartbeatRequestData {
+            group_id: text(group),
+            member_id: text(member),
+            member_epoch: epoch,
+            rebalance_timeout_ms: 30_000,
+            subscribed_topic_names: Some(names.iter().map(|name| text(name)).collect()),
+            topic_partitions: Some(Vec::new()),
+            ..ConsumerGroupHeartbeatRequestData::default()
+        };
+        let told = answer(consumer_group_heartbeat(self.call(1), request).await).await;
+        assert_eq!(told.error_code, 0, "{told:?}");
+        Member {
+            group: group.to_owned(),
+            joined: JoinGroupResponseData {
+                generation_id: told.member_epoch,
+                member_id: text(member),
+                ..JoinGroupResponseData::default()
+            },
+        }
     }
 
     /// What OffsetFetch answers for all of a group's offsets.

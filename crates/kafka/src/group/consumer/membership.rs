@@ -217,16 +217,16 @@ impl Group {
 
     /// Whether a member that does not know its newest epoch yet may commit offsets of these: all of them have been its since the
     /// epoch it says or before (KIP-1251).
-    pub(crate) fn may_commit_late<'a>(
+    pub(crate) fn may_commit_late(
         &self,
         member: &str,
         epoch: i32,
-        mut places: impl Iterator<Item = &'a (StreamId, u32)>,
+        mut places: impl Iterator<Item = (StreamId, u32)>,
     ) -> bool {
         let known = self.members.get(member);
         let known = known.filter(|known| known.classic.is_none());
         known.is_some_and(|known| {
-            let has = |place| known.since.get(place).is_some_and(|since| *since <= epoch);
+            let has = |place| known.since.get(&place).is_some_and(|since| *since <= epoch);
             (JOINING + 1..known.epoch).contains(&epoch) && places.all(has)
         })
     }

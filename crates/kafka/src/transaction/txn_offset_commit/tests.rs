@@ -46,3 +46,25 @@ async fn nobody_is_given_work_before_what_was_noted_is_there() {
     assert_eq!(code(&noting.await), 0);
     assert_eq!(synced.await.error_code, 0);
 }
+
+/// Its offsets cross the heartbeat's answer.
+#[tokio::test]
+async fn who_has_not_heard_of_its_new_epoch_notes_what_it_had_before() {
+    let world = World::new().await;
+    for topic in ["t", "u"] {
+        world.topic(topic, 1, &[]).await;
+    }
+    let producer = world.producer("p").await;
+    let before = world.reads("g", "a", 0, &["t"]).await;
+    let since = world.reads("g", "a", 1, &["t", "u"]).await;
+    let note = async |member, topic| {
+        let noted = world.commit_with(&producer, ("g", Some(member)), (topic, 0), 7);
+        code(&answer(noted.await).await)
+    };
+    assert_eq!(note(&before, "t").await, 0);
+    assert_eq!(
+        note(&before, "u").await,
+        ErrorCode::IllegalGeneration.code()
+    );
+    assert_eq!(note(&since, "u").await, 0);
+}
