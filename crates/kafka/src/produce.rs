@@ -350,6 +350,9 @@ async fn admit(
     let transactions = &call.broker.transactions;
     match (batch.producer(), transactional_id) {
         (Some(producer), Some(id)) if batch.is_transactional() => {
+            if call.version >= ADDS {
+                implicit::check_beginning(call, producer, log).await?;
+            }
             let admitted = transactions.admit(id, producer, log).await;
             admitted
                 .map(Some)

@@ -1,6 +1,7 @@
 //! Partitions added to a transaction by writing to them (KIP-890, transaction version 2).
 
-use model::Batch;
+use model::batch::Producer;
+use model::{Batch, LogId};
 
 use super::{find, transaction_refusal};
 use crate::access::{Operation, Resource};
@@ -60,4 +61,33 @@ pub(super) async fn add(
             .map_err(|refusal| transaction_refusal(refusal, call.version)),
         _ => Ok(()),
     }
+}
+
+/// Refuses a batch that would be the first of its transaction in a log and is not the first that its producer sent there. Each
+/// transaction has an epoch of its own and counts from 0: what came before is still on its way, as where it was told to come
+/// again while the transaction before it ended. A log that knows the producer sees to this itself.
+///
+/// # Errors
+/// [`ErrorCode::OutOfOrderSequenceNumber`], on which clients send again in order; or the store's.
+pub(super) async fn check_beginning(
+    call: &Call,
+    producer: Producer,
+    log: LogId,
+) -> Result<(), Refusal> {
+    let streams = &call.broker.streams;
+    if producer.sequence == 0 || streams.undecided().first(log, producer.id).is_some() {
+        return Ok(());
+    }
+    // Its transaction's records may have been deleted, and the server been started again since.
+    let seen = streams.store().producers(log).await?;
+    if seen.iter().any(|one| one.id == producer.id) {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        ErrorCode::OutOfOrderSequenceNumber,
+        format!(
+            "producer {} sent sequence {}, expected 0 as its transaction's first here",
+            producer.id, producer.sequence
+        ),
+    ))
 }

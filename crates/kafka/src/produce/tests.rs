@@ -1,6 +1,7 @@
 //! The rules of produce over the store in memory.
 
 mod faults;
+mod transactions;
 
 use model::batch::Producer;
 use model::{BatchBuilder, HashKey, Timestamp};

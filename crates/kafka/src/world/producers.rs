@@ -14,8 +14,8 @@ use crate::wire::{
 /// A producer and who it is now.
 pub(crate) struct Producer {
     id: String,
-    producer_id: i64,
-    epoch: i16,
+    pub(crate) producer_id: i64,
+    pub(crate) epoch: i16,
 }
 
 impl World {
