@@ -13,6 +13,7 @@ use crate::access::{Operation, Resource};
 use crate::connection::Reply;
 use crate::error::Refusal;
 use crate::group::classic::Commit;
+use crate::group::retention;
 use crate::offsets::{self, CommittedOffset};
 use crate::session::Call;
 use crate::topics::Topic;
@@ -40,6 +41,7 @@ pub(crate) async fn offset_commit(
     request: OffsetCommitRequestData,
 ) -> Reply<OffsetCommitResponseData> {
     let group = request.group_id.as_str();
+    let was_known = call.broker.groups.is_known(group);
     let admitted = admit(&call, &request);
     match admitted {
         // It depends on the partitions.
@@ -59,10 +61,17 @@ pub(crate) async fn offset_commit(
         ..OffsetCommitResponseData::default()
     };
     if commits.is_empty() {
-        return match admitted {
-            Ok(()) => response.into(),
-            Err(code) => refused(&request, code).into(),
-        };
+        if let Err(code) = admitted {
+            return refused(&request, code).into();
+        }
+        if was_known {
+            return response.into();
+        }
+        // The group that was made for these offsets is to be seen nowhere.
+        return Reply::apart(async move {
+            retention::forget_made(&call.broker, request.group_id.as_str()).await;
+            response
+        });
     }
     let writes = commits
         .iter()

@@ -85,6 +85,13 @@ pub(crate) async fn sweep(broker: &Broker) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Removes a group that was made for offsets of which none was taken. What cannot be removed now goes with the next sweep.
+pub(crate) async fn forget_made(broker: &Broker, group: &str) {
+    if let Err(error) = forget_unused(broker, group).await {
+        tracing::warn!(group, %error, "a group without offsets could not be removed");
+    }
+}
+
 /// Removes a group, unless somebody has joined it or has committed offsets of it meanwhile.
 async fn forget_unused(broker: &Broker, group: &str) -> Result<(), StoreError> {
     let Ok(forgetting) = broker.groups.begin_to_forget(group).await else {

@@ -107,3 +107,17 @@ async fn who_has_not_heard_of_its_new_epoch_commits_what_it_had_before() {
     let unknown = ErrorCode::UnknownTopicOrPartition.code();
     assert_eq!(commit(1, &["t", "none"]).await, [0, unknown]);
 }
+
+#[tokio::test]
+async fn a_commit_of_which_nothing_is_taken_leaves_no_group() {
+    let world = World::new().await;
+    let refused = answer(world.commit("g", None, "nowhere", 3).await).await;
+    let unknown = ErrorCode::UnknownTopicOrPartition.code();
+    assert_eq!(code(&refused), unknown);
+    assert!(!world.broker.groups.is_known("g"));
+    world.topic("t", 1, &[]).await;
+    answer(world.commit("g", None, "t", 3).await).await;
+    let refused = answer(world.commit("g", None, "nowhere", 3).await).await;
+    assert_eq!(code(&refused), unknown);
+    assert!(world.broker.groups.is_known("g"));
+}

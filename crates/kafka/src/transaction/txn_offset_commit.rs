@@ -3,6 +3,7 @@
 use crate::access::{Operation, Resource};
 use crate::connection::Reply;
 use crate::error::Refusal;
+use crate::group::retention;
 use crate::offsets::CommittedOffset;
 use crate::session::Call;
 use crate::transaction::machine::{Asking, Offsets};
@@ -24,12 +25,13 @@ pub(crate) async fn txn_offset_commit(
 ) -> Reply<TxnOffsetCommitResponseData> {
     Reply::apart(async move {
         let groups = &call.broker.groups;
+        let was_known = groups.is_known(request.group_id.as_str());
         let (offsets, mut response) = resolved(&call, &request).await;
         // Until the offsets are noted nobody else is given the partitions (KIP-447).
         let held = groups.hold_for(request.group_id.as_str(), || {
             check(&call, &request, &offsets)
         });
-        let _held = match held.await {
+        let held = match held.await {
             Ok(held) => held,
             Err(code) => return all(&request, code),
         };
@@ -43,8 +45,24 @@ pub(crate) async fn txn_offset_commit(
                 }
             }
         }
+        drop(held);
+        if !was_known {
+            forget_if_refused(&call, &request, &response).await;
+        }
         response
     })
+}
+
+/// Removes the group that was made for these offsets where none of them is noted.
+async fn forget_if_refused(
+    call: &Call,
+    request: &TxnOffsetCommitRequestData,
+    response: &TxnOffsetCommitResponseData,
+) {
+    let mut partitions = response.topics.iter().flat_map(|topic| &topic.partitions);
+    if partitions.all(|partition| partition.error_code != 0) {
+        retention::forget_made(&call.broker, request.group_id.as_str()).await;
+    }
 }
 
 /// What a client of this version understands; Kafka answers with what its log finds, which is an epoch too small.

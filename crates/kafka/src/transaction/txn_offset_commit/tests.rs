@@ -68,3 +68,19 @@ async fn who_has_not_heard_of_its_new_epoch_notes_what_it_had_before() {
     );
     assert_eq!(note(&since, "u").await, 0);
 }
+
+#[tokio::test]
+async fn offsets_that_are_refused_leave_no_group() {
+    let world = World::new().await;
+    world.topic("t", 1, &[]).await;
+    let producer = world.producer("a").await;
+    let refused = world.commit_with(&producer, ("g", None), ("nowhere", 0), 7);
+    let unknown = ErrorCode::UnknownTopicOrPartition.code();
+    assert_eq!(code(&answer(refused.await).await), unknown);
+    assert!(!world.broker.groups.is_known("g"));
+    let _newer = world.producer("a").await;
+    let fenced = world.commit_with(&producer, ("g", None), ("t", 0), 7);
+    let old = ErrorCode::InvalidProducerEpoch.code();
+    assert_eq!(code(&answer(fenced.await).await), old);
+    assert!(!world.broker.groups.is_known("g"));
+}
