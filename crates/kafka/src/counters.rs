@@ -215,6 +215,12 @@ impl Counters {
         known.remove(topic);
     }
 
+    /// No longer shows those that are not there any more and that nothing counts for.
+    pub(crate) fn keep(&self, is_there: impl Fn(&str) -> bool) {
+        let mut known = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|topic, counters| is_there(topic) || Arc::strong_count(counters) > 1);
+    }
+
     /// Where requests for an API are counted.
     pub(crate) fn requests(&self, api: ApiKey) -> RequestCounter {
         RequestCounter(Arc::new((OnceLock::new(), api, self.clone())))
@@ -310,5 +316,19 @@ mod tests {
         assert_eq!(others(&counters), Some(50));
         counters.forget("0");
         assert_eq!(counters.of("0").now(), TopicCounts::default());
+    }
+
+    #[test]
+    fn topics_that_are_gone_make_room() {
+        let counters = Counters::default();
+        counters.of("there");
+        counters.of("gone");
+        let in_use = counters.of("in use");
+        counters.keep(|topic| topic == "there");
+        let mut left: Vec<_> = counters.topics().into_iter().map(|one| one.0).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["in use", "there"]);
+        in_use.wrote(1, 1);
+        assert_eq!(counters.of("in use").now().messages_in, 1);
     }
 }

@@ -1,5 +1,7 @@
 //! Where each topic's records begin and end, as an administrator's numbers have it.
 
+use std::collections::HashSet;
+
 use streams::StreamsError;
 
 use crate::broker::Broker;
@@ -27,7 +29,7 @@ pub struct PartitionEnds {
 }
 
 impl Broker {
-    /// All topics by name, with the ends of the first `limit` partitions.
+    /// All topics by name, with the ends of the first `limit` partitions. Others are not counted any more.
     ///
     /// # Errors
     /// The store's.
@@ -37,6 +39,8 @@ impl Broker {
             .streams
             .names(account, region, None, usize::MAX)
             .await?;
+        let there: HashSet<&str> = names.iter().map(|name| name.name.as_str()).collect();
+        self.counters.keep(|topic| there.contains(topic));
         let mut left = limit;
         let mut topics = Vec::with_capacity(names.len());
         for name in names {
