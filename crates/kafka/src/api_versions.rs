@@ -99,19 +99,16 @@ fn supported(apis: &Apis, code: ErrorCode) -> ApiVersionsResponseData {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::counters::Counters;
 
     #[test]
     fn old_librdkafka_is_told_that_it_may_compress() {
-        let told = supported(
-            &Apis::all(&crate::counters::Counters::default()),
-            ErrorCode::None,
-        )
-        .api_keys;
+        let apis = Apis::all(&Counters::default());
+        let told = supported(&apis, ErrorCode::None).api_keys;
         let of = |key: ApiKey| told.iter().find(|api| api.api_key == key as i16).unwrap();
         assert_eq!(of(ApiKey::Produce).min_version, 0);
         assert_eq!(of(ApiKey::Fetch).min_version, 4);
-        let served = Apis::all(&crate::counters::Counters::default());
-        let produce = served.find(ApiKey::Produce as i16).unwrap();
+        let produce = apis.find(ApiKey::Produce as i16).unwrap();
         assert!(!produce.versions.contains(&2));
     }
 }

@@ -69,7 +69,6 @@ pub fn support() -> Vec<(String, Option<RangeInclusive<i16>>)> {
 }
 
 /// All APIs.
-#[derive(Default)]
 pub(crate) struct Apis {
     by_key: Vec<Api>,
     counters: Counters,

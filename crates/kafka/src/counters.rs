@@ -4,12 +4,12 @@
 //!
 //! Bounded: topics beyond [`TOPICS_MAX`] are counted together. Counts start at zero with the process.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use model::Tally;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::counter::ConstCounter;
@@ -134,23 +134,21 @@ const COUNTS: &[Count] = &[
     ),
 ];
 
-/// An API as Prometheus tells it apart.
-type RequestLabel = [(&'static str, String); 1];
+/// How long requests took, by API.
+type Seconds = Family<[(&'static str, String); 1], Histogram>;
 
 /// All counts of a broker. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Counters {
-    topics: Arc<RwLock<HashMap<String, Arc<TopicCounters>>>>,
-    others: Arc<TopicCounters>,
+    topics: Tally<String, TopicCounters>,
     connections: Arc<AtomicI64>,
-    seconds: Family<RequestLabel, Histogram>,
+    seconds: Seconds,
 }
 
 impl Default for Counters {
     fn default() -> Counters {
         Counters {
-            topics: Arc::default(),
-            others: Arc::default(),
+            topics: Tally::new(TOPICS_MAX),
             connections: Arc::default(),
             seconds: Family::new_with_constructor(latency as fn() -> Histogram),
         }
@@ -170,15 +168,15 @@ fn latency() -> Histogram {
 
 /// Where one API's requests are counted; shown from the first one on. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct RequestCounter(Arc<(OnceLock<Histogram>, ApiKey, Counters)>);
+pub(crate) struct RequestCounter(Arc<(OnceLock<Histogram>, ApiKey, Seconds)>);
 
 impl RequestCounter {
     /// A request was answered.
     pub(crate) fn answered(&self, took: Duration) {
-        let (histogram, api, counters) = &*self.0;
+        let (histogram, api, seconds) = &*self.0;
         let histogram = histogram.get_or_init(|| {
             let label = [("request", format!("{api:?}"))];
-            counters.seconds.get_or_create_owned(&label)
+            seconds.get_or_create_owned(&label)
         });
         histogram.observe(took.as_secs_f64());
     }
@@ -197,33 +195,22 @@ impl Drop for Connected {
 impl Counters {
     /// The counts of a topic.
     pub(crate) fn of(&self, topic: &str) -> Arc<TopicCounters> {
-        let known = self.topics.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(counters) = known.get(topic) {
-            return Arc::clone(counters);
-        }
-        drop(known);
-        let mut known = self.topics.write().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= TOPICS_MAX && !known.contains_key(topic) {
-            return Arc::clone(&self.others);
-        }
-        Arc::clone(known.entry(topic.to_owned()).or_default())
+        self.topics.of(topic)
     }
 
     /// No longer shows a topic that is gone.
     pub(crate) fn forget(&self, topic: &str) {
-        let mut known = self.topics.write().unwrap_or_else(PoisonError::into_inner);
-        known.remove(topic);
+        self.topics.forget(topic);
     }
 
     /// No longer shows those that are not there any more and that nothing counts for.
     pub(crate) fn keep(&self, is_there: impl Fn(&str) -> bool) {
-        let mut known = self.topics.write().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|topic, counters| is_there(topic) || Arc::strong_count(counters) > 1);
+        self.topics.keep(|topic| is_there(topic));
     }
 
     /// Where requests for an API are counted.
     pub(crate) fn requests(&self, api: ApiKey) -> RequestCounter {
-        RequestCounter(Arc::new((OnceLock::new(), api, self.clone())))
+        RequestCounter(Arc::new((OnceLock::new(), api, self.seconds.clone())))
     }
 
     /// Counts a connection.
@@ -234,14 +221,12 @@ impl Counters {
 
     /// Names and counts of every topic that is counted for itself, then of all others together where there are any.
     fn topics(&self) -> Vec<(String, TopicCounts)> {
-        let known = self.topics.read().unwrap_or_else(PoisonError::into_inner);
-        let one =
-            |(topic, counters): (&String, &Arc<TopicCounters>)| (topic.clone(), counters.now());
-        let mut all: Vec<_> = known.iter().map(one).collect();
-        if known.len() >= TOPICS_MAX {
-            all.push((OTHERS.to_owned(), self.others.now()));
-        }
-        all
+        let named = self.topics.named().into_iter();
+        let others = self.topics.others();
+        named
+            .chain(others.map(|counters| (OTHERS.to_owned(), counters)))
+            .map(|(topic, counters)| (topic, counters.now()))
+            .collect()
     }
 }
 

@@ -23,6 +23,8 @@ pub mod sequence;
 
 pub mod arn;
 
+pub mod tally;
+
 pub use arn::{AccountId, Arn, Region};
 pub use batch::{Batch, BatchBuilder, BatchError};
 pub use hash::{HashKey, HashRange};
@@ -30,4 +32,5 @@ pub use log::{LogId, Offset, StreamId};
 pub use record::{Header, RecordRef};
 pub use rng::Rng;
 pub use sequence::SequenceNumber;
+pub use tally::Tally;
 pub use time::{Clock, Timestamp};

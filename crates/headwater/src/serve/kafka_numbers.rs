@@ -26,7 +26,7 @@ const PARTITIONS_MAX: usize = 10_000;
 /// Seconds of a minute, which CloudWatch is told once of.
 const MINUTE: f64 = 60.0;
 /// What MSK's dimension `Cluster Name` says: there is one.
-pub(super) const CLUSTER: &str = "headwater";
+const CLUSTER: &str = "headwater";
 /// What MSK's dimension `Broker ID` says.
 const BROKER: &str = "1";
 
@@ -98,9 +98,7 @@ impl KafkaNumbers {
             ("GlobalPartitionCount", partitions),
             ("GlobalTopicCount", measured.topics.len() as u64),
         ] {
-            let mut of_cluster = level(name, "Count", None, count as f64);
-            of_cluster.dimensions.truncate(1);
-            all.push(of_cluster);
+            all.push(of_cluster(name, "Count", Vec::new(), count as f64));
         }
         drop(measured);
         all.extend(self.lags.published());
@@ -141,11 +139,19 @@ const RATES: [Rate; 3] = [
 
 /// One number of the broker, of one topic or of all.
 fn level(name: &'static str, unit: &'static str, topic: Option<&String>, level: f64) -> Published {
-    let mut dimensions = vec![
-        ("Cluster Name", CLUSTER.to_owned()),
-        ("Broker ID", BROKER.to_owned()),
-    ];
+    let mut dimensions = vec![("Broker ID", BROKER.to_owned())];
     dimensions.extend(topic.map(|topic| ("Topic", topic.clone())));
+    of_cluster(name, unit, dimensions, level)
+}
+
+/// One number of what these dimensions say, in the account that topics are of.
+pub(super) fn of_cluster(
+    name: &'static str,
+    unit: &'static str,
+    mut dimensions: Vec<(&'static str, String)>,
+    level: f64,
+) -> Published {
+    dimensions.insert(0, ("Cluster Name", CLUSTER.to_owned()));
     Published {
         account: AccountId::unnamed(),
         region: Region::unnamed(),
@@ -198,7 +204,8 @@ impl Collector for Ends {
     }
 }
 
-fn gauge(value: u64) -> ConstGauge<i64> {
+/// A number that rises and falls, as Prometheus has it.
+pub(super) fn gauge(value: u64) -> ConstGauge<i64> {
     ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX))
 }
 

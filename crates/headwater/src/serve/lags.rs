@@ -6,13 +6,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kafka::{Broker, GroupLag};
-use model::{AccountId, Region};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
 use prometheus_client::metrics::gauge::ConstGauge;
-use services::published::{Published, Told};
+use services::published::Published;
 
-use super::kafka_numbers::CLUSTER;
+use super::kafka_numbers::{gauge, of_cluster};
 
 /// Series of each name.
 const SERIES_MAX: usize = 10_000;
@@ -98,19 +97,8 @@ impl Lags {
         let mut all = Vec::with_capacity(2 * lags.len());
         for ((group, topic), (sum, max)) in lags {
             for (name, lag) in [("SumOffsetLag", sum), ("MaxOffsetLag", max)] {
-                all.push(Published {
-                    account: AccountId::unnamed(),
-                    region: Region::unnamed(),
-                    namespace: "AWS/Kafka",
-                    name,
-                    dimensions: vec![
-                        ("Cluster Name", CLUSTER.to_owned()),
-                        ("Consumer Group", group.clone()),
-                        ("Topic", topic.clone()),
-                    ],
-                    unit: "Count",
-                    told: Told::Level(lag as f64),
-                });
+                let dimensions = vec![("Consumer Group", group.clone()), ("Topic", topic.clone())];
+                all.push(of_cluster(name, "Count", dimensions, lag as f64));
             }
         }
         all
@@ -154,8 +142,7 @@ impl Collector for Lags {
                     topic: lag.topic.clone(),
                     partition: lag.partition,
                 };
-                let value = ConstGauge::new(i64::try_from(read(lag)).unwrap_or(i64::MAX));
-                value.encode(family.encode_family(&place)?)?;
+                gauge(read(lag)).encode(family.encode_family(&place)?)?;
             }
         }
         Ok(())

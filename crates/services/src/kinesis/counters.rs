@@ -2,12 +2,12 @@
 //!
 //! Bounded: streams beyond [`STREAMS_MAX`] are counted together. Counts start at zero with the process.
 
-use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use model::Tally;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
@@ -165,25 +165,19 @@ const COUNTS: &[Count] = &[
 type Labels = [(&'static str, String); 3];
 
 /// The counts of all streams. Cheap to clone.
-#[derive(Clone, Default)]
-pub(super) struct Counters {
-    streams: Arc<RwLock<HashMap<StreamName, Arc<StreamCounters>>>>,
-    others: Arc<StreamCounters>,
+#[derive(Clone, Debug)]
+pub(super) struct Counters(Tally<StreamName, StreamCounters>);
+
+impl Default for Counters {
+    fn default() -> Counters {
+        Counters(Tally::new(STREAMS_MAX))
+    }
 }
 
 impl Counters {
     /// The counts of a stream.
     pub(super) fn of(&self, stream: &StreamName) -> Arc<StreamCounters> {
-        let known = self.streams.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(counters) = known.get(stream) {
-            return Arc::clone(counters);
-        }
-        drop(known);
-        let mut known = self.streams.write().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= STREAMS_MAX && !known.contains_key(stream) {
-            return Arc::clone(&self.others);
-        }
-        Arc::clone(known.entry(stream.clone()).or_default())
+        self.0.of(stream)
     }
 
     /// Shows them in `registry`.
@@ -193,15 +187,11 @@ impl Counters {
 
     /// Names and counts of every stream that is counted for itself.
     pub(super) fn streams(&self) -> Vec<(StreamName, Arc<StreamCounters>)> {
-        let known = self.streams.read().unwrap_or_else(PoisonError::into_inner);
-        let one =
-            |(stream, counters): (&StreamName, &Arc<_>)| (stream.clone(), Arc::clone(counters));
-        known.iter().map(one).collect()
+        self.0.named()
     }
 
     /// Labels and counts of every stream.
     fn all(&self) -> Vec<(Labels, Arc<StreamCounters>)> {
-        let known = self.streams.read().unwrap_or_else(PoisonError::into_inner);
         let labels = |account: &str, region: &str, name: &str| {
             [
                 ("account", account.to_owned()),
@@ -209,23 +199,13 @@ impl Counters {
                 ("stream", name.to_owned()),
             ]
         };
-        let mut all: Vec<_> = known
-            .iter()
-            .map(|(stream, counters)| {
-                let (account, region) = (stream.account.as_str(), stream.region.as_str());
-                (labels(account, region, &stream.name), Arc::clone(counters))
-            })
-            .collect();
-        if known.len() >= STREAMS_MAX {
-            all.push((labels(OTHERS, OTHERS, OTHERS), Arc::clone(&self.others)));
-        }
-        all
-    }
-}
-
-impl fmt::Debug for Counters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Counters")
+        let named = self.0.named().into_iter().map(|(stream, counters)| {
+            let (account, region) = (stream.account.as_str(), stream.region.as_str());
+            (labels(account, region, &stream.name), counters)
+        });
+        let others = self.0.others();
+        let others = others.map(|counters| (labels(OTHERS, OTHERS, OTHERS), counters));
+        named.chain(others).collect()
     }
 }
 

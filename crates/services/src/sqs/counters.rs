@@ -2,13 +2,12 @@
 //!
 //! Bounded: queues beyond [`QUEUES_MAX`] are counted together. Counts start at zero with the process.
 
-use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use model::Timestamp;
+use model::{Tally, Timestamp};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
 use prometheus_client::metrics::counter::ConstCounter;
@@ -96,43 +95,33 @@ const LEVELS: &[Count] = &[
 type Labels = [(&'static str, String); 3];
 
 /// The counts of all queues. Cheap to clone.
-#[derive(Clone, Default)]
-pub(super) struct Counters {
-    queues: Arc<RwLock<HashMap<QueueName, Arc<QueueCounters>>>>,
-    others: Arc<QueueCounters>,
+#[derive(Clone, Debug)]
+pub(super) struct Counters(Tally<QueueName, QueueCounters>);
+
+impl Default for Counters {
+    fn default() -> Counters {
+        Counters(Tally::new(QUEUES_MAX))
+    }
 }
 
 impl Counters {
     /// The counts of a queue.
     pub(super) fn of(&self, queue: &QueueName) -> Arc<QueueCounters> {
-        let known = self.queues.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(counters) = known.get(queue) {
-            return Arc::clone(counters);
-        }
-        drop(known);
-        let mut known = self.queues.write().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= QUEUES_MAX && !known.contains_key(queue) {
-            return Arc::clone(&self.others);
-        }
-        Arc::clone(known.entry(queue.clone()).or_default())
+        self.0.of(queue)
     }
 
     /// A deleted queue is counted no more.
     pub(super) fn forget(&self, queue: &QueueName) {
-        let mut known = self.queues.write().unwrap_or_else(PoisonError::into_inner);
-        known.remove(queue);
+        self.0.forget(queue);
     }
 
     /// Names and counts of every queue that is counted for itself.
     pub(super) fn queues(&self) -> Vec<(QueueName, Arc<QueueCounters>)> {
-        let known = self.queues.read().unwrap_or_else(PoisonError::into_inner);
-        let one = |(queue, counters): (&QueueName, &Arc<_>)| (queue.clone(), Arc::clone(counters));
-        known.iter().map(one).collect()
+        self.0.named()
     }
 
     /// Labels and counts of every queue.
     fn all(&self) -> Vec<(Labels, Arc<QueueCounters>)> {
-        let known = self.queues.read().unwrap_or_else(PoisonError::into_inner);
         let labels = |account: &str, region: &str, name: &str| {
             [
                 ("account", account.to_owned()),
@@ -140,23 +129,13 @@ impl Counters {
                 ("queue", name.to_owned()),
             ]
         };
-        let mut all: Vec<_> = known
-            .iter()
-            .map(|(queue, counters)| {
-                let (account, region) = (queue.account.as_str(), queue.region.as_str());
-                (labels(account, region, &queue.name), Arc::clone(counters))
-            })
-            .collect();
-        if known.len() >= QUEUES_MAX {
-            all.push((labels(OTHERS, OTHERS, OTHERS), Arc::clone(&self.others)));
-        }
-        all
-    }
-}
-
-impl fmt::Debug for Counters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Counters")
+        let named = self.0.named().into_iter().map(|(queue, counters)| {
+            let (account, region) = (queue.account.as_str(), queue.region.as_str());
+            (labels(account, region, &queue.name), counters)
+        });
+        let others = self.0.others();
+        let others = others.map(|counters| (labels(OTHERS, OTHERS, OTHERS), counters));
+        named.chain(others).collect()
     }
 }
 
